@@ -1,0 +1,144 @@
+//! Keyed, one-way names for people, conversations, sessions and events.
+//!
+//! A key can be made from a MAC or read back from storage. It cannot be made from a raw id: there is no such function,
+//! and the text form is refused unless it is a key id followed by exactly 128 bits.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// What a key names. The kind is hashed with the id, so that equal raw ids of different kinds have unrelated keys.
+pub trait KeyKind {
+    /// Domain separator of the MAC.
+    const NAME: &'static str;
+}
+
+macro_rules! key_kind {
+    ($(#[$doc:meta])* $kind:ident, $alias:ident, $name:literal) => {
+        /// Marker.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $kind;
+        impl KeyKind for $kind {
+            const NAME: &'static str = $name;
+        }
+        $(#[$doc])*
+        pub type $alias = Key<$kind>;
+    };
+}
+
+key_kind!(
+    /// A person: HMAC of the app's user id.
+    User, UserKey, "user"
+);
+key_kind!(
+    /// A conversation: HMAC of the app's conversation id.
+    Conversation, ConversationKey, "conversation"
+);
+key_kind!(
+    /// A visit, where the app names its visits: HMAC of the app's session id.
+    Session, SessionKey, "session"
+);
+key_kind!(
+    /// An event: HMAC of its idempotency key, or of the event itself where it has none.
+    Event, EventKey, "event"
+);
+
+/// Which secret made a key, so that secrets can be rotated: 0–255, written in the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub u8);
+
+/// 128 bits of `HMAC-SHA-256(secret, kind ‖ raw id)` and the id of the secret.
+///
+/// Text form: `k<key id>_<32 lower-case hex digits>`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key<K> {
+    key_id: KeyId,
+    mac: [u8; 16],
+    kind: PhantomData<K>,
+}
+
+impl<K: KeyKind> Key<K> {
+    /// A key from the first 128 bits of its MAC.
+    #[must_use]
+    pub fn from_mac(key_id: KeyId, mac: [u8; 16]) -> Self {
+        Self { key_id, mac, kind: PhantomData }
+    }
+
+    /// Which secret made it.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The first 64 bits of the MAC: for partitioning and for sets of ids already seen.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        self.mac.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (id, hex) = text.strip_prefix('k')?.split_once('_')?;
+        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if hex.len() != 32 || !hex.bytes().all(lower_hex) || id.len() > 3 || !id.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let bits = u128::from_str_radix(hex, 16).ok()?;
+        Some(Self::from_mac(KeyId(id.parse().ok()?), bits.to_be_bytes()))
+    }
+}
+
+impl<K> std::fmt::Display for Key<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "k{}_{:032x}", self.key_id.0, u128::from_be_bytes(self.mac))
+    }
+}
+
+impl<K> Serialize for Key<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, K: KeyKind> Deserialize<'de> for Key<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("not a key"))
+    }
+}
+
+impl<K: KeyKind> JsonSchema for Key<K> {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}_key", K::NAME))
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^k[0-9]{1,3}_[0-9a-f]{32}$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_text_form_is_read_back(mac: [u8; 16], key_id: u8) {
+            let key = UserKey::from_mac(KeyId(key_id), mac);
+            let text = serde_json::to_string(&key).unwrap();
+            prop_assert_eq!(serde_json::from_str::<UserKey>(&text).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn no_raw_id_passes_for_a_key() {
+        for raw in ["alice", "k1_", "k1_zz112233445566778899aabbccddeeff", "1_00112233445566778899aabbccddeeff",
+            "k1_00112233445566778899AABBCCDDEEFF", "k1_00112233445566778899aabbccddeeff0", "k1_+0112233445566778899aabbccddeeff",
+            "k999_00112233445566778899aabbccddeeff"] {
+            let error = serde_json::from_str::<UserKey>(&format!("{raw:?}")).unwrap_err().to_string();
+            assert!(!error.contains(raw), "{error}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The kinds' own fields as clients send them. Kinds that hold nothing personal are those of [`crate::event`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+
+use super::raw::Raw;
+use crate::event::{self, Rating, TurnStatus, VitalName};
+use crate::label::Label;
+use crate::usage::Usage;
+
+/// One kind's fields.
+pub enum WireBody {
+    /// See [`Turn`].
+    Turn(Turn),
+    /// See [`Feedback`].
+    Feedback(Feedback),
+    /// As stored.
+    Observation(event::Observation),
+    /// See [`ErrorReport`].
+    Error(ErrorReport),
+    /// See [`Vital`].
+    Vital(Vital),
+    /// As stored.
+    Journey(event::Journey),
+    /// As stored.
+    Platform(event::Platform),
+    /// As stored.
+    ServiceCost(event::ServiceCost),
+    /// As stored.
+    Consent(event::Consent),
+    /// As stored.
+    Crisis(event::Crisis),
+    /// As stored.
+    Incident(event::Incident),
+    /// As stored.
+    Notice(event::Notice),
+    /// See [`Moment`].
+    Moment(Moment),
+}
+
+/// A turn. At most one of `usage` and `provider_usage`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// Position in the conversation, from 0.
+    pub turn_index: Option<u32>,
+    /// Who ran the model: `openai`, `anthropic`…
+    pub provider: Label,
+    /// The model as the provider names it.
+    pub model: Label,
+    /// The part of the app that asked.
+    pub feature: Option<Label>,
+    /// How it ended.
+    #[serde(default)]
+    pub status: TurnStatus,
+    /// The provider's error code, when it ended in one.
+    pub error_code: Option<Label>,
+    /// Milliseconds from asking to the end of the reply.
+    pub latency_ms: Option<u32>,
+    /// Milliseconds from asking to the first token.
+    pub ttft_ms: Option<u32>,
+    /// Characters that the person wrote.
+    pub user_chars: Option<u32>,
+    /// Characters that the model wrote.
+    pub assistant_chars: Option<u32>,
+    /// Canonical, inclusive usage.
+    #[serde(default, deserialize_with = "checked_usage")]
+    pub usage: Option<Usage>,
+    /// The provider's usage block as it came.
+    pub provider_usage: Option<Value>,
+}
+
+fn checked_usage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usage>, D::Error> {
+    let usage = Option::<Usage>::deserialize(deserializer)?;
+    if let Some(usage) = usage {
+        usage.check().map_err(de::Error::custom)?;
+    }
+    Ok(usage)
+}
+
+/// Feedback. The text is reduced to its length.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    /// Thumb, or stars.
+    pub rating: Rating,
+    /// Which turn of the conversation, from 0.
+    pub turn_index: Option<u32>,
+    /// The model that wrote the reply.
+    pub model: Option<Label>,
+    /// What the person wanted.
+    pub intent: Option<Label>,
+    /// The comment.
+    pub text: Option<Raw>,
+    /// What the person wished for: at most 10 tags.
+    #[serde(default, deserialize_with = "few_wishes")]
+    pub wishes: Vec<Label>,
+}
+
+fn few_wishes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
+    let wishes = Vec::<Label>::deserialize(deserializer)?;
+    if wishes.len() > 10 {
+        return Err(de::Error::custom("must hold at most 10 tags"));
+    }
+    Ok(wishes)
+}
+
+/// An error. The message is reduced to a keyed digest.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorReport {
+    /// The part of the app.
+    pub component: Label,
+    /// The app's name for the error.
+    pub code: Label,
+    /// What it said.
+    pub message: Option<Raw>,
+    /// The app fell over.
+    #[serde(default)]
+    pub fatal: bool,
+}
+
+/// A web vital.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vital {
+    /// Which.
+    pub name: VitalName,
+    /// Milliseconds; for `cls` the score. 0 to 3,600,000.
+    #[serde(deserialize_with = "vital_value")]
+    pub value: f64,
+    /// The page's address or path; reduced to a route template.
+    pub url: Raw,
+}
+
+fn vital_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (0.0..=3_600_000.0).contains(&value) { Ok(value) } else { Err(de::Error::custom("must lie between 0 and 3600000")) }
+}
+
+/// A line that a person agreed to see published.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Moment {
+    /// The line.
+    pub text: Raw,
+}
