@@ -1,0 +1,76 @@
+//! The balance of the intake: received = stored + duplicate + dropped + dead-lettered, by minute of receive time.
+
+use std::collections::BTreeMap;
+
+use schemas::UtcMillis;
+use schemas::time::{DAY_MS, MINUTE_MS};
+use serde::{Deserialize, Serialize};
+
+/// Why an event was dropped on purpose or could not be kept; stable names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// The isolate's buffer of request events was full.
+    CaptureOverflow,
+    /// A Shard did not take request events in time.
+    CaptureUnstored,
+}
+
+/// What became of a number of events. [`Tally::received`] is the sum of the rest, so the balance holds by construction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// In the log.
+    pub stored: u64,
+    /// Seen before.
+    pub duplicate: u64,
+    /// In the dead-letter log.
+    pub dead_lettered: u64,
+    /// Not kept, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+impl Tally {
+    /// All of them.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.stored + self.duplicate + self.dead_lettered + self.dropped_total()
+    }
+
+    /// Dropped for any reason.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        self.dead_lettered += other.dead_lettered;
+        for (reason, count) in &other.dropped {
+            *self.dropped.entry(*reason).or_default() += count;
+        }
+    }
+}
+
+/// Tallies of a UTC day by minute (0–1439) of receive time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntakeMinutes(pub BTreeMap<u16, Tally>);
+
+impl IntakeMinutes {
+    /// Adds a tally to the minute of `received_at`.
+    pub fn add(&mut self, received_at: UtcMillis, tally: &Tally) {
+        if tally.received() == 0 {
+            return;
+        }
+        let minute = u16::try_from(received_at.0.rem_euclid(DAY_MS) / MINUTE_MS).unwrap_or(0);
+        self.0.entry(minute).or_default().merge(tally);
+    }
+
+    /// Adds another day's tallies, minute by minute.
+    pub fn merge(&mut self, other: &Self) {
+        for (minute, tally) in &other.0 {
+            self.0.entry(*minute).or_default().merge(tally);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The fold: everything Sage counts, as a function of the log alone.
+//!
+//! One file per panel, one shape for all: what it keeps per bucket, how it folds an event, how it merges. Counters of
+//! buckets are additive and know no person; [`people`] keeps what needs to know that two events are one person's.
+//! The encoded form is positional: add fields at the end of a struct, with a serde default.
+
+pub mod cost;
+pub mod intake;
+pub mod operations;
+pub mod people;
+pub mod safety;
+pub mod usage;
+
+use std::collections::BTreeMap;
+
+use schemas::{Bucket15, Event, UtcDay, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+use intake::{IntakeMinutes, Tally};
+use people::People;
+
+/// What one panel counts in one bucket.
+pub trait Counters: Default {
+    /// Counts an event.
+    fn fold(&mut self, event: &Event);
+    /// Adds another's counts.
+    fn merge(&mut self, other: &Self);
+}
+
+/// Everything counted in one 15-minute bucket of event time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Spend by line of the bill.
+    pub cost: cost::Spend,
+    /// Turns and messages.
+    pub usage: usage::Activity,
+    /// Requests through the edge.
+    pub operations: operations::Requests,
+    /// Crisis handling, incidents, satisfaction.
+    pub safety: safety::Safety,
+}
+
+impl Counters for Bucket {
+    fn fold(&mut self, event: &Event) {
+        self.cost.fold(event);
+        self.usage.fold(event);
+        self.operations.fold(event);
+        self.safety.fold(event);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.cost.merge(&other.cost);
+        self.usage.merge(&other.usage);
+        self.operations.merge(&other.operations);
+        self.safety.merge(&other.safety);
+    }
+}
+
+/// A UTC day of counters: the unit in which they are stored and sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Day {
+    /// Buckets of event time that hold anything.
+    pub buckets: BTreeMap<i32, Bucket>,
+    /// Intake by minute of receive time.
+    pub intake: IntakeMinutes,
+    /// Log position of the last change.
+    pub changed: u64,
+}
+
+impl Day {
+    /// The day as bytes.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the encoder fails, which no value of this type makes it do.
+    pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        encode(self)
+    }
+
+    /// The day of these bytes.
+    ///
+    /// # Errors
+    /// [`CodecError`] when they were not made by [`Day::encode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        decode(bytes)
+    }
+}
+
+/// Stored bytes that can't be read, or a value that can't be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored counters cannot be read or written; they were made by another version")]
+pub struct CodecError;
+
+const FORMAT: u8 = 1;
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = vec![FORMAT];
+    rmp_serde::encode::write(&mut bytes, value).map_err(|_| CodecError)?;
+    Ok(bytes)
+}
+
+pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, CodecError> {
+    match bytes {
+        [FORMAT, rest @ ..] => rmp_serde::from_slice(rest).map_err(|_| CodecError),
+        _ => Err(CodecError),
+    }
+}
+
+/// All counters of one Shard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fold {
+    /// Additive counters by UTC day.
+    pub days: BTreeMap<UtcDay, Day>,
+    /// What is known of people, by their keys.
+    pub people: People,
+}
+
+impl Fold {
+    /// Counts one row of the log: its events, and the tally of the intake that made it.
+    pub fn row(&mut self, seq: u64, received_at: UtcMillis, events: &[Event], tally: &Tally) {
+        for event in events {
+            let bucket = Bucket15::of(event.ts);
+            let day = self.days.entry(bucket.utc_day()).or_default();
+            day.changed = seq;
+            day.buckets.entry(bucket.0).or_default().fold(event);
+            self.people.fold(event);
+        }
+        let day = self.days.entry(UtcDay::of(received_at)).or_default();
+        day.changed = seq;
+        day.intake.add(received_at, tally);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Random histories.
+
+    use proptest::prelude::*;
+    use schemas::event::{Cost, Provenance, Source, Turn, TurnStatus, UnpricedReason};
+    use schemas::{Body, ConversationKey, Event, EventKey, KeyId, Label, NanoUsd, Usage, UserKey, UtcMillis};
+
+    pub(crate) fn turn(id: u128, user: Option<u8>, conversation: Option<u8>, ts: i64, nano_usd: Option<i64>, model: u8) -> Event {
+        let key = |n: u8| (u128::from(n) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
+        let cost = match nano_usd {
+            Some(nano_usd) => Cost::Priced {
+                nano_usd: NanoUsd(nano_usd),
+                price_version: Label::parse("v").unwrap(),
+                tier: Label::parse("base").unwrap(),
+                provenance: Provenance::Computed,
+            },
+            None => Cost::Unpriced { unpriced: UnpricedReason::UnknownModel },
+        };
+        Event {
+            id: EventKey::from_mac(KeyId(1), id.wrapping_mul(0x2545_F491_4F6C_DD1D_9E37_79B9_7F4A_7C15).to_be_bytes()),
+            ts: UtcMillis(ts),
+            source: Source::Backend,
+            user: user.map(|n| UserKey::from_mac(KeyId(1), key(n))),
+            conversation: conversation.map(|n| ConversationKey::from_mac(KeyId(1), key(n))),
+            session: None,
+            cohort: Default::default(),
+            body: Body::Turn(Turn {
+                turn_index: None,
+                provider: Label::parse("openai").unwrap(),
+                model: Label::parse(&format!("m{model}")).unwrap(),
+                feature: None,
+                status: TurnStatus::Ok,
+                error_code: None,
+                latency_ms: None,
+                ttft_ms: None,
+                user_chars: None,
+                assistant_chars: None,
+                usage: Some(Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() }),
+                cost,
+            }),
+        }
+    }
+
+    pub(crate) fn history(max: usize) -> impl Strategy<Value = Vec<Event>> {
+        let start = UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap().0;
+        let one = (proptest::option::weighted(0.9, 0u8..6), proptest::option::weighted(0.9, 0u8..4), 0i64..14 * 24 * 60,
+            proptest::option::weighted(0.9, 0i64..5_000_000), 0u8..3);
+        proptest::collection::vec(one, 1..max).prop_map(move |turns| {
+            turns.into_iter().enumerate().map(|(i, (user, conversation, minute, cost, model))| {
+                turn(i as u128 + 1, user, conversation, start + minute * 60_000, cost, model)
+            }).collect()
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! What needs to know that two events are one person's: who was active when, what each spent, and visits.
+//!
+//! It stays in the Shard; only sums, counts and sorted values leave it, and the keys of the top spenders for admins.
+
+use std::collections::BTreeMap;
+
+use schemas::{Body, Bucket15, ConversationKey, Event, NanoUsd, SessionKey, UserKey};
+use serde::{Deserialize, Serialize};
+
+/// Silence that ends a visit, milliseconds.
+pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;
+
+/// Pages that people are stored in, by the first byte of their key.
+pub const PAGES: u16 = 256;
+
+/// A person's activity: one entry per 15-minute bucket, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Buckets with any turn, ascending.
+    pub entries: Vec<Entry>,
+}
+
+/// A person's turns of one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub bucket: Bucket15,
+    /// How many.
+    pub turns: u32,
+    /// What they cost, as far as they have a price.
+    pub nano_usd: NanoUsd,
+}
+
+impl Ledger {
+    fn add(&mut self, bucket: Bucket15, nano_usd: NanoUsd) {
+        match self.entries.binary_search_by_key(&bucket, |entry| entry.bucket) {
+            Ok(at) => {
+                if let Some(entry) = self.entries.get_mut(at) {
+                    entry.turns += 1;
+                    entry.nano_usd += nano_usd;
+                }
+            }
+            Err(at) => self.entries.insert(at, Entry { bucket, turns: 1, nano_usd }),
+        }
+    }
+
+    /// The entries of `[from, to)`.
+    #[must_use]
+    pub fn between(&self, from: Bucket15, to: Bucket15) -> &[Entry] {
+        let first = self.entries.partition_point(|entry| entry.bucket < from);
+        let end = self.entries.partition_point(|entry| entry.bucket < to);
+        self.entries.get(first..end).unwrap_or_default()
+    }
+}
+
+/// Whose visits: a person's in a conversation, or in a session that the app names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Thread {
+    /// Visits are cut by silence.
+    Conversation(Option<UserKey>, Option<ConversationKey>),
+    /// The app says what one visit is.
+    Session(Option<UserKey>, SessionKey),
+}
+
+/// A visit: turns that no silence of [`VISIT_GAP_MS`] or more parts, or those of one session that the app names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// First turn, milliseconds since 1970.
+    pub start_ms: i64,
+    /// Last turn, milliseconds since 1970.
+    pub end_ms: i64,
+    /// Turns.
+    pub turns: u32,
+    /// What they cost, as far as they have a price.
+    pub nano_usd: NanoUsd,
+}
+
+/// People and their visits, in pages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct People {
+    pages: BTreeMap<u16, Page>,
+    dirty: std::collections::BTreeSet<u16>,
+}
+
+/// The people whose keys begin with one byte.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// By person.
+    pub ledgers: BTreeMap<UserKey, Ledger>,
+    /// By thread, ascending and disjoint within each.
+    pub visits: BTreeMap<Thread, Vec<Visit>>,
+}
+
+impl People {
+    /// Counts a turn; other kinds do not make a person active.
+    pub fn fold(&mut self, event: &Event) {
+        let Body::Turn(turn) = &event.body else { return };
+        let prefix = match (event.user, event.session, event.conversation) {
+            (Some(user), ..) => user.prefix(),
+            (None, Some(session), _) => session.prefix(),
+            (None, None, Some(conversation)) => conversation.prefix(),
+            (None, None, None) => return,
+        };
+        let nano_usd = turn.cost.nano_usd().unwrap_or_default();
+        let number = u16::try_from(prefix >> 56).unwrap_or(0);
+        self.dirty.insert(number);
+        let page = self.pages.entry(number).or_default();
+        if let Some(user) = event.user {
+            page.ledgers.entry(user).or_default().add(Bucket15::of(event.ts), nano_usd);
+        }
+        let thread = match event.session {
+            Some(session) => Thread::Session(event.user, session),
+            None => Thread::Conversation(event.user, event.conversation),
+        };
+        let visit = Visit { start_ms: event.ts.0, end_ms: event.ts.0, turns: 1, nano_usd };
+        let gap_ms = if event.session.is_some() { i64::MAX } else { VISIT_GAP_MS };
+        join(page.visits.entry(thread).or_default(), visit, gap_ms);
+    }
+
+    /// Every person and their activity.
+    pub fn ledgers(&self) -> impl Iterator<Item = (&UserKey, &Ledger)> {
+        self.pages.values().flat_map(|page| &page.ledgers)
+    }
+
+    /// Every visit.
+    pub fn visits(&self) -> impl Iterator<Item = &Visit> {
+        self.pages.values().flat_map(|page| page.visits.values().flatten())
+    }
+
+    /// Takes the pages changed since the last call.
+    pub fn take_dirty(&mut self) -> Vec<(u16, &Page)> {
+        let numbers = std::mem::take(&mut self.dirty);
+        self.pages.iter().filter(|(number, _)| numbers.contains(number)).map(|(number, page)| (*number, page)).collect()
+    }
+
+    /// Puts a stored page back.
+    pub fn restore(&mut self, number: u16, page: Page) {
+        self.pages.insert(number, page);
+    }
+}
+
+/// Adds a visit to the disjoint, ascending visits of a thread, joining those that less than `gap_ms` of silence parts. The
+/// result depends on the set of turns only, not on their order.
+fn join(visits: &mut Vec<Visit>, mut visit: Visit, gap_ms: i64) {
+    let first = visits.partition_point(|v| visit.start_ms.saturating_sub(v.end_ms) >= gap_ms);
+    let end = visits.partition_point(|v| v.start_ms.saturating_sub(visit.end_ms) < gap_ms);
+    let end = end.max(first);
+    for old in visits.get(first..end).unwrap_or_default() {
+        visit.start_ms = visit.start_ms.min(old.start_ms);
+        visit.end_ms = visit.end_ms.max(old.end_ms);
+        visit.turns += old.turns;
+        visit.nano_usd += old.nano_usd;
+    }
+    visits.splice(first..end, [visit]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::testing::{history, turn};
+    use proptest::prelude::*;
+
+    fn visits_of(minutes: &[i64]) -> Vec<(i64, i64, u32)> {
+        let mut people = People::default();
+        for (i, minute) in minutes.iter().enumerate() {
+            people.fold(&turn(i as u128, Some(1), Some(1), minute * 60_000, Some(1), 0));
+        }
+        people.visits().map(|v| (v.start_ms / 60_000, v.end_ms / 60_000, v.turns)).collect()
+    }
+
+    #[test]
+    fn a_visit_ends_after_thirty_minutes_of_silence() {
+        assert_eq!(visits_of(&[0, 29, 58]), [(0, 58, 3)]);
+        assert_eq!(visits_of(&[0, 30]), [(0, 0, 1), (30, 30, 1)]);
+        assert_eq!(visits_of(&[0, 50, 25]), [(0, 50, 3)]);
+        assert_eq!(visits_of(&[1439, 1445]), [(1439, 1445, 2)]);
+    }
+
+    proptest! {
+        #[test]
+        fn order_changes_nothing(events in history(60), seed: u64) {
+            let mut shuffled = events.clone();
+            let len = shuffled.len();
+            for i in (1..len).rev() {
+                shuffled.swap(i, (seed.wrapping_mul(i as u64 + 7) >> 13) as usize % (i + 1));
+            }
+            let fold = |events: &[Event]| { let mut p = People::default(); events.iter().for_each(|e| p.fold(e)); p };
+            prop_assert_eq!(fold(&events), fold(&shuffled));
+        }
+    }
+}

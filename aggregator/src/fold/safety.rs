@@ -1,0 +1,57 @@
+//! Crisis handling, incidents and satisfaction: counts without a person.
+
+use std::collections::BTreeMap;
+
+use schemas::event::{CrisisEvent, Disposition, IncidentSeverity, Rating};
+use schemas::{Body, Event};
+use serde::{Deserialize, Serialize};
+
+use super::Counters;
+
+/// Safety counts of one bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Safety {
+    /// Crisis events by step and severity (0–4), without those a human found false.
+    pub crisis: BTreeMap<(CrisisEvent, u8), u64>,
+    /// How crises ended.
+    pub dispositions: BTreeMap<Disposition, u64>,
+    /// Flags that a human found false.
+    pub false_positives: u64,
+    /// Incidents when they began.
+    pub incidents: BTreeMap<IncidentSeverity, u64>,
+    /// Ratings of replies.
+    pub ratings: BTreeMap<Rating, u64>,
+}
+
+impl Counters for Safety {
+    fn fold(&mut self, event: &Event) {
+        match &event.body {
+            Body::Crisis(crisis) if crisis.false_positive => self.false_positives += 1,
+            Body::Crisis(crisis) => {
+                *self.crisis.entry((crisis.event, crisis.severity)).or_default() += 1;
+                if let Some(disposition) = crisis.disposition {
+                    *self.dispositions.entry(disposition).or_default() += 1;
+                }
+            }
+            Body::Incident(incident) if !incident.resolved => {
+                *self.incidents.entry(incident.severity).or_default() += 1;
+            }
+            Body::Feedback(feedback) => *self.ratings.entry(feedback.rating).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        merge_counts(&mut self.crisis, &other.crisis);
+        merge_counts(&mut self.dispositions, &other.dispositions);
+        self.false_positives += other.false_positives;
+        merge_counts(&mut self.incidents, &other.incidents);
+        merge_counts(&mut self.ratings, &other.ratings);
+    }
+}
+
+fn merge_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+    for (key, count) in other {
+        *mine.entry(*key).or_default() += count;
+    }
+}

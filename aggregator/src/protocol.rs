@@ -1,0 +1,212 @@
+//! What the collector, Shards and Gold say to each other.
+
+use std::collections::BTreeMap;
+
+use schemas::{Bucket15, NanoUsd, UserKey};
+use serde::{Deserialize, Serialize};
+
+use crate::fold::intake::DropReason;
+
+/// Events for one Shard. On the wire: this header as one line of JSON, then `events` lines of canonical events, then
+/// `dead_letters` lines of dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendHeader {
+    /// Lines of events.
+    pub events: usize,
+    /// Lines of dead letters.
+    pub dead_letters: usize,
+    /// Events given up before they reached a Shard, to be counted here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// A dead letter: what is wrong with an event, and its outline. Holds no value of the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterLine {
+    /// Keyed digest of the event, 16 hex digits: the same event sent again is a duplicate.
+    pub digest: String,
+    /// Stable code of the mistake.
+    pub code: String,
+    /// Where in the event.
+    pub field: Option<String>,
+    /// What was expected.
+    pub detail: String,
+    /// The event's kind, if it has one.
+    pub kind: Option<String>,
+    /// JSON types of the members that the contract knows.
+    pub outline: BTreeMap<String, String>,
+}
+
+impl DeadLetterLine {
+    /// The digest as bits; `None` when it is not 16 hex digits.
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
+        (self.digest.len() == 16).then(|| u64::from_str_radix(&self.digest, 16).ok()).flatten()
+    }
+}
+
+/// What became of the events of one append.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendReply {
+    /// Now in the log.
+    pub stored: u64,
+    /// Were there before.
+    pub duplicate: u64,
+    /// Now in the dead-letter log.
+    pub dead_lettered: u64,
+}
+
+/// A civil day of the asked-for zone, as buckets `[from, to)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CivilDay {
+    /// `YYYY-MM-DD`.
+    pub date: String,
+    /// First bucket.
+    pub from: Bucket15,
+    /// First bucket of the next day.
+    pub to: Bucket15,
+}
+
+/// A window of time in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The days asked for.
+    pub days: Vec<CivilDay>,
+    /// The 29 days before them, for active users over 7 and 30 days.
+    pub before: Vec<CivilDay>,
+    /// First bucket asked for.
+    pub from: Bucket15,
+    /// First bucket after those asked for.
+    pub to: Bucket15,
+}
+
+/// What Gold wants of a Shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// Log position up to which Gold holds the Shard's days.
+    pub since: u64,
+    /// Windows to answer for people. Empty: changed days only.
+    pub windows: Vec<Window>,
+}
+
+/// A changed day, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedDay {
+    /// Days since 1970, UTC.
+    pub day: i32,
+    /// [`crate::fold::Day`], encoded.
+    pub bytes: Vec<u8>,
+}
+
+/// Changed days of a Shard, oldest change first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Log position that the asker held.
+    pub since: u64,
+    /// Log position that these days, with those sent before, are complete up to.
+    pub upto: u64,
+    /// The days. A day that is sent again replaces what was sent before.
+    pub days: Vec<ChangedDay>,
+    /// More days changed; ask again from `upto`.
+    pub more: bool,
+}
+
+/// A Shard's reply to [`PullRequest`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PullReply {
+    /// Changed days.
+    pub changes: Changes,
+    /// One for every window asked for.
+    pub people: Vec<PeopleAnswer>,
+    /// How the Shard is.
+    pub health: ShardHealth,
+}
+
+/// What a Shard says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardHealth {
+    /// Events ever stored, by log rows still held or folded.
+    pub log_position: u64,
+    /// Log position up to which Bronze is in the lake.
+    pub bronze_position: u64,
+    /// Receive time of the oldest row not yet in the lake, milliseconds since 1970.
+    pub oldest_unexported_ms: Option<i64>,
+    /// Bytes of the object's database.
+    pub database_bytes: u64,
+    /// UTC day last compacted to Parquet.
+    pub last_nightly: Option<String>,
+    /// Why the lake's last step failed, if it did.
+    pub lake_error: Option<String>,
+}
+
+/// What people did in a window: numbers only, and the keys of the top spenders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleAnswer {
+    /// Spend of each person active in the window, ascending.
+    pub spend_per_user: Vec<NanoUsd>,
+    /// The ten who spent most, most first.
+    pub top_users: Vec<TopUser>,
+    /// Spend of each visit that began in the window, ascending.
+    pub spend_per_session: Vec<NanoUsd>,
+    /// Turns of each visit that began in the window, ascending.
+    pub turns_per_session: Vec<u32>,
+    /// Length of each visit that began in the window, first to last turn, milliseconds, ascending.
+    pub length_per_session_ms: Vec<i64>,
+    /// Visits that began on each day.
+    pub sessions_by_day: Vec<u32>,
+    /// People active on each day.
+    pub dau: Vec<u32>,
+    /// People active in the seven days that end with each day.
+    pub wau: Vec<u32>,
+    /// People active in the thirty days that end with each day.
+    pub mau: Vec<u32>,
+}
+
+/// A person who spent much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopUser {
+    /// Who, as a key.
+    pub user: UserKey,
+    /// How much.
+    pub nano_usd: NanoUsd,
+    /// Turns.
+    pub turns: u64,
+}
+
+/// How many top spenders are named.
+pub const TOP_USERS: usize = 10;
+
+impl PeopleAnswer {
+    /// Adds another Shard's answer: people of two Shards are different people.
+    pub fn merge(&mut self, other: &Self) {
+        self.spend_per_user = merge_sorted(&self.spend_per_user, &other.spend_per_user);
+        self.spend_per_session = merge_sorted(&self.spend_per_session, &other.spend_per_session);
+        self.turns_per_session = merge_sorted(&self.turns_per_session, &other.turns_per_session);
+        self.length_per_session_ms = merge_sorted(&self.length_per_session_ms, &other.length_per_session_ms);
+        self.top_users.extend_from_slice(&other.top_users);
+        rank(&mut self.top_users);
+        add(&mut self.sessions_by_day, &other.sessions_by_day);
+        add(&mut self.dau, &other.dau);
+        add(&mut self.wau, &other.wau);
+        add(&mut self.mau, &other.mau);
+    }
+}
+
+/// Sorts by spend, then turns, most first, then key; keeps the first ten.
+pub fn rank(users: &mut Vec<TopUser>) {
+    users.sort_by(|a, b| b.nano_usd.cmp(&a.nano_usd).then(b.turns.cmp(&a.turns)).then(a.user.cmp(&b.user)));
+    users.truncate(TOP_USERS);
+}
+
+fn merge_sorted<T: Ord + Copy>(a: &[T], b: &[T]) -> Vec<T> {
+    let mut all = [a, b].concat();
+    all.sort_unstable();
+    all
+}
+
+fn add(mine: &mut Vec<u32>, other: &[u32]) {
+    if mine.len() < other.len() {
+        mine.resize(other.len(), 0);
+    }
+    mine.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+}

@@ -1,0 +1,308 @@
+//! A Shard: the log of a partition of the people, exactly once, and the fold of it.
+
+mod people_answer;
+
+use std::collections::BTreeMap;
+
+use schemas::{Event, UtcDay, UtcMillis};
+
+use crate::fold::intake::Tally;
+use crate::fold::{self, CodecError, Day, Fold};
+use crate::protocol::{AppendHeader, AppendReply, ChangedDay, Changes, DeadLetterLine, PeopleAnswer, Window};
+use crate::seen::SeenIds;
+use crate::storage::{DeadLetter, Part, Row, Storage, StorageError};
+
+/// Most bytes of events in one row of the log: half of the platform's 2 MB limit of a row.
+pub const ROW_BYTES_MAX: usize = 1 << 20;
+/// Bytes of log after which the fold is checkpointed: what a restart reads and folds anew at most, besides one append.
+pub const CHECKPOINT_BYTES: usize = 8 << 20;
+/// Bytes of changed days in one answer.
+pub const CHANGES_BYTES_MAX: usize = 4 << 20;
+
+/// Why a Shard could not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShardError {
+    /// Storage failed: ask again; the object must be opened anew.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The message is not what the protocol says: do not ask again.
+    #[error("append is malformed: {0}")]
+    Malformed(&'static str),
+    /// The checkpoint can't be read.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// The state of one Shard over its storage.
+pub struct Shard<S> {
+    storage: S,
+    seen: SeenIds,
+    fold: Fold,
+    seq: u64,
+    last_received_at: UtcMillis,
+    checkpointed: u64,
+    bytes_since_checkpoint: usize,
+    dirty_days: BTreeMap<UtcDay, ()>,
+}
+
+impl<S: Storage> Shard<S> {
+    /// Opens a Shard: its checkpoint, the rows of the log after it, and the ids of the last seven days.
+    ///
+    /// # Errors
+    /// When storage can't be read.
+    pub fn open(storage: S, now: UtcMillis) -> Result<Self, ShardError> {
+        let (parts, position) = storage.checkpoint()?;
+        let (seq, last_received_at) = storage.last()?;
+        let mut shard = Self {
+            seen: SeenIds::default(),
+            fold: Fold::default(),
+            seq: seq.max(position),
+            last_received_at,
+            checkpointed: position,
+            bytes_since_checkpoint: 0,
+            dirty_days: BTreeMap::new(),
+            storage,
+        };
+        for part in parts {
+            shard.restore(&part)?;
+        }
+        for (received_at, ids) in shard.storage.ids_since(SeenIds::horizon(now))? {
+            for id in ids.chunks_exact(8) {
+                shard.seen.insert(id.try_into().map(u64::from_le_bytes).unwrap_or_default(), received_at);
+            }
+        }
+        let mut after = position;
+        loop {
+            let rows = shard.storage.rows_after(after, CHECKPOINT_BYTES)?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            for row in &rows {
+                shard.replay(row)?;
+            }
+        }
+        Ok(shard)
+    }
+
+    /// *Idempotent* by event id. *Input*: events, dead letters and drops of one request, as [`AppendHeader`] says. *Output*:
+    /// what became of them. Everything is stored, or, on an error, nothing is.
+    ///
+    /// # Errors
+    /// [`ShardError::Malformed`] without touching anything; [`ShardError::Storage`] when it is unknown whether the rows were
+    /// stored: the Shard must be opened anew before it is used again.
+    pub fn append(&mut self, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
+        let mut lines = message.lines();
+        let header: AppendHeader = lines
+            .next()
+            .and_then(|line| serde_json::from_str(line).ok())
+            .ok_or(ShardError::Malformed("no header line"))?;
+        let received_at = now.max(self.last_received_at);
+        let mut tally = Tally { dropped: header.dropped, ..Tally::default() };
+        let mut rows = Rows::new(self.seq, received_at);
+        let mut fresh = std::collections::HashSet::new();
+        for _ in 0..header.events {
+            let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
+            let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
+            let id = event.id.prefix();
+            if self.seen.contains(id) || !fresh.insert(id) {
+                tally.duplicate += 1;
+            } else {
+                tally.stored += 1;
+                rows.push(line, id, event);
+            }
+        }
+        let mut dead = Vec::new();
+        for _ in 0..header.dead_letters {
+            let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
+            let letter: DeadLetterLine = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
+            let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
+            if self.seen.contains(id) || !fresh.insert(id) {
+                tally.duplicate += 1;
+            } else {
+                tally.dead_lettered += 1;
+                rows.know(id);
+                dead.push(DeadLetter { received_at, letter: line.to_owned() });
+            }
+        }
+        if tally.received() == 0 {
+            return Ok(AppendReply::default());
+        }
+        let reply = AppendReply { stored: tally.stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
+        let (rows, events) = rows.finish(&tally);
+        self.storage.append(&rows, &dead)?;
+        self.last_received_at = received_at;
+        for (row, events) in rows.iter().zip(&events) {
+            self.bytes_since_checkpoint += row.events.len();
+            self.count(row, events);
+        }
+        fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
+        Ok(reply)
+    }
+
+    /// Stores what the fold has become, if enough of the log lies behind the last checkpoint or `always`.
+    /// Returns whether it did.
+    ///
+    /// # Errors
+    /// When storage fails; the next checkpoint then stores the same and more, or a restart replays the log.
+    pub fn checkpoint(&mut self, always: bool) -> Result<bool, ShardError> {
+        if self.checkpointed == self.seq || !always && self.bytes_since_checkpoint < CHECKPOINT_BYTES {
+            return Ok(false);
+        }
+        let mut parts = Vec::new();
+        for day in std::mem::take(&mut self.dirty_days).into_keys() {
+            if let Some(content) = self.fold.days.get(&day) {
+                parts.push(Part { name: format!("day/{}", day.0), bytes: content.encode()? });
+            }
+        }
+        for (number, page) in self.fold.people.take_dirty() {
+            parts.push(Part { name: format!("people/{number}"), bytes: fold::encode(page)? });
+        }
+        self.storage.save_checkpoint(&parts, self.seq)?;
+        self.checkpointed = self.seq;
+        self.bytes_since_checkpoint = 0;
+        Ok(true)
+    }
+
+    /// Forgets rows of the log that are in the lake up to `lake_seq`, in the checkpoint, and older than the ids' seven days.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn trim(&mut self, lake_seq: u64, now: UtcMillis) -> Result<(), ShardError> {
+        let seq = lake_seq.min(self.checkpointed);
+        if seq > 0 {
+            self.storage.trim(seq, SeenIds::horizon(now))?;
+        }
+        Ok(())
+    }
+
+    /// *Idempotent*. *Input*: the log position that the asker holds. *Output*: the days changed since, whole.
+    ///
+    /// # Errors
+    /// When a day can't be encoded.
+    pub fn changes(&self, since: u64) -> Result<Changes, ShardError> {
+        let mut changed: Vec<(u64, UtcDay, &Day)> =
+            self.fold.days.iter().filter(|(_, d)| d.changed > since).map(|(day, d)| (d.changed, *day, d)).collect();
+        changed.sort_by_key(|(seq, day, _)| (*seq, *day));
+        let mut changes = Changes { since, upto: since, days: Vec::new(), more: false };
+        let mut bytes = 0;
+        for (seq, day, content) in changed {
+            if bytes >= CHANGES_BYTES_MAX && seq > changes.upto {
+                changes.more = true;
+                return Ok(changes);
+            }
+            let encoded = content.encode()?;
+            bytes += encoded.len();
+            changes.days.push(ChangedDay { day: day.0, bytes: encoded });
+            changes.upto = seq;
+        }
+        changes.upto = self.seq;
+        Ok(changes)
+    }
+
+    /// What the Shard's people did in a window.
+    #[must_use]
+    pub fn people(&self, window: &Window) -> PeopleAnswer {
+        people_answer::answer(&self.fold.people, window)
+    }
+
+    /// Position of the last row.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Intake of a UTC day of receive time.
+    #[must_use]
+    pub fn intake_of(&self, day: UtcDay) -> Tally {
+        let mut total = Tally::default();
+        if let Some(day) = self.fold.days.get(&day) {
+            day.intake.0.values().for_each(|tally| total.merge(tally));
+        }
+        total
+    }
+
+    /// The storage below.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    fn restore(&mut self, part: &Part) -> Result<(), ShardError> {
+        match part.name.split_once('/').map(|(kind, number)| (kind, number.parse::<i32>())) {
+            Some(("day", Ok(day))) => {
+                self.fold.days.insert(UtcDay(day), Day::decode(&part.bytes)?);
+            }
+            Some(("people", Ok(number))) => {
+                self.fold.people.restore(u16::try_from(number).unwrap_or(0), fold::decode(&part.bytes)?);
+            }
+            _ => return Err(CodecError.into()),
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, row: &Row) -> Result<(), ShardError> {
+        let text = std::str::from_utf8(&row.events).map_err(|_| CodecError)?;
+        let events: Result<Vec<Event>, _> = text.lines().map(serde_json::from_str).collect();
+        self.bytes_since_checkpoint += row.events.len();
+        self.count(row, &events.map_err(|_| CodecError)?);
+        Ok(())
+    }
+
+    fn count(&mut self, row: &Row, events: &[Event]) {
+        let tally = serde_json::from_str(&row.tally).unwrap_or_default();
+        self.fold.row(row.seq, row.received_at, events, &tally);
+        self.seq = row.seq;
+        self.dirty_days.extend(events.iter().map(|event| (UtcDay::of(event.ts), ())));
+        self.dirty_days.insert(UtcDay::of(row.received_at), ());
+    }
+}
+
+/// Rows of one append in the making.
+struct Rows {
+    rows: Vec<Row>,
+    events: Vec<Vec<Event>>,
+}
+
+impl Rows {
+    fn new(last_seq: u64, received_at: UtcMillis) -> Self {
+        Self { rows: vec![Row { seq: last_seq + 1, received_at, ..Row::default() }], events: vec![Vec::new()] }
+    }
+
+    fn push(&mut self, line: &str, id: u64, event: Event) {
+        let full = self.rows.last().is_none_or(|row| row.events.len() + line.len() + 1 > ROW_BYTES_MAX && row.count > 0);
+        if full {
+            let next = self.rows.last().map(|row| Row { seq: row.seq + 1, received_at: row.received_at, ..Row::default() });
+            self.rows.extend(next);
+            self.events.push(Vec::new());
+        }
+        if let (Some(row), Some(events)) = (self.rows.last_mut(), self.events.last_mut()) {
+            row.events.extend_from_slice(line.as_bytes());
+            row.events.push(b'\n');
+            row.count += 1;
+            row.ids.extend_from_slice(&id.to_le_bytes());
+            events.push(event);
+        }
+    }
+
+    fn know(&mut self, id: u64) {
+        if let Some(row) = self.rows.last_mut() {
+            row.ids.extend_from_slice(&id.to_le_bytes());
+        }
+    }
+
+    /// The first row carries the tally of all but the stored events of the others.
+    fn finish(mut self, tally: &Tally) -> (Vec<Row>, Vec<Vec<Event>>) {
+        let mut rest = tally.clone();
+        for row in self.rows.iter_mut().rev() {
+            let own = Tally { stored: u64::from(row.count), ..Tally::default() };
+            rest.stored -= own.stored;
+            row.tally = serde_json::to_string(&own).unwrap_or_default();
+        }
+        if let Some(first) = self.rows.first_mut() {
+            rest.stored = u64::from(first.count);
+            first.tally = serde_json::to_string(&rest).unwrap_or_default();
+        }
+        (self.rows, self.events)
+    }
+}
+
+#[cfg(test)]
+mod tests;

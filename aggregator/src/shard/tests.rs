@@ -1,0 +1,158 @@
+use super::*;
+use crate::fold::testing::{history, turn};
+use crate::storage::memory::{Fault, Memory};
+use proptest::prelude::*;
+use schemas::{Bucket15, NanoUsd};
+
+const NOW: UtcMillis = UtcMillis(1_793_000_000_000);
+
+fn message(events: &[Event]) -> String {
+    let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
+    let mut text = serde_json::to_string(&header).unwrap() + "\n";
+    for event in events {
+        text += &(serde_json::to_string(event).unwrap() + "\n");
+    }
+    text
+}
+
+fn total(shard: &Shard<Memory>) -> (u64, NanoUsd, Tally) {
+    let mut turns = 0;
+    let mut spent = NanoUsd::ZERO;
+    let mut tally = Tally::default();
+    for day in shard.fold.days.values() {
+        day.intake.0.values().for_each(|t| tally.merge(t));
+        for bucket in day.buckets.values() {
+            turns += bucket.usage.turns;
+            spent += bucket.cost.lines.values().map(|a| a.nano_usd).sum();
+        }
+    }
+    (turns, spent, tally)
+}
+
+fn oracle(events: &[Event]) -> (u64, NanoUsd) {
+    let cost = |e: &Event| match &e.body {
+        schemas::Body::Turn(t) => t.cost.nano_usd().unwrap_or_default(),
+        _ => NanoUsd::ZERO,
+    };
+    (events.len() as u64, events.iter().map(cost).sum())
+}
+
+#[test]
+fn an_event_counts_once_however_often_it_is_sent() {
+    let mut shard = Shard::open(Memory::default(), NOW).unwrap();
+    let events = [turn(1, Some(1), Some(1), NOW.0, Some(5), 0), turn(2, Some(2), Some(1), NOW.0, Some(7), 0)];
+    assert_eq!(shard.append(&message(&events), NOW).unwrap(), AppendReply { stored: 2, duplicate: 0, dead_lettered: 0 });
+    let twice = [events[1].clone(), events[0].clone(), events[1].clone()];
+    assert_eq!(shard.append(&message(&twice), NOW).unwrap(), AppendReply { stored: 0, duplicate: 3, dead_lettered: 0 });
+    let (turns, spent, tally) = total(&shard);
+    assert_eq!((turns, spent), (2, NanoUsd(12)));
+    assert_eq!((tally.received(), tally.stored, tally.duplicate), (5, 2, 3));
+}
+
+#[test]
+fn a_malformed_append_changes_nothing() {
+    let storage = Memory::default();
+    let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+    let good = message(&[turn(1, None, None, NOW.0, Some(5), 0)]);
+    for bad in ["", "{}x", "{\"events\":1,\"dead_letters\":0}\n", "{\"events\":1,\"dead_letters\":0}\n{\"id\":7}\n",
+        &good.replace("\"events\":1", "\"events\":2"), &good.replace("\"dead_letters\":0", "\"dead_letters\":1")] {
+        assert!(matches!(shard.append(bad, NOW), Err(ShardError::Malformed(_))), "{bad}");
+    }
+    assert_eq!(storage.last().unwrap().0, 0);
+    assert_eq!(shard.append(&good, NOW).unwrap().stored, 1);
+}
+
+#[test]
+fn dead_letters_are_kept_once_and_balance() {
+    let storage = Memory::default();
+    let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+    let letter = r#"{"digest":"00112233aabbccdd","code":"unknown_field","field":"x","detail":"d","kind":"turn","outline":{}}"#;
+    let text = format!("{{\"events\":0,\"dead_letters\":1,\"dropped\":{{\"capture_overflow\":4}}}}\n{letter}\n");
+    assert_eq!(shard.append(&text, NOW).unwrap().dead_lettered, 1);
+    assert_eq!(shard.append(&text, NOW).unwrap(), AppendReply { stored: 0, duplicate: 1, dead_lettered: 0 });
+    assert_eq!(storage.dead_letters().len(), 1);
+    let (_, _, tally) = total(&shard);
+    assert_eq!((tally.received(), tally.dropped_total(), tally.dead_lettered, tally.duplicate), (10, 8, 1, 1));
+    let reopened = Shard::open(storage, NOW).unwrap();
+    assert_eq!(total(&reopened).2, tally);
+}
+
+#[test]
+fn a_large_append_is_cut_into_rows_that_storage_can_hold() {
+    let storage = Memory::default();
+    let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+    let events: Vec<Event> = (0..6_000).map(|i| turn(i + 1, Some((i % 250) as u8), Some(1), NOW.0, Some(1), 0)).collect();
+    assert_eq!(shard.append(&message(&events), NOW).unwrap().stored, 6_000);
+    let rows = storage.rows_after(0, usize::MAX).unwrap();
+    assert!(rows.len() > 1 && rows.iter().all(|row| row.events.len() <= ROW_BYTES_MAX));
+    assert_eq!(total(&Shard::open(storage, NOW).unwrap()), total(&shard));
+    assert_eq!(total(&shard).2.stored, 6_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Crash before or after any write, retry until acknowledged, checkpoint now and then: as if nothing had happened.
+    #[test]
+    fn crashes_and_retries_change_nothing(
+        events in history(80),
+        faults in proptest::collection::vec((0u32..4, any::<bool>(), any::<bool>()), 1..12),
+        batch in 1usize..9,
+    ) {
+        let storage = Memory::default();
+        let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+        let mut faults = faults.into_iter().cycle();
+        for (i, chunk) in events.chunks(batch).enumerate() {
+            let (nth, after, checkpoint) = faults.next().unwrap();
+            storage.fail(nth, if after { Fault::After } else { Fault::Before });
+            let now = NOW.plus_ms(i as i64 * 40_000);
+            while shard.append(&message(chunk), now).is_err() {
+                shard = Shard::open(storage.clone(), now).unwrap();
+            }
+            if checkpoint && shard.checkpoint(true).is_err() {
+                shard = Shard::open(storage.clone(), now).unwrap();
+            }
+        }
+        let (turns, spent, tally) = total(&shard);
+        prop_assert_eq!((turns, spent), oracle(&events));
+        prop_assert_eq!(tally.stored, events.len() as u64);
+        let mut undisturbed = Fold::default();
+        undisturbed.row(1, NOW, &events, &Tally::default());
+        prop_assert_eq!(
+            shard.fold.people.ledgers().collect::<Vec<_>>(), undisturbed.people.ledgers().collect::<Vec<_>>());
+        prop_assert_eq!(shard.fold.people.visits().collect::<Vec<_>>(), undisturbed.people.visits().collect::<Vec<_>>());
+        let reopened = Shard::open(storage, NOW).unwrap();
+        prop_assert_eq!(total(&reopened), total(&shard));
+        prop_assert_eq!(&reopened.fold.days, &shard.fold.days);
+    }
+
+    /// The rolling counts are those of a plain set of people per range of days.
+    #[test]
+    fn active_users_are_distinct_people(events in history(120), from in 0i32..9, len in 1i32..6) {
+        let mut shard = Shard::open(Memory::default(), NOW).unwrap();
+        shard.append(&message(&events), NOW).unwrap();
+        let first_day = UtcDay::of(UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap()).0;
+        let civil = |day: i32| crate::protocol::CivilDay {
+            date: day.to_string(),
+            from: Bucket15(UtcDay(first_day + day).first_bucket().0 + 3),
+            to: Bucket15(UtcDay(first_day + day + 1).first_bucket().0 + 3),
+        };
+        let days: Vec<_> = (from..from + len).map(civil).collect();
+        let window = Window {
+            from: days[0].from, to: days.last().unwrap().to, before: (from - 29..from).map(civil).collect(), days };
+        let answer = shard.people(&window);
+        for (i, day) in window.days.iter().enumerate() {
+            for (width, counts) in [(1, &answer.dau), (7, &answer.wau), (30, &answer.mau)] {
+                let start = civil(from + i as i32 - width + 1).from.start().0;
+                let active: std::collections::BTreeSet<_> = events.iter()
+                    .filter(|e| (start..day.to.start().0).contains(&e.ts.0)).filter_map(|e| e.user).collect();
+                prop_assert_eq!(counts[i] as usize, active.len(), "day {} width {}", i, width);
+            }
+        }
+        let in_window = |e: &&Event| (window.from.start().0..window.to.start().0).contains(&e.ts.0);
+        let active: std::collections::BTreeSet<_> = events.iter().filter(in_window).filter_map(|e| e.user).collect();
+        prop_assert_eq!(answer.spend_per_user.len(), active.len());
+        let sessions: u32 = answer.sessions_by_day.iter().sum();
+        prop_assert_eq!(sessions as usize, answer.turns_per_session.len());
+    }
+}

@@ -1,0 +1,175 @@
+//! What a Shard keeps on disk. One real implementation (the object's SQLite), one for tests that can fail.
+
+use schemas::UtcMillis;
+
+/// A row of the log: events that were accepted together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// 1, 2, 3… without holes.
+    pub seq: u64,
+    /// When the Shard took them in; never decreases with `seq`.
+    pub received_at: UtcMillis,
+    /// Canonical events, one JSON object a line, each line ended.
+    pub events: Vec<u8>,
+    /// How many.
+    pub count: u32,
+    /// The first 64 bits of every id that this row makes known, dead letters included, little-endian.
+    pub ids: Vec<u8>,
+    /// The intake's tally, as JSON.
+    pub tally: String,
+}
+
+/// An event that could not be read, reduced to what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// When the Shard took it in.
+    pub received_at: UtcMillis,
+    /// Scrubbed description, JSON.
+    pub letter: String,
+}
+
+/// One part of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Storage refused a read or a write; nothing of the write took effect, or all of it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the object's storage failed: {0}")]
+pub struct StorageError(pub &'static str);
+
+/// The object's storage. Every method is one atomic step.
+pub trait Storage {
+    /// Appends rows to the log, and dead letters beside it.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn append(&self, rows: &[Row], dead_letters: &[DeadLetter]) -> Result<(), StorageError>;
+    /// The rows after `seq`, ascending, at most `bytes_max` of events but at least one row if there is any.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError>;
+    /// The ids of all rows received at or after `since`, as stored, with their time.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn ids_since(&self, since: UtcMillis) -> Result<Vec<(UtcMillis, Vec<u8>)>, StorageError>;
+    /// Position and time of the last row.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn last(&self) -> Result<(u64, UtcMillis), StorageError>;
+    /// Stores parts of a checkpoint together with the log position that they include.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn save_checkpoint(&self, parts: &[Part], position: u64) -> Result<(), StorageError>;
+    /// Every part of the checkpoint and its position; none and 0 when there is none.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError>;
+    /// Forgets the rows up to `seq` that were received before `before`.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError>;
+}
+
+#[cfg(test)]
+pub(crate) mod memory {
+    //! Storage in memory that survives a crash of its owner and can fail before or after a write takes effect.
+
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Fault {
+        Before,
+        After,
+    }
+
+    #[derive(Default)]
+    struct Disk {
+        rows: RefCell<Vec<Row>>,
+        dead: RefCell<Vec<DeadLetter>>,
+        parts: RefCell<BTreeMap<String, Vec<u8>>>,
+        position: Cell<u64>,
+        fault: Cell<Option<(u32, Fault)>>,
+    }
+
+    #[derive(Clone, Default)]
+    pub(crate) struct Memory(Rc<Disk>);
+
+    impl Memory {
+        /// Fails the `nth` write from now.
+        pub(crate) fn fail(&self, nth: u32, fault: Fault) {
+            self.0.fault.set(Some((nth, fault)));
+        }
+        pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
+            self.0.dead.borrow().clone()
+        }
+        fn write(&self, effect: impl FnOnce()) -> Result<(), StorageError> {
+            match self.0.fault.get() {
+                Some((0, fault)) => {
+                    self.0.fault.set(None);
+                    if fault == Fault::After {
+                        effect();
+                    }
+                    Err(StorageError("told to"))
+                }
+                Some((n, fault)) => {
+                    self.0.fault.set(Some((n - 1, fault)));
+                    effect();
+                    Ok(())
+                }
+                None => {
+                    effect();
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    impl Storage for Memory {
+        fn append(&self, rows: &[Row], dead_letters: &[DeadLetter]) -> Result<(), StorageError> {
+            self.write(|| {
+                self.0.rows.borrow_mut().extend_from_slice(rows);
+                self.0.dead.borrow_mut().extend_from_slice(dead_letters);
+            })
+        }
+        fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
+            let mut bytes = 0;
+            let rows = self.0.rows.borrow();
+            let take = |row: &&Row| { let fits = bytes == 0 || bytes + row.events.len() <= bytes_max; bytes += row.events.len().max(1); fits };
+            Ok(rows.iter().filter(|row| row.seq > seq).take_while(take).cloned().collect())
+        }
+        fn ids_since(&self, since: UtcMillis) -> Result<Vec<(UtcMillis, Vec<u8>)>, StorageError> {
+            Ok(self.0.rows.borrow().iter().filter(|r| r.received_at >= since).map(|r| (r.received_at, r.ids.clone())).collect())
+        }
+        fn last(&self) -> Result<(u64, UtcMillis), StorageError> {
+            Ok(self.0.rows.borrow().last().map(|r| (r.seq, r.received_at)).unwrap_or_default())
+        }
+        fn save_checkpoint(&self, parts: &[Part], position: u64) -> Result<(), StorageError> {
+            self.write(|| {
+                self.0.parts.borrow_mut().extend(parts.iter().map(|p| (p.name.clone(), p.bytes.clone())));
+                self.0.position.set(position);
+            })
+        }
+        fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
+            let parts = self.0.parts.borrow().iter().map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() }).collect();
+            Ok((parts, self.0.position.get()))
+        }
+        fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError> {
+            self.write(|| self.0.rows.borrow_mut().retain(|r| r.seq > seq || r.received_at >= before))
+        }
+    }
+}
