@@ -146,3 +146,25 @@ pub struct Moment {
     /// The line.
     pub text: Raw,
 }
+
+impl WireBody {
+    /// The kind's name on the wire.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Turn(_) => "turn",
+            Self::Feedback(_) => "feedback",
+            Self::Observation(_) => "observation",
+            Self::Error(_) => "error",
+            Self::Vital(_) => "vital",
+            Self::Journey(_) => "journey",
+            Self::Platform(_) => "platform",
+            Self::ServiceCost(_) => "service_cost",
+            Self::Consent(_) => "consent",
+            Self::Crisis(_) => "crisis",
+            Self::Incident(_) => "incident",
+            Self::Notice(_) => "notice",
+            Self::Moment(_) => "moment",
+        }
+    }
+}

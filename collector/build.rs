@@ -1,0 +1,60 @@
+//! Checks `sage.toml` and embeds it; turns the price list into statics.
+
+#[path = "build/prices.rs"]
+mod prices;
+#[allow(dead_code, missing_docs)]
+#[path = "src/settings.rs"]
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+    for source in ["build.rs", "build/prices.rs", "build/pattern.rs", "src/settings.rs"] {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    let settings = checked_settings(&read(&root.join("sage.toml")));
+    write(&out.join("settings.json"), &serde_json::to_string(&settings).unwrap_or_else(|error| stop(&error.to_string())));
+    let list = read(&root.join("schemas/prices/genai-prices.json"));
+    write(&out.join("prices.rs"), &prices::generate(&list).unwrap_or_else(|error| stop(&error.to_string())));
+}
+
+fn checked_settings(text: &str) -> settings::Settings {
+    let settings: settings::Settings = toml::from_str(text).unwrap_or_else(|error| stop(&format!("sage.toml: {error}")));
+    if let Err((key, what)) = settings.check() {
+        stop(&format!("sage.toml, line {}: {key} {what}", line_of(text, &key)));
+    }
+    settings
+}
+
+/// The line that sets `section.key`.
+fn line_of(text: &str, key: &str) -> usize {
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut current = String::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[') {
+            current = header.trim_end_matches(']').trim().to_owned();
+        } else if current == section && line.split('=').next().is_some_and(|left| left.trim() == name) {
+            return number + 1;
+        }
+    }
+    1
+}
+
+fn read(file: &Path) -> String {
+    println!("cargo:rerun-if-changed={}", file.display());
+    std::fs::read_to_string(file).unwrap_or_else(|error| stop(&format!("{}: {error}", file.display())))
+}
+
+fn write(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap_or_else(|error| stop(&format!("{}: {error}", file.display())));
+}
+
+fn stop(message: &str) -> ! {
+    for line in message.lines() {
+        println!("cargo:error={line}");
+    }
+    std::process::exit(1)
+}

@@ -1,0 +1,272 @@
+//! From the texts of events to batches for Shards.
+
+use std::collections::BTreeMap;
+
+use aggregator::fold::intake::DropReason;
+use aggregator::protocol::{AppendHeader, AppendReply, DeadLetterLine};
+use schemas::UtcMillis;
+use schemas::event::Source;
+use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::body::EVENT_BYTES_MAX;
+use crate::scrub::{Keyring, Refused, scrub};
+
+/// Who sent a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Backend or browser.
+    pub source: Source,
+    /// The browser says that its person does not want to be tracked (`Sec-GPC`, `DNT`).
+    pub opted_out: bool,
+}
+
+/// Kinds that a page may send: a page cannot forge turns or costs.
+const BROWSER_KINDS: [&str; 4] = ["feedback", "error", "vital", "journey"];
+
+/// Events on their way to the Shards.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// How many events the request held.
+    pub received: usize,
+    /// One entry for each Shard that has anything to do.
+    pub shards: BTreeMap<u32, ShardBatch>,
+    /// What was wrong, by position in the request.
+    pub errors: Vec<EventError>,
+    /// Dropped on purpose.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// Events and dead letters for one Shard.
+#[derive(Debug, Default)]
+pub struct ShardBatch {
+    /// What follows.
+    pub header: AppendHeader,
+    /// Canonical events, a line each.
+    pub events: String,
+    /// Dead letters, a line each.
+    pub dead_letters: String,
+}
+
+impl ShardBatch {
+    /// Adds a canonical event.
+    pub fn push(&mut self, event: &schemas::Event) {
+        if let Ok(line) = serde_json::to_string(event) {
+            self.header.events += 1;
+            self.events.push_str(&line);
+            self.events.push('\n');
+        }
+    }
+
+    fn bury(&mut self, letter: &DeadLetterLine) {
+        if let Ok(line) = serde_json::to_string(letter) {
+            self.header.dead_letters += 1;
+            self.dead_letters.push_str(&line);
+            self.dead_letters.push('\n');
+        }
+    }
+
+    /// The message to the Shard.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let header = serde_json::to_string(&self.header).unwrap_or_default();
+        [header.as_str(), "\n", &self.events, &self.dead_letters].concat()
+    }
+}
+
+/// What was wrong with one event of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventError {
+    /// Position in the request, from 0.
+    pub index: usize,
+    /// Stable code.
+    pub code: WireCode,
+    /// Field and remedy.
+    pub detail: String,
+}
+
+/// Reads, scrubs and prices events and sorts them by Shard. Those that can't be read become dead letters.
+#[must_use]
+pub fn take_in(texts: &[String], sender: Sender, keys: &Keyring, shards: u32, now: UtcMillis) -> Batch {
+    let mut batch = Batch { received: texts.len(), ..Batch::default() };
+    for (index, text) in texts.iter().enumerate() {
+        let event = match read(text, sender).map_err(Refused::from).and_then(|wire| scrub(wire, text, sender.source, keys, now)) {
+            Ok(event) => event,
+            Err(Refused::OptedOut) => {
+                *batch.dropped.entry(DropReason::OptedOut).or_default() += 1;
+                let number = shard_of_digest(&keys.digest("dead", text), shards);
+                let dropped = &mut batch.shards.entry(number).or_default().header.dropped;
+                *dropped.entry(DropReason::OptedOut).or_default() += 1;
+                continue;
+            }
+            Err(Refused::Wrong(error)) => {
+                let letter = dead_letter(text, &error, keys);
+                batch.shards.entry(shard_of_digest(&letter.digest, shards)).or_default().bury(&letter);
+                batch.errors.push(EventError { index, code: error.code, detail: error.to_string() });
+                continue;
+            }
+        };
+        batch.shards.entry(event.shard(shards)).or_default().push(&event);
+    }
+    batch
+}
+
+fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {
+    if text.len() > EVENT_BYTES_MAX {
+        return Err(WireError { code: WireCode::TooLarge, field: None, detail: "is larger than 64 KiB".into() });
+    }
+    let mut wire = WireEvent::from_json(text)?;
+    if sender.source == Source::Browser && !BROWSER_KINDS.contains(&wire.body.kind()) {
+        let detail = format!("must be one of {} for a page", BROWSER_KINDS.join(", "));
+        return Err(WireError::at(WireCode::TypeNotAllowed, "type", detail));
+    }
+    wire.envelope.opted_out |= sender.opted_out;
+    Ok(wire)
+}
+
+fn shard_of_digest(digest: &str, shards: u32) -> u32 {
+    let bits = u64::from_str_radix(digest, 16).unwrap_or(0);
+    u32::try_from(bits % u64::from(shards.max(1))).unwrap_or(0)
+}
+
+/// What is wrong and the outline of the event: the names that the contract knows and the JSON types of their values.
+fn dead_letter(text: &str, error: &WireError, keys: &Keyring) -> DeadLetterLine {
+    const MEMBERS: [&str; 20] = [
+        "id", "ts", "user_id", "conversation_id", "session_id", "turn_index", "provider", "model", "feature", "status", "latency_ms",
+        "ttft_ms", "usage", "provider_usage", "rating", "name", "component", "code", "service", "event",
+    ];
+    let value: Value = if text.len() > EVENT_BYTES_MAX { Value::Null } else { serde_json::from_str(text).unwrap_or_default() };
+    let kind = value.get("type").and_then(Value::as_str).and_then(|kind| KINDS.into_iter().find(|known| *known == kind));
+    let outline = MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), json_type(value.get(name)?).to_owned())));
+    // Names that the contract does not know are for the sender's eyes alone.
+    let field = error.field.clone().filter(|_| error.code != WireCode::UnknownField);
+    DeadLetterLine {
+        digest: keys.digest("dead", text),
+        code: error.code.as_str().to_owned(),
+        field,
+        detail: error.detail.clone(),
+        kind: kind.map(str::to_owned),
+        outline: outline.collect(),
+    }
+}
+
+fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The reply to an intake request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IntakeReply {
+    /// Events in the request: the sum of the next four.
+    pub received: u64,
+    /// Now in a log.
+    pub stored: u64,
+    /// Were there before.
+    pub duplicate: u64,
+    /// Now in a dead-letter log.
+    pub dead_lettered: u64,
+    /// Not kept on purpose, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// What was wrong with those in the dead-letter log; the first 100.
+    pub errors: Vec<EventError>,
+}
+
+/// Most errors named in a reply.
+const ERRORS_MAX: usize = 100;
+
+impl IntakeReply {
+    /// The reply once every Shard has answered.
+    #[must_use]
+    pub fn new(batch: &Batch, replies: &[AppendReply]) -> Self {
+        Self {
+            received: batch.received as u64,
+            stored: replies.iter().map(|reply| reply.stored).sum(),
+            duplicate: replies.iter().map(|reply| reply.duplicate).sum(),
+            dead_lettered: replies.iter().map(|reply| reply.dead_lettered).sum(),
+            dropped: batch.dropped.clone(),
+            errors: batch.errors.iter().take(ERRORS_MAX).cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-21T19:00:00Z";
+    const TURN: &str = r#"{"type":"turn","id":"e1","ts":"2026-11-21T18:56:03.120Z","user_id":"alice","conversation_id":"c1",
+        "provider":"anthropic","model":"claude-sonnet-4-5","usage":{"input_tokens":1200,"output_tokens":340}}"#;
+
+    fn batch(texts: &[String], source: Source, opted_out: bool) -> Batch {
+        let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
+        take_in(texts, Sender { source, opted_out }, &keys, 1, UtcMillis::parse_rfc3339(NOW).unwrap())
+    }
+
+    fn message(batch: &Batch) -> String {
+        batch.shards.values().map(ShardBatch::message).collect()
+    }
+
+    #[test]
+    fn a_turn_is_scrubbed_and_priced() {
+        let batch = batch(&[TURN.into()], Source::Backend, false);
+        let message = message(&batch);
+        assert!(message.contains(r#""nano_usd":8700000"#), "{message}");
+        assert!(!message.contains("alice") && !message.contains("\"c1\"") && !message.contains("\"e1\""));
+        assert!(message.contains(r#""user":"k1_"#) && message.contains(r#""conversation":"k1_"#));
+    }
+
+    #[test]
+    fn bad_events_are_named_and_buried_without_their_values() {
+        let bad = [
+            TURN.replace("\"turn\"", "\"turm\""),
+            TURN.replace("anthropic", "alice@example.com"),
+            TURN.replace("\"ts\":\"2026", "\"ts\":\"2126"),
+            TURN.replace("\"ts\":\"2026", "\"ts\":\"2006"),
+            TURN.replace("\"user_id\"", "\"alice_key\""),
+            format!("{TURN} alice"),
+            format!("\"{}\"", "alice".repeat(20_000)),
+        ];
+        let batch = batch(&bad, Source::Backend, false);
+        let codes: Vec<_> = batch.errors.iter().map(|error| error.code.as_str()).collect();
+        assert_eq!(codes, ["unknown_type", "invalid_value", "ts_in_future", "ts_too_old", "unknown_field", "not_json", "too_large"]);
+        assert!(!message(&batch).contains("alice"), "{}", message(&batch));
+        assert_eq!(batch.shards[&0].header.dead_letters, 7);
+        let shown: String = batch.errors.iter().map(|error| error.detail.as_str()).collect();
+        assert!(shown.contains("alice_key: is not a field") && !shown.contains("example.com"), "{shown}");
+    }
+
+    #[test]
+    fn a_page_cannot_forge_turns() {
+        let batch = batch(&[TURN.into()], Source::Browser, false);
+        assert_eq!(batch.errors[0].code, WireCode::TypeNotAllowed);
+        assert_eq!(batch.shards[&0].header.events, 0);
+    }
+
+    #[test]
+    fn of_a_person_who_opted_out_only_money_is_kept() {
+        let feedback = r#"{"type":"feedback","ts":"2026-11-21T18:56:03Z","user_id":"alice","rating":"up"}"#;
+        let batch = batch(&[TURN.into(), feedback.into()], Source::Backend, true);
+        assert_eq!(batch.dropped[&DropReason::OptedOut], 1);
+        let message = message(&batch);
+        assert!(message.contains("nano_usd") && !message.contains("\"user\"") && !message.contains("feedback"), "{message}");
+    }
+
+    #[test]
+    fn events_without_id_are_named_by_their_content() {
+        let anonymous = TURN.replace("\"id\":\"e1\",", "");
+        let id = |text: &str| {
+            let message = message(&batch(&[text.to_owned()], Source::Backend, false));
+            message.lines().nth(1).unwrap().split('"').nth(3).unwrap().to_owned()
+        };
+        assert_eq!(id(&anonymous), id(&anonymous));
+        assert_ne!(id(&anonymous), id(&anonymous.replace("340", "341")));
+    }
+}

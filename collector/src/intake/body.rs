@@ -1,0 +1,153 @@
+//! From the bytes of a request to the texts of its events.
+
+use std::io::Read;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::problem::Problem;
+
+/// Most bytes of a body as sent.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of a body after gzip.
+pub const INFLATED_BYTES_MAX: usize = 8 << 20;
+/// Most events in a request.
+pub const EVENTS_MAX: usize = 10_000;
+/// Most bytes of one event.
+pub const EVENT_BYTES_MAX: usize = 64 << 10;
+
+/// The texts of the events in a body, one each, in order: a JSON object, an array of objects, or NDJSON (also where the
+/// content type says JSON). A line of NDJSON may be broken; a JSON array may not.
+///
+/// `content_type` and `content_encoding` are the headers' values.
+///
+/// # Errors
+/// 413 over a limit, 415 for another content type or encoding, 400 for what can't be parsed.
+pub fn read(body: Vec<u8>, content_type: Option<&str>, content_encoding: Option<&str>) -> Result<Vec<String>, Problem> {
+    let lines = is_ndjson(content_type)?;
+    if body.len() > BODY_BYTES_MAX {
+        return Err(too_large("the body is larger than 1 MiB; send smaller batches, or gzip"));
+    }
+    let bytes = inflate(body, content_encoding)?;
+    let text = String::from_utf8(bytes).map_err(|_| not_parseable("the body is not UTF-8"))?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(not_parseable("the body is empty; send one event, an array of events or one event a line"));
+    }
+    let events = if lines {
+        split_lines(trimmed)
+    } else if trimmed.starts_with('[') {
+        let items: Vec<&RawValue> = serde_json::from_str(trimmed).map_err(|error| {
+            not_parseable(format!("the array is not JSON at line {}, column {}", error.line(), error.column()))
+        })?;
+        items.into_iter().map(|item| item.get().to_owned()).collect()
+    } else if serde_json::from_str::<&RawValue>(trimmed).is_ok() {
+        vec![trimmed.to_owned()]
+    } else if trimmed.starts_with('{') && trimmed.contains('\n') {
+        split_lines(trimmed)
+    } else {
+        return Err(not_parseable("the body is not JSON; send one event, an array of events or one event a line"));
+    };
+    if events.len() > EVENTS_MAX {
+        return Err(too_large("there are more than 10000 events; send smaller batches"));
+    }
+    Ok(events)
+}
+
+fn split_lines(text: &str) -> Vec<String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// `text/plain` is what `navigator.sendBeacon` sends.
+fn is_ndjson(content_type: Option<&str>) -> Result<bool, Problem> {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => Ok(true),
+        "" | "application/json" | "text/plain" => Ok(false),
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send application/json or application/x-ndjson",
+        )),
+    }
+}
+
+fn inflate(body: Vec<u8>, content_encoding: Option<&str>) -> Result<Vec<u8>, Problem> {
+    match content_encoding.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(body),
+        "gzip" | "x-gzip" => {
+            let mut inflated = Vec::new();
+            let limit = INFLATED_BYTES_MAX as u64 + 1;
+            flate2::read::MultiGzDecoder::new(body.as_slice())
+                .take(limit)
+                .read_to_end(&mut inflated)
+                .map_err(|_| not_parseable("the body is not gzip, though Content-Encoding says so"))?;
+            if inflated.len() > INFLATED_BYTES_MAX {
+                return Err(too_large("the body is larger than 8 MiB when inflated; send smaller batches"));
+            }
+            Ok(inflated)
+        }
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            "send the body as it is or with gzip",
+        )),
+    }
+}
+
+fn too_large(detail: &str) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+}
+
+fn not_parseable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "not_parseable", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn texts(body: &str, content_type: &str) -> Vec<String> {
+        read(body.into(), Some(content_type), None).unwrap()
+    }
+
+    #[test]
+    fn one_event_an_array_and_lines_are_read() {
+        assert_eq!(texts(r#" {"a":1} "#, "application/json"), [r#"{"a":1}"#]);
+        assert_eq!(texts(r#"[{"a":1}, {"b":[2]}]"#, "application/json; charset=utf-8"), [r#"{"a":1}"#, r#"{"b":[2]}"#]);
+        assert_eq!(texts("[]", "application/json"), Vec::<String>::new());
+        assert_eq!(texts("{\"a\":1}\r\n\n{broken\n{\"b\":2}", "application/x-ndjson"), [r#"{"a":1}"#, "{broken", r#"{"b":2}"#]);
+        assert_eq!(texts("{\"a\":1}\n{\"b\":2}\n", "application/json"), [r#"{"a":1}"#, r#"{"b":2}"#]);
+        assert_eq!(read(gzip(b"{\"a\":1}"), None, Some("gzip")).unwrap(), [r#"{"a":1}"#]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_its_status() {
+        let status = |body: Vec<u8>, kind: &str, encoding: Option<&str>| read(body, Some(kind), encoding).unwrap_err().status;
+        let json = "application/json";
+        assert_eq!(status(b"".to_vec(), json, None), 400);
+        assert_eq!(status(b"hello".to_vec(), json, None), 400);
+        assert_eq!(status(b"[{]".to_vec(), json, None), 400);
+        assert_eq!(status(b"\xff\xfe".to_vec(), json, None), 400);
+        assert_eq!(status(b"not gzip".to_vec(), json, Some("gzip")), 400);
+        assert_eq!(status(b"{}".to_vec(), "application/xml", None), 415);
+        assert_eq!(status(b"{}".to_vec(), json, Some("br")), 415);
+        assert_eq!(status(vec![b' '; BODY_BYTES_MAX + 1], json, None), 413);
+        assert_eq!(status(gzip(&vec![b' '; INFLATED_BYTES_MAX + 1]), json, Some("gzip")), 413);
+        assert_eq!(status(format!("[{}0]", "0,".repeat(EVENTS_MAX)).into(), json, None), 413);
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_body() {
+        let problem = read(b"[\"alice@example.com\" oops]".to_vec(), None, None).unwrap_err();
+        assert!(!problem.json().contains("alice"));
+    }
+}

@@ -1,0 +1,9 @@
+//! `POST /sage/v1/events`: from a body to batches for Shards, and back to a reply.
+
+mod batch;
+mod body;
+mod problem;
+
+pub use batch::{Batch, EventError, IntakeReply, Sender, ShardBatch, take_in};
+pub use body::{EVENTS_MAX, EVENT_BYTES_MAX, INFLATED_BYTES_MAX, BODY_BYTES_MAX, read};
+pub use problem::Problem;

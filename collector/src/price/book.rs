@@ -1,0 +1,134 @@
+//! The price list, as statics that the build step made of it: nothing to read at start.
+
+use schemas::{UtcDay, UtcMillis};
+
+use super::amount::ExactUsd;
+use super::clause::Clause;
+
+/// The list of one version.
+pub struct PriceBook {
+    pub(super) version: &'static str,
+    pub(super) providers: &'static [&'static Provider],
+}
+
+impl PriceBook {
+    /// The list that this build holds.
+    #[must_use]
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: PriceBook = PriceBook { version: tables::VERSION, providers: tables::PROVIDERS };
+        &BUILTIN
+    }
+
+    /// Version of the list, `genai-prices-0.2.3`.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+}
+
+/// Who runs models.
+pub(super) struct Provider {
+    pub(super) id: &'static str,
+    pub(super) matching: Option<Clause>,
+    pub(super) model_matching: Option<Clause>,
+    /// Whose models hold where it has none of that name.
+    pub(super) fallbacks: &'static [&'static Provider],
+    /// Names that mean one model, sorted.
+    pub(super) exact: &'static [(&'static str, &'static Model)],
+    /// Every other condition, in the list's order.
+    pub(super) clauses: &'static [(Clause, &'static Model)],
+}
+
+/// A model of a provider.
+pub(super) struct Model {
+    pub(super) id: &'static str,
+    /// Position within the provider: of two that match, the first holds.
+    pub(super) order: u16,
+    /// The last that holds at the time; the first where none does.
+    pub(super) prices: &'static [Dated],
+    pub(super) variants: &'static [Variant],
+}
+
+/// Prices and when they hold.
+pub(super) struct Dated {
+    pub(super) holds: Holds,
+    /// Version of the list and the date of this price in it.
+    pub(super) version: &'static str,
+    pub(super) set: &'static Set,
+}
+
+/// Prices that stand in for others on a request of that kind.
+pub(super) struct Variant {
+    /// Key and value that the request's context must have.
+    pub(super) when: &'static [(&'static str, &'static str)],
+    pub(super) price: Dated,
+}
+
+/// When a price holds.
+pub(super) enum Holds {
+    Always,
+    /// From this UTC day on, days since 1970.
+    From(i32),
+    /// From the first to before the second time of the UTC day, in milliseconds; over midnight where the second is earlier.
+    Daily(u32, u32),
+}
+
+impl Holds {
+    pub(super) fn at(&self, at: UtcMillis) -> bool {
+        match *self {
+            Self::Always => true,
+            Self::From(day) => UtcDay::of(at).0 >= day,
+            Self::Daily(start, end) => {
+                let (start, end) = (i64::from(start), i64::from(end));
+                let time = at.0.rem_euclid(schemas::time::DAY_MS);
+                if end < start { time >= start || time < end } else { (start..end).contains(&time) }
+            }
+        }
+    }
+}
+
+/// Units that a usage counts; [`super::charge::counts`] gives them in this order.
+pub(super) const UNITS_COUNT: usize = 10;
+
+/// Rates by unit.
+pub(super) type Rates = [Option<&'static Rate>; UNITS_COUNT];
+
+/// Prices by unit; a unit without a price costs nothing of its own and is part of the unit around it.
+pub(super) struct Set {
+    pub(super) rates: Rates,
+    /// There are prices too for what a usage does not count: seconds, characters, pages, searches.
+    pub(super) other_units: bool,
+}
+
+/// Price of one token.
+pub(super) struct Rate {
+    pub(super) base: u128,
+    /// `(start, price)`, ascending: above `start` input tokens all tokens cost `price`.
+    pub(super) tiers: &'static [(u64, u128)],
+}
+
+impl Rate {
+    /// The price at this many input tokens, and the start of the tier that holds.
+    pub(super) fn at(&self, input_tokens: u64) -> (ExactUsd, Option<u64>) {
+        match self.tiers.iter().rev().find(|(start, _)| input_tokens > *start) {
+            Some((start, price)) => (ExactUsd(*price), Some(*start)),
+            None => (ExactUsd(self.base), None),
+        }
+    }
+}
+
+/// A price unit.
+pub(super) struct Unit {
+    pub(super) name: &'static str,
+    /// Bit `i`: unit `i` is part of this one.
+    pub(super) nested: u16,
+}
+
+/// What the build step wrote.
+pub(super) mod tables {
+    use super::super::clause::Clause;
+    use super::super::pattern::Inst;
+    use super::{Dated, Holds, Model, Provider, Rate, Set, UNITS_COUNT, Unit, Variant};
+
+    include!(concat!(env!("OUT_DIR"), "/prices.rs"));
+}

@@ -1,0 +1,208 @@
+//! Names → provider and model.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use schemas::event::UnpricedReason;
+
+use super::book::{Model, PriceBook, Provider};
+
+/// A model found.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) model: &'static Model,
+    /// It is the provider's own, not one it falls back to. Variants hold for its own only.
+    pub(super) own: bool,
+}
+
+type Answer = Result<Found, UnpricedReason>;
+
+impl PriceBook {
+    /// The model that `provider` and `name` mean. Case and space around the provider do not matter.
+    ///
+    /// Answers are kept, because a large provider has hundreds of conditions to try and an app uses few models.
+    pub(super) fn find(&self, provider: &str, name: &str) -> Answer {
+        thread_local! {
+            static MEMO: RefCell<Memo> = const { RefCell::new(Memo(Vec::new())) };
+        }
+        if provider.len() + name.len() > NAMES_BYTES_MAX {
+            return self.look_up(provider, name);
+        }
+        let slot = slot_of(provider, name);
+        let kept = MEMO.with(|memo| memo.try_borrow().ok().and_then(|memo| memo.get(slot, provider, name)));
+        kept.unwrap_or_else(|| {
+            let answer = self.look_up(provider, name);
+            MEMO.with(|memo| {
+                if let Ok(mut memo) = memo.try_borrow_mut() {
+                    memo.put(slot, provider, name, answer);
+                }
+            });
+            answer
+        })
+    }
+
+    fn look_up(&self, provider: &str, name: &str) -> Answer {
+        let (mut provider, name) = (lower(provider), lower(name));
+        let mut name = name.as_ref();
+        if provider == "litellm"
+            && let Some((prefix, rest)) = name.split_once('/')
+            && self.provider(prefix).is_some()
+        {
+            (provider, name) = (Cow::Owned(prefix.to_owned()), rest);
+        }
+        let found = self.provider(&provider).or_else(|| {
+            let by_model =
+                |candidate: &&&Provider| candidate.model_matching.as_ref().is_some_and(|clause| clause.matches(name));
+            self.providers.iter().filter(|_| provider == "litellm").find(by_model).copied()
+        });
+        let found = found.ok_or(UnpricedReason::UnknownProvider)?;
+        found.model(name).or_else(|| found.model(&with_dashed_dates(name)?)).ok_or(UnpricedReason::UnknownModel)
+    }
+
+    fn provider(&self, name: &str) -> Option<&'static Provider> {
+        let name = name.trim();
+        let named = self.providers.iter().find(|provider| provider.id == name);
+        let matching = |provider: &&&Provider| provider.matching.as_ref().is_some_and(|clause| clause.matches(name));
+        named.or_else(|| self.providers.iter().find(matching)).copied()
+    }
+}
+
+impl Provider {
+    fn model(&self, name: &str) -> Option<Found> {
+        let own = self.own_model(name).map(|model| Found { model, own: true });
+        own.or_else(|| {
+            self.fallbacks.iter().find_map(|other| Some(Found { model: other.own_model(name)?, own: false }))
+        })
+    }
+
+    fn own_model(&self, name: &str) -> Option<&'static Model> {
+        let exact = self.exact.binary_search_by(|(text, _)| (*text).cmp(name)).ok();
+        let exact = exact.and_then(|at| self.exact.get(at)).map(|(_, model)| *model);
+        let before = exact.map_or(u16::MAX, |model| model.order);
+        let earlier = self.clauses.iter().take_while(|(_, model)| model.order < before);
+        earlier.into_iter().find(|(clause, _)| clause.matches(name)).map(|(_, model)| *model).or(exact)
+    }
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) { text.into() } else { text.to_lowercase().into() }
+}
+
+/// `gpt-5.2-20251211` as `gpt-5.2-2025-12-11`, for names of gateways; `None` where there is no such date.
+fn with_dashed_dates(name: &str) -> Option<String> {
+    let mut dashed = String::with_capacity(name.len() + 2);
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('-') {
+        dashed.push_str(before);
+        dashed.push('-');
+        rest = after;
+        if let Some((date, tail)) = after.split_at_checked(8).filter(|(date, tail)| is_date(date) && ends_date(tail))
+            && let (Some(year), Some(month), Some(day)) = (date.get(..4), date.get(4..6), date.get(6..))
+        {
+            dashed.extend([year, "-", month, "-", day]);
+            rest = tail;
+        }
+    }
+    dashed.push_str(rest);
+    (dashed != name).then_some(dashed)
+}
+
+fn ends_date(tail: &str) -> bool {
+    tail.is_empty() || tail.starts_with(['-', ':'])
+}
+
+/// A day of the years 2000–2099, `YYYYMMDD`.
+fn is_date(text: &str) -> bool {
+    let part = |range| text.get(range).and_then(|digits: &str| digits.parse::<u32>().ok());
+    let (Some(year), Some(month), Some(day)) = (part(0..4), part(4..6), part(6..8)) else { return false };
+    let days = match month {
+        2 if year % 4 == 0 => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    text.bytes().all(|b| b.is_ascii_digit()) && (2000..2100).contains(&year) && (1..=days).contains(&day)
+}
+
+/// Answers kept, at most one a slot.
+struct Memo(Vec<Option<Kept>>);
+
+struct Kept {
+    provider: Box<str>,
+    name: Box<str>,
+    answer: Answer,
+}
+
+/// 256 slots of at most 256 bytes of names: below 80 KiB an isolate.
+const SLOTS: usize = 256;
+const NAMES_BYTES_MAX: usize = 256;
+
+impl Memo {
+    fn get(&self, slot: usize, provider: &str, name: &str) -> Option<Answer> {
+        let kept = self.0.get(slot)?.as_ref()?;
+        (*kept.name == *name && *kept.provider == *provider).then_some(kept.answer)
+    }
+
+    fn put(&mut self, slot: usize, provider: &str, name: &str, answer: Answer) {
+        if self.0.is_empty() {
+            self.0.resize_with(SLOTS, || None);
+        }
+        if let Some(kept) = self.0.get_mut(slot) {
+            *kept = Some(Kept { provider: provider.into(), name: name.into(), answer });
+        }
+    }
+}
+
+/// FNV-1a. Names that meet in a slot cost a look-up, no more.
+fn slot_of(provider: &str, name: &str) -> usize {
+    let bytes = provider.bytes().chain([0]).chain(name.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash ^ hash >> 16) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(provider: &str, name: &str) -> Result<&'static str, UnpricedReason> {
+        PriceBook::builtin().find(provider, name).map(|found| found.model.id)
+    }
+
+    #[test]
+    fn names_find_their_model_whatever_the_case() {
+        for _first_and_kept in 0..2 {
+            assert_eq!(id("anthropic", "claude-sonnet-4-5-20250929"), id("Anthropic ", "Claude-Sonnet-4-5"));
+            assert_eq!(id("azure", "gpt-4o"), id("openai", "gpt-4o"));
+            assert_eq!(id("litellm", "openai/gpt-4o"), id("openai", "gpt-4o"));
+            assert_eq!(id("litellm", "gpt-4o"), id("openai", "gpt-4o"));
+            assert_eq!(id("nobody", "gpt-4o"), Err(UnpricedReason::UnknownProvider));
+            assert_eq!(id("openai", "no-such-model"), Err(UnpricedReason::UnknownModel));
+            assert_eq!(id("", ""), Err(UnpricedReason::UnknownProvider));
+        }
+    }
+
+    #[test]
+    fn compact_dates_become_dashed() {
+        for (name, dashed) in [
+            ("gpt-5.2-20251211", Some("gpt-5.2-2025-12-11")),
+            ("a-20240229-b-20250131:free", Some("a-2024-02-29-b-2025-01-31:free")),
+            ("a-20250229", None),
+            ("a-202512110", None),
+            ("a-2025121", None),
+            ("a20251211", None),
+            ("gpt-ä2025121", None),
+            ("", None),
+        ] {
+            assert_eq!(with_dashed_dates(name).as_deref(), dashed, "{name}");
+        }
+    }
+
+    #[test]
+    fn exact_names_are_sorted() {
+        for provider in PriceBook::builtin().providers {
+            assert!(provider.exact.is_sorted_by_key(|(name, _)| *name), "{}", provider.id);
+            assert!(provider.clauses.is_sorted_by_key(|(_, model)| model.order), "{}", provider.id);
+        }
+    }
+}

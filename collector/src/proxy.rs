@@ -1,0 +1,104 @@
+//! Rules of passing a request on. The bytes themselves never come here.
+
+mod capture;
+
+pub use capture::{Buffer, Capture, FLUSH_AFTER_MS, Head, Next, request_event};
+
+/// Headers that belong to one hop (RFC 9110 §7.6.1), and those a client must not bring: Sage's own.
+/// `names` is one header name a line, in lower case. Returns those to drop.
+#[must_use]
+pub fn headers_to_drop<'a>(names: &'a str, connection: Option<&'a str>, upgrades: bool) -> Vec<&'a str> {
+    const HOP_BY_HOP: [&str; 8] =
+        ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"];
+    let named = |name: &str| connection.is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(name)));
+    names
+        .lines()
+        .filter(|name| {
+            if *name == "upgrade" || *name == "connection" {
+                return !upgrades;
+            }
+            name.starts_with("sage-") || HOP_BY_HOP.contains(name) || named(name)
+        })
+        .collect()
+}
+
+/// Is this path Sage's own?
+#[must_use]
+pub fn is_own_path(path: &str) -> bool {
+    let own = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    own("/sage") || own("/safety/transparency") || path == "/safety/transparency.json"
+}
+
+/// Splits an absolute URL into origin, path and query (with `?`, or empty).
+#[must_use]
+pub fn split_url(url: &str) -> (&str, &str, &str) {
+    let after_scheme = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(after_scheme..).unwrap_or_default();
+    let path_at = after_scheme + rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (origin, path_and_query) = url.split_at_checked(path_at).unwrap_or((url, ""));
+    let path_and_query = path_and_query.split('#').next().unwrap_or_default();
+    match path_and_query.find('?').and_then(|at| path_and_query.split_at_checked(at)) {
+        Some((path, query)) => (origin, path, query),
+        None => (origin, path_and_query, ""),
+    }
+}
+
+/// Where the app's `Location` leads a client that knows only the public origin. `None`: leave it.
+#[must_use]
+pub fn public_location(location: &str, app_origin: &str, public_origin: &str) -> Option<String> {
+    let rest = location.strip_prefix(app_origin)?;
+    (rest.is_empty() || rest.starts_with(['/', '?', '#'])).then(|| format!("{public_origin}{rest}"))
+}
+
+/// The page of a 502: the app could not be reached.
+#[must_use]
+pub fn unreachable_page(request_id: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>The app can't be reached</title><style>:root{{color-scheme:light dark}}body{{font:1rem/1.6 system-ui,sans-serif;\
+         max-width:32rem;margin:20vh auto;padding:0 1.25rem}}code{{font-size:.9em}}</style></head><body><h1>The app can't be reached</h1>\
+         <p>It did not answer. Please try again in a minute.</p><p>If you need help right now and cannot wait, call your local \
+         emergency number or a crisis line.</p><p>Request <code>{request_id}</code></p></body></html>"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hop_by_hop_and_sage_headers_are_dropped() {
+        let names = "accept\nconnection\nkeep-alive\nsage-user\nte\nx-secret-hop\nx-sage\nupgrade\ncookie";
+        assert_eq!(headers_to_drop(names, Some("keep-alive, X-Secret-Hop"), false), ["connection", "keep-alive", "sage-user", "te", "x-secret-hop", "upgrade"]);
+        assert_eq!(headers_to_drop("accept\nhost\ncookie", None, false), Vec::<&str>::new());
+        assert_eq!(headers_to_drop("connection\nupgrade\nsec-websocket-key", Some("Upgrade"), true), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn paths_are_told_apart() {
+        for own in ["/sage", "/sage/", "/sage/v1/events", "/safety/transparency", "/safety/transparency.json", "/safety/transparency/x"] {
+            assert!(is_own_path(own), "{own}");
+        }
+        for app in ["/", "/sagebrush", "/sage.js", "/safety", "/safety/transparency.jsonx", "/safety/transparencyx", "/app/sage", "/SAGE"] {
+            assert!(!is_own_path(app), "{app}");
+        }
+    }
+
+    #[test]
+    fn urls_are_split() {
+        assert_eq!(split_url("https://a.b:8/x/y?q=1?2#f"), ("https://a.b:8", "/x/y", "?q=1?2"));
+        assert_eq!(split_url("https://a.b"), ("https://a.b", "", ""));
+        assert_eq!(split_url("https://a.b?x"), ("https://a.b", "", "?x"));
+        assert_eq!(split_url("https://a.b/#x"), ("https://a.b", "/", ""));
+    }
+
+    #[test]
+    fn redirects_to_the_app_lead_to_sage() {
+        let public = |location: &str| public_location(location, "http://127.0.0.1:8788", "https://chat.example.com");
+        assert_eq!(public("http://127.0.0.1:8788/login?x").as_deref(), Some("https://chat.example.com/login?x"));
+        assert_eq!(public("http://127.0.0.1:8788").as_deref(), Some("https://chat.example.com"));
+        for left in ["/login", "https://elsewhere.example.com/", "http://127.0.0.1:87881/", "http://127.0.0.1:8788@evil/"] {
+            assert_eq!(public(left), None, "{left}");
+        }
+    }
+}

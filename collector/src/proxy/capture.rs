@@ -1,0 +1,180 @@
+//! Request events: made from heads, kept briefly, sent together.
+
+use schemas::event::{Cohort, Country, Method, Request, Source};
+use schemas::{Body, Event, EventKey, KeyId, UtcMillis};
+
+use crate::enrich;
+use crate::scrub::{network, url};
+
+/// Most request events that an isolate keeps.
+pub const BUFFER_MAX: usize = 2_000;
+/// Events at which the buffer is sent at once.
+pub const FLUSH_AT: usize = 200;
+/// Longest that an event waits in the buffer, milliseconds.
+pub const FLUSH_AFTER_MS: u64 = 1_000;
+
+/// What is read of a request and its response, raw. Lives only until [`request_event`] has reduced it.
+#[derive(Default)]
+pub struct Head {
+    /// Absolute URL.
+    pub url: String,
+    /// Method as in the request line.
+    pub method: String,
+    /// `User-Agent`.
+    pub user_agent: Option<String>,
+    /// `Referer`.
+    pub referrer: Option<String>,
+    /// `CF-Connecting-IP`.
+    pub address: Option<String>,
+    /// Country as the platform knows it.
+    pub country: Option<String>,
+    /// `Sec-GPC: 1` or `DNT: 1`.
+    pub opted_out: bool,
+}
+
+/// How the request went.
+#[derive(Clone, Copy, Debug)]
+pub struct Capture {
+    /// HTTP status that the client saw.
+    pub status: u16,
+    /// When the request came.
+    pub began: UtcMillis,
+    /// When the response's head was there.
+    pub answered: UtcMillis,
+    /// The app could not be reached.
+    pub origin_unreachable: bool,
+}
+
+/// The event of a request. Of a client that does not want to be tracked only route and outcome are kept. `id` is random.
+#[must_use]
+pub fn request_event(head: &Head, capture: Capture, id: [u8; 16]) -> Event {
+    let known = !head.opted_out;
+    let country = head.country.as_deref().filter(|_| known).and_then(Country::parse);
+    Event {
+        id: EventKey::from_mac(KeyId(0), id),
+        ts: capture.began,
+        source: Source::Edge,
+        user: None,
+        conversation: None,
+        session: None,
+        cohort: Cohort { country, ..Cohort::default() },
+        body: Body::Request(Request {
+            method: Method::parse(&head.method),
+            route: url::route(&head.url),
+            status: capture.status,
+            ttfb_ms: u32::try_from(capture.answered.0 - capture.began.0).unwrap_or(0),
+            origin_unreachable: capture.origin_unreachable,
+            device: head.user_agent.as_deref().filter(|_| known).and_then(enrich::device),
+            network: head.address.as_deref().filter(|_| known).and_then(network::of),
+            referrer_domain: head.referrer.as_deref().filter(|_| known).and_then(url::referrer_domain),
+        }),
+    }
+}
+
+/// Request events of one isolate, on their way to a Shard.
+#[derive(Default)]
+pub struct Buffer {
+    events: Vec<Event>,
+    overflow: u64,
+    unstored: u64,
+    flush_due: bool,
+}
+
+/// What the one who added an event has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: someone else will send it.
+    Nothing,
+    /// Wait [`FLUSH_AFTER_MS`], then send what is there.
+    SendSoon,
+    /// Send what is there.
+    SendNow,
+}
+
+impl Buffer {
+    /// Adds an event; over [`BUFFER_MAX`] it is counted and let go.
+    pub fn add(&mut self, event: Event) -> Next {
+        if self.events.len() >= BUFFER_MAX {
+            self.overflow += 1;
+            return Next::Nothing;
+        }
+        self.events.push(event);
+        if self.events.len() == FLUSH_AT {
+            Next::SendNow
+        } else if self.flush_due {
+            Next::Nothing
+        } else {
+            self.flush_due = true;
+            Next::SendSoon
+        }
+    }
+
+    /// Takes everything: events, those lost to overflow, those that no Shard took.
+    pub fn take(&mut self) -> (Vec<Event>, u64, u64) {
+        self.flush_due = false;
+        (std::mem::take(&mut self.events), std::mem::take(&mut self.overflow), std::mem::take(&mut self.unstored))
+    }
+
+    /// A Shard did not answer: these events are lost, and the losses are told with the next batch.
+    pub fn lost(&mut self, events: u64, overflow: u64, unstored: u64) {
+        self.overflow += overflow;
+        self.unstored += unstored + events;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPTURE: Capture = Capture { status: 200, began: UtcMillis(1_000), answered: UtcMillis(1_012), origin_unreachable: false };
+
+    fn head(opted_out: bool) -> Head {
+        Head {
+            url: "https://chat.example.com/users/alice@example.com?token=s3cr3t".into(),
+            method: "GET".into(),
+            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0 alice".into()),
+            referrer: Some("https://mail.example.org/inbox/alice".into()),
+            address: Some("203.0.113.77".into()),
+            country: Some("np".into()),
+            opted_out,
+        }
+    }
+
+    #[test]
+    fn a_request_is_reduced() {
+        let json = serde_json::to_string(&request_event(&head(false), CAPTURE, [7; 16])).unwrap();
+        for kept in ["/users/:id", "203.0.113.0/24", "example.org", "NP", "Firefox", "\"ttfb_ms\":12"] {
+            assert!(json.contains(kept), "{kept} in {json}");
+        }
+        for secret in ["alice", "s3cr3t", "203.0.113.77", "inbox", "mail.example"] {
+            assert!(!json.contains(secret), "{secret} in {json}");
+        }
+        let json = serde_json::to_string(&request_event(&head(true), CAPTURE, [7; 16])).unwrap();
+        for kept_back in ["Firefox", "NP", "203.0", "example.org"] {
+            assert!(!json.contains(kept_back), "{kept_back} in {json}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_fifty_assets_is_one_batch() {
+        let mut buffer = Buffer::default();
+        let event = request_event(&head(false), CAPTURE, [7; 16]);
+        let next: Vec<Next> = (0..50).map(|_| buffer.add(event.clone())).collect();
+        assert_eq!(next[0], Next::SendSoon);
+        assert!(next[1..].iter().all(|next| *next == Next::Nothing));
+        assert_eq!(buffer.take().0.len(), 50);
+        assert_eq!(buffer.add(event), Next::SendSoon);
+    }
+
+    #[test]
+    fn the_buffer_is_bounded_and_losses_are_counted() {
+        let mut buffer = Buffer::default();
+        let event = request_event(&head(false), CAPTURE, [7; 16]);
+        let urgent = (0..BUFFER_MAX + 5).filter(|_| buffer.add(event.clone()) == Next::SendNow).count();
+        assert_eq!(urgent, 1);
+        let (events, overflow, unstored) = buffer.take();
+        assert_eq!((events.len(), overflow, unstored), (BUFFER_MAX, 5, 0));
+        buffer.lost(events.len() as u64, overflow, unstored);
+        assert_eq!(buffer.take(), (vec![], 5, BUFFER_MAX as u64));
+    }
+}

@@ -1,0 +1,153 @@
+//! One event: raw in, canonical out.
+
+use schemas::event::{self, Cohort, Cost, Provenance, Source, UnpricedReason};
+use schemas::time::DAY_MS;
+use schemas::wire::{WireBody, WireCode, WireError, WireEvent};
+use schemas::{Body, Event, UtcMillis};
+
+use super::keys::Keyring;
+use super::url;
+use crate::price::{PriceBook, cost_of};
+use crate::usage::read_usage;
+
+/// How far a sender's clock may be ahead, milliseconds.
+pub const CLOCK_SKEW_MS_MAX: i64 = 5 * schemas::time::MINUTE_MS;
+/// Events before 2020-01-01 are mistakes.
+const EARLIEST_MS: i64 = 18_262 * DAY_MS;
+
+/// An event that is not stored.
+#[derive(Debug)]
+pub enum Refused {
+    /// It can't be right: dead letter.
+    Wrong(WireError),
+    /// It is of a person who opted out, and of a kind that is then not kept: dropped.
+    OptedOut,
+}
+
+impl From<WireError> for Refused {
+    fn from(error: WireError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+/// What is kept, without any key, of a person who opted out: money, errors, and what the law wants counted.
+fn kept_without_person(body: &WireBody) -> bool {
+    matches!(
+        body,
+        WireBody::Turn(_)
+            | WireBody::ServiceCost(_)
+            | WireBody::Error(_)
+            | WireBody::Crisis(_)
+            | WireBody::Incident(_)
+            | WireBody::Notice(_)
+    )
+}
+
+/// Reduces a client's event to its canonical form, and prices a turn. `content` is the event's own text, from which its
+/// key is made when it has no id.
+///
+/// # Errors
+/// When its time can't be true, or its usage can't be read.
+pub fn scrub(wire: WireEvent, content: &str, source: Source, keys: &Keyring, now: UtcMillis) -> Result<Event, Refused> {
+    let envelope = wire.envelope;
+    if envelope.ts > now.plus_ms(CLOCK_SKEW_MS_MAX) {
+        let detail = "lies more than 5 minutes in the future; check the sender's clock";
+        return Err(WireError::at(WireCode::TsInFuture, "ts", detail).into());
+    }
+    if envelope.ts.0 < EARLIEST_MS {
+        return Err(WireError::at(WireCode::TsTooOld, "ts", "lies before 2020; use RFC 3339 with the right year").into());
+    }
+    if envelope.opted_out && !kept_without_person(&wire.body) {
+        return Err(Refused::OptedOut);
+    }
+    let id = match &envelope.id {
+        Some(id) => keys.key(id),
+        None => keys.key_of_content(content),
+    };
+    let body = body(wire.body, keys, envelope.ts)?;
+    let known = !envelope.opted_out;
+    let cohort = Cohort {
+        country: envelope.country,
+        utc_offset_minutes: envelope.utc_offset_minutes,
+        plan: envelope.plan,
+        guest: envelope.guest,
+    };
+    Ok(Event {
+        id,
+        ts: envelope.ts,
+        source,
+        user: envelope.user_id.filter(|_| known).map(|raw| keys.key(&raw)),
+        conversation: envelope.conversation_id.filter(|_| known).map(|raw| keys.key(&raw)),
+        session: envelope.session_id.filter(|_| known).map(|raw| keys.key(&raw)),
+        cohort: if known { cohort } else { Cohort::default() },
+        body,
+    })
+}
+
+fn body(body: WireBody, keys: &Keyring, ts: UtcMillis) -> Result<Body, WireError> {
+    Ok(match body {
+        WireBody::Turn(turn) => Body::Turn(priced(turn, ts)?),
+        WireBody::Feedback(feedback) => Body::Feedback(event::Feedback {
+            rating: feedback.rating,
+            turn_index: feedback.turn_index,
+            model: feedback.model,
+            intent: feedback.intent,
+            text_chars: feedback.text.map_or(0, |text| text.chars()),
+            wishes: feedback.wishes,
+        }),
+        WireBody::Error(error) => Body::Error(event::ErrorReport {
+            component: error.component,
+            code: error.code,
+            message_digest: error.message.map(|message| keys.digest("error", message.expose())),
+            fatal: error.fatal,
+        }),
+        WireBody::Vital(vital) => {
+            Body::Vital(event::Vital { name: vital.name, value: vital.value, route: url::route(vital.url.expose()) })
+        }
+        WireBody::Moment(moment) => Body::Moment(event::Moment { text_chars: moment.text.chars() }),
+        WireBody::Observation(body) => Body::Observation(body),
+        WireBody::Journey(body) => Body::Journey(body),
+        WireBody::Platform(body) => Body::Platform(body),
+        WireBody::ServiceCost(body) => Body::ServiceCost(body),
+        WireBody::Consent(body) => Body::Consent(body),
+        WireBody::Crisis(body) => Body::Crisis(body),
+        WireBody::Incident(body) => Body::Incident(body),
+        WireBody::Notice(body) => Body::Notice(body),
+    })
+}
+
+fn priced(turn: schemas::wire::Turn, ts: UtcMillis) -> Result<event::Turn, WireError> {
+    let (usage, provenance) = match (turn.usage, &turn.provider_usage) {
+        (Some(_), Some(_)) => {
+            let detail = "and usage are both there; send one of them";
+            return Err(WireError::at(WireCode::InvalidValue, "provider_usage", detail));
+        }
+        (Some(usage), None) => (Some(usage), Provenance::Computed),
+        (None, Some(block)) => {
+            let usage = read_usage(turn.provider.as_str(), block)
+                .map_err(|error| WireError::at(WireCode::InvalidValue, "provider_usage", error.to_string()))?;
+            (usage, Provenance::ProviderReported)
+        }
+        (None, None) => (None, Provenance::Computed),
+    };
+    let cost = match &usage {
+        None => Cost::Unpriced { unpriced: UnpricedReason::UsageMissing },
+        Some(usage) => {
+            cost_of(&PriceBook::builtin().price(turn.provider.as_str(), turn.model.as_str(), ts, usage, provenance))
+        }
+    };
+    Ok(event::Turn {
+        turn_index: turn.turn_index,
+        provider: turn.provider,
+        model: turn.model,
+        feature: turn.feature,
+        status: turn.status,
+        error_code: turn.error_code,
+        latency_ms: turn.latency_ms,
+        ttft_ms: turn.ttft_ms,
+        user_chars: turn.user_chars,
+        assistant_chars: turn.assistant_chars,
+        usage,
+        cost,
+    })
+}
