@@ -15,13 +15,17 @@ fn main() {
         println!("cargo:rerun-if-changed={source}");
     }
     let settings = checked_settings(&read(&root.join("sage.toml")));
-    write(&out.join("settings.json"), &serde_json::to_string(&settings).unwrap_or_else(|error| stop(&error.to_string())));
+    write(
+        &out.join("settings.json"),
+        &serde_json::to_string(&settings).unwrap_or_else(|error| stop(&error.to_string())),
+    );
     let list = read(&root.join("schemas/prices/genai-prices.json"));
     write(&out.join("prices.rs"), &prices::generate(&list).unwrap_or_else(|error| stop(&error.to_string())));
 }
 
 fn checked_settings(text: &str) -> settings::Settings {
-    let settings: settings::Settings = toml::from_str(text).unwrap_or_else(|error| stop(&format!("sage.toml: {error}")));
+    let settings: settings::Settings =
+        toml::from_str(text).unwrap_or_else(|error| stop(&format!("sage.toml: {error}")));
     if let Err((key, what)) = settings.check() {
         stop(&format!("sage.toml, line {}: {key} {what}", line_of(text, &key)));
     }

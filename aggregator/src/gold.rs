@@ -159,13 +159,19 @@ mod tests {
     impl GoldStorage for &Disk {
         fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
             let mut disk = self.0.borrow_mut();
-            days.iter().for_each(|row| { disk.0.insert((row.day.0, row.shard), row.bytes.clone()); });
+            days.iter().for_each(|row| {
+                disk.0.insert((row.day.0, row.shard), row.bytes.clone());
+            });
             disk.1.insert(shard, upto);
             Ok(())
         }
         fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
             let disk = self.0.borrow();
-            let row = |((day, shard), bytes): (&(i32, u32), &Vec<u8>)| StoredDay { shard: *shard, day: UtcDay(*day), bytes: bytes.clone() };
+            let row = |((day, shard), bytes): (&(i32, u32), &Vec<u8>)| StoredDay {
+                shard: *shard,
+                day: UtcDay(*day),
+                bytes: bytes.clone(),
+            };
             Ok((disk.0.iter().map(row).collect(), disk.1.clone()))
         }
     }

@@ -113,7 +113,8 @@ impl<S: Storage> Shard<S> {
         let mut dead = Vec::new();
         for _ in 0..header.dead_letters {
             let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
-            let letter: DeadLetterLine = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
+            let letter: DeadLetterLine =
+                serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
             let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
             if self.seen.contains(id) || !fresh.insert(id) {
                 tally.duplicate += 1;
@@ -126,7 +127,8 @@ impl<S: Storage> Shard<S> {
         if tally.received() == 0 {
             return Ok(AppendReply::default());
         }
-        let reply = AppendReply { stored: tally.stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
+        let reply =
+            AppendReply { stored: tally.stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
         let (rows, events) = rows.finish(&tally);
         self.storage.append(&rows, &dead)?;
         self.last_received_at = received_at;
@@ -267,9 +269,11 @@ impl Rows {
     }
 
     fn push(&mut self, line: &str, id: u64, event: Event) {
-        let full = self.rows.last().is_none_or(|row| row.events.len() + line.len() + 1 > ROW_BYTES_MAX && row.count > 0);
+        let full =
+            self.rows.last().is_none_or(|row| row.events.len() + line.len() + 1 > ROW_BYTES_MAX && row.count > 0);
         if full {
-            let next = self.rows.last().map(|row| Row { seq: row.seq + 1, received_at: row.received_at, ..Row::default() });
+            let next =
+                self.rows.last().map(|row| Row { seq: row.seq + 1, received_at: row.received_at, ..Row::default() });
             self.rows.extend(next);
             self.events.push(Vec::new());
         }

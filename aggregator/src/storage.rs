@@ -149,11 +149,22 @@ pub(crate) mod memory {
         fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
             let mut bytes = 0;
             let rows = self.0.rows.borrow();
-            let take = |row: &&Row| { let fits = bytes == 0 || bytes + row.events.len() <= bytes_max; bytes += row.events.len().max(1); fits };
+            let take = |row: &&Row| {
+                let fits = bytes == 0 || bytes + row.events.len() <= bytes_max;
+                bytes += row.events.len().max(1);
+                fits
+            };
             Ok(rows.iter().filter(|row| row.seq > seq).take_while(take).cloned().collect())
         }
         fn ids_since(&self, since: UtcMillis) -> Result<Vec<(UtcMillis, Vec<u8>)>, StorageError> {
-            Ok(self.0.rows.borrow().iter().filter(|r| r.received_at >= since).map(|r| (r.received_at, r.ids.clone())).collect())
+            Ok(self
+                .0
+                .rows
+                .borrow()
+                .iter()
+                .filter(|r| r.received_at >= since)
+                .map(|r| (r.received_at, r.ids.clone()))
+                .collect())
         }
         fn last(&self) -> Result<(u64, UtcMillis), StorageError> {
             Ok(self.0.rows.borrow().last().map(|r| (r.seq, r.received_at)).unwrap_or_default())
@@ -165,7 +176,13 @@ pub(crate) mod memory {
             })
         }
         fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
-            let parts = self.0.parts.borrow().iter().map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() }).collect();
+            let parts = self
+                .0
+                .parts
+                .borrow()
+                .iter()
+                .map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() })
+                .collect();
             Ok((parts, self.0.position.get()))
         }
         fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError> {

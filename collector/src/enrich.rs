@@ -36,8 +36,22 @@ const SYSTEMS: [(&str, &str); 9] = [
 ];
 
 const BOTS: [&str; 16] = [
-    "bot", "crawl", "spider", "slurp", "curl/", "wget/", "python", "java/", "go-http-client", "headless", "lighthouse", "facebookexternalhit",
-    "gptbot", "claude", "perplexity", "monitor",
+    "bot",
+    "crawl",
+    "spider",
+    "slurp",
+    "curl/",
+    "wget/",
+    "python",
+    "java/",
+    "go-http-client",
+    "headless",
+    "lighthouse",
+    "facebookexternalhit",
+    "gptbot",
+    "claude",
+    "perplexity",
+    "monitor",
 ];
 
 /// Reads a `User-Agent`. The string itself is not kept.
@@ -53,7 +67,12 @@ pub fn device(user_agent: &str) -> Option<Device> {
     let os = SYSTEMS.iter().find(|(token, _)| has(token)).map_or("Other", |(_, family)| *family);
     let class = if lower.is_empty() || BOTS.iter().any(|token| lower.contains(token)) {
         DeviceClass::Bot
-    } else if lower.contains("smart-tv") || lower.contains("smarttv") || has("Web0S") || lower.contains("appletv") || has("BRAVIA") {
+    } else if lower.contains("smart-tv")
+        || lower.contains("smarttv")
+        || has("Web0S")
+        || lower.contains("appletv")
+        || has("BRAVIA")
+    {
         DeviceClass::Tv
     } else if has("PlayStation") || has("Xbox") || has("Nintendo") {
         DeviceClass::Console
@@ -81,19 +100,43 @@ mod tests {
     #[test]
     fn common_browsers_are_told_apart() {
         let cases = [
-            ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0",
-                "Edge", Some(141), "Windows", DeviceClass::Desktop),
-            ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
-                "Safari", Some(18), "iOS", DeviceClass::Mobile),
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0", "Firefox", Some(144), "Linux", DeviceClass::Desktop),
-            ("Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Safari/537.36",
-                "Samsung-Internet", Some(28), "Android", DeviceClass::Tablet),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0",
+                "Edge",
+                Some(141),
+                "Windows",
+                DeviceClass::Desktop,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+                "Safari",
+                Some(18),
+                "iOS",
+                DeviceClass::Mobile,
+            ),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+                "Firefox",
+                Some(144),
+                "Linux",
+                DeviceClass::Desktop,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Safari/537.36",
+                "Samsung-Internet",
+                Some(28),
+                "Android",
+                DeviceClass::Tablet,
+            ),
             ("curl/8.5.0", "Other", None, "Other", DeviceClass::Bot),
             ("", "Other", None, "Other", DeviceClass::Bot),
         ];
         for (user_agent, family, major, os, class) in cases {
             let device = device(user_agent).unwrap();
-            assert_eq!((device.browser.family.as_str(), device.browser.major, device.os.as_str(), device.class), (family, major, os, class));
+            assert_eq!(
+                (device.browser.family.as_str(), device.browser.major, device.os.as_str(), device.class),
+                (family, major, os, class)
+            );
         }
     }
 }

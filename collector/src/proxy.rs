@@ -2,15 +2,24 @@
 
 mod capture;
 
-pub use capture::{Buffer, Capture, FLUSH_AFTER_MS, Head, Next, request_event};
+pub use capture::{Buffer, Capture, FLUSH_AFTER_MS, Head, Next, event_id, request_event};
 
 /// Headers that belong to one hop (RFC 9110 §7.6.1), and those a client must not bring: Sage's own.
 /// `names` is one header name a line, in lower case. Returns those to drop.
 #[must_use]
 pub fn headers_to_drop<'a>(names: &'a str, connection: Option<&'a str>, upgrades: bool) -> Vec<&'a str> {
-    const HOP_BY_HOP: [&str; 8] =
-        ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"];
-    let named = |name: &str| connection.is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(name)));
+    const HOP_BY_HOP: [&str; 8] = [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+    ];
+    let named =
+        |name: &str| connection.is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(name)));
     names
         .lines()
         .filter(|name| {
@@ -69,17 +78,39 @@ mod tests {
     #[test]
     fn hop_by_hop_and_sage_headers_are_dropped() {
         let names = "accept\nconnection\nkeep-alive\nsage-user\nte\nx-secret-hop\nx-sage\nupgrade\ncookie";
-        assert_eq!(headers_to_drop(names, Some("keep-alive, X-Secret-Hop"), false), ["connection", "keep-alive", "sage-user", "te", "x-secret-hop", "upgrade"]);
+        assert_eq!(
+            headers_to_drop(names, Some("keep-alive, X-Secret-Hop"), false),
+            ["connection", "keep-alive", "sage-user", "te", "x-secret-hop", "upgrade"]
+        );
         assert_eq!(headers_to_drop("accept\nhost\ncookie", None, false), Vec::<&str>::new());
-        assert_eq!(headers_to_drop("connection\nupgrade\nsec-websocket-key", Some("Upgrade"), true), Vec::<&str>::new());
+        assert_eq!(
+            headers_to_drop("connection\nupgrade\nsec-websocket-key", Some("Upgrade"), true),
+            Vec::<&str>::new()
+        );
     }
 
     #[test]
     fn paths_are_told_apart() {
-        for own in ["/sage", "/sage/", "/sage/v1/events", "/safety/transparency", "/safety/transparency.json", "/safety/transparency/x"] {
+        for own in [
+            "/sage",
+            "/sage/",
+            "/sage/v1/events",
+            "/safety/transparency",
+            "/safety/transparency.json",
+            "/safety/transparency/x",
+        ] {
             assert!(is_own_path(own), "{own}");
         }
-        for app in ["/", "/sagebrush", "/sage.js", "/safety", "/safety/transparency.jsonx", "/safety/transparencyx", "/app/sage", "/SAGE"] {
+        for app in [
+            "/",
+            "/sagebrush",
+            "/sage.js",
+            "/safety",
+            "/safety/transparency.jsonx",
+            "/safety/transparencyx",
+            "/app/sage",
+            "/SAGE",
+        ] {
             assert!(!is_own_path(app), "{app}");
         }
     }
@@ -97,7 +128,9 @@ mod tests {
         let public = |location: &str| public_location(location, "http://127.0.0.1:8788", "https://chat.example.com");
         assert_eq!(public("http://127.0.0.1:8788/login?x").as_deref(), Some("https://chat.example.com/login?x"));
         assert_eq!(public("http://127.0.0.1:8788").as_deref(), Some("https://chat.example.com"));
-        for left in ["/login", "https://elsewhere.example.com/", "http://127.0.0.1:87881/", "http://127.0.0.1:8788@evil/"] {
+        for left in
+            ["/login", "https://elsewhere.example.com/", "http://127.0.0.1:87881/", "http://127.0.0.1:8788@evil/"]
+        {
             assert_eq!(public(left), None, "{left}");
         }
     }

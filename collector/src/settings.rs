@@ -74,7 +74,10 @@ impl Settings {
             return wrong("time_zone", "must be an IANA zone such as \"Europe/Berlin\"");
         }
         if !self.browser.allowed_origins.iter().all(|origin| is_origin(origin)) {
-            return wrong("browser.allowed_origins", "must be origins such as \"https://chat.example.com\", without a path");
+            return wrong(
+                "browser.allowed_origins",
+                "must be origins such as \"https://chat.example.com\", without a path",
+            );
         }
         if !self.admin.ip_allow.iter().all(|network| parse_network(network).is_some()) {
             return wrong("admin.ip_allow", "must be networks such as \"198.51.100.0/24\"");
@@ -102,4 +105,56 @@ pub fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
     let widest = if address.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(widest), |bits| bits.parse().ok()).filter(|bits| *bits <= widest)?;
     Some((address, bits))
+}
+
+impl Settings {
+    /// The embedded settings with those of the variable `SAGE_SETTINGS` (a JSON object of the same keys) laid over them.
+    ///
+    /// # Errors
+    /// What is wrong with the variable, or with the settings as a whole.
+    pub fn load(embedded: &str, overlay: Option<&str>) -> Result<Self, String> {
+        let mut json: serde_json::Value = serde_json::from_str(embedded).map_err(|error| error.to_string())?;
+        if let Some(overlay) = overlay.filter(|text| !text.is_empty()) {
+            let overlay =
+                serde_json::from_str(overlay).map_err(|error| format!("SAGE_SETTINGS is not JSON: {error}"))?;
+            lay_over(&mut json, overlay);
+        }
+        let settings: Self = serde_json::from_value(json).map_err(|error| format!("SAGE_SETTINGS: {error}"))?;
+        settings.check().map_err(|(key, what)| format!("SAGE_SETTINGS: {key} {what}"))?;
+        Ok(settings)
+    }
+}
+
+fn lay_over(base: &mut serde_json::Value, overlay: serde_json::Value) {
+    match (base, overlay) {
+        (serde_json::Value::Object(base), serde_json::Value::Object(overlay)) => {
+            for (key, value) in overlay {
+                lay_over(base.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (base, overlay) => *base = overlay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_can_change_single_settings() {
+        let embedded =
+            serde_json::to_string(&Settings { origin: "https://a.example".into(), ..Settings::default() }).unwrap();
+        let settings = Settings::load(&embedded, Some(r#"{"capture":{"static_assets":true}}"#)).unwrap();
+        assert!(settings.capture.static_assets && settings.origin == "https://a.example");
+        for (overlay, word) in [
+            ("{", "JSON"),
+            (r#"{"orgin":""}"#, "orgin"),
+            (r#"{"origin":"a"}"#, "origin"),
+            (r#"{"time_zone":"X/Y"}"#, "time_zone"),
+            (r#"{"admin":{"ip_allow":["10.0.0.0/99"]}}"#, "ip_allow"),
+            (r#"{"admin":{"access_audience":"x"}}"#, "access"),
+        ] {
+            assert!(Settings::load(&embedded, Some(overlay)).unwrap_err().contains(word), "{overlay}");
+        }
+    }
 }

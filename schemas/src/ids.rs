@@ -134,9 +134,16 @@ mod tests {
 
     #[test]
     fn no_raw_id_passes_for_a_key() {
-        for raw in ["alice", "k1_", "k1_zz112233445566778899aabbccddeeff", "1_00112233445566778899aabbccddeeff",
-            "k1_00112233445566778899AABBCCDDEEFF", "k1_00112233445566778899aabbccddeeff0", "k1_+0112233445566778899aabbccddeeff",
-            "k999_00112233445566778899aabbccddeeff"] {
+        for raw in [
+            "alice",
+            "k1_",
+            "k1_zz112233445566778899aabbccddeeff",
+            "1_00112233445566778899aabbccddeeff",
+            "k1_00112233445566778899AABBCCDDEEFF",
+            "k1_00112233445566778899aabbccddeeff0",
+            "k1_+0112233445566778899aabbccddeeff",
+            "k999_00112233445566778899aabbccddeeff",
+        ] {
             let error = serde_json::from_str::<UserKey>(&format!("{raw:?}")).unwrap_err().to_string();
             assert!(!error.contains(raw), "{error}");
         }

@@ -98,9 +98,10 @@ fn has_token(text: &str) -> bool {
     text.split(['.', '-', ':', '/', '@', '+', '_']).any(|part| {
         let digits = part.bytes().filter(u8::is_ascii_digit).count();
         part.len() >= TOKEN_CHARS_MIN && digits >= 2 && digits < part.len()
-    }) || ["sk-", "sk_", "pk_", "ghp_", "xox", "AKIA", "eyJ"].iter().any(|prefix| {
-        text.starts_with(prefix) && text.len() >= 12 && text.bytes().any(|b| b.is_ascii_digit())
-    }) || is_uuid(text)
+    }) || ["sk-", "sk_", "pk_", "ghp_", "xox", "AKIA", "eyJ"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix) && text.len() >= 12 && text.bytes().any(|b| b.is_ascii_digit()))
+        || is_uuid(text)
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -141,19 +142,42 @@ mod tests {
 
     #[test]
     fn model_names_are_labels() {
-        for model in ["gpt-4o-2024-08-06", "claude-sonnet-4-5-20250929", "claude-3-5-sonnet@20240620", "o3", "ft:gpt-4o-mini:acme::9f2k1",
-            "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "accounts/fireworks/models/llama-v3p1-405b-instruct",
-            "meta-llama/Meta-Llama-3.1-70B-Instruct-Turbo", "gemini-2.5-flash-lite-preview-09-2025", "google/gemini-2.5-pro",
-            "computer-use-preview-2025-03-11", "@cf/meta/llama-3.1-8b-instruct", "net.timeout", "chat"] {
+        for model in [
+            "gpt-4o-2024-08-06",
+            "claude-sonnet-4-5-20250929",
+            "claude-3-5-sonnet@20240620",
+            "o3",
+            "ft:gpt-4o-mini:acme::9f2k1",
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "accounts/fireworks/models/llama-v3p1-405b-instruct",
+            "meta-llama/Meta-Llama-3.1-70B-Instruct-Turbo",
+            "gemini-2.5-flash-lite-preview-09-2025",
+            "google/gemini-2.5-pro",
+            "computer-use-preview-2025-03-11",
+            "@cf/meta/llama-3.1-8b-instruct",
+            "net.timeout",
+            "chat",
+        ] {
             assert!(Label::parse(model).is_ok(), "{model}");
         }
     }
 
     #[test]
     fn what_looks_personal_is_refused_and_not_repeated() {
-        for text in ["alice@example.com", "203.0.113.77", "2001:db8::77", "4111111111111111", "4111-1111-1111-1111", "+49-151-2345678",
-            "078-05-1120", "sk-live1234567890abcdef", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "host/203.0.113.77:443",
-            "123e4567-e89b-12d3-a456-426614174000", "a9f8e7d6c5b4a3f2e1d0c9b8"] {
+        for text in [
+            "alice@example.com",
+            "203.0.113.77",
+            "2001:db8::77",
+            "4111111111111111",
+            "4111-1111-1111-1111",
+            "+49-151-2345678",
+            "078-05-1120",
+            "sk-live1234567890abcdef",
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "host/203.0.113.77:443",
+            "123e4567-e89b-12d3-a456-426614174000",
+            "a9f8e7d6c5b4a3f2e1d0c9b8",
+        ] {
             let error = Label::parse(text).unwrap_err();
             assert!(!error.to_string().contains(text), "{text}");
         }

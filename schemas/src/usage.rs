@@ -62,10 +62,20 @@ impl Usage {
             });
         }
         let within = [
-            (self.cache_write_1h_tokens, self.cache_write_tokens, "cache_write_1h_tokens", "is above cache_write_tokens"),
+            (
+                self.cache_write_1h_tokens,
+                self.cache_write_tokens,
+                "cache_write_1h_tokens",
+                "is above cache_write_tokens",
+            ),
             (self.reasoning_tokens, self.output_tokens, "reasoning_tokens", "is above output_tokens"),
             (self.input_audio_tokens, self.input_tokens, "input_audio_tokens", "is above input_tokens"),
-            (self.cache_audio_read_tokens, self.cache_read_tokens, "cache_audio_read_tokens", "is above cache_read_tokens"),
+            (
+                self.cache_audio_read_tokens,
+                self.cache_read_tokens,
+                "cache_audio_read_tokens",
+                "is above cache_read_tokens",
+            ),
             (self.output_audio_tokens, self.output_tokens, "output_audio_tokens", "is above output_tokens"),
         ];
         match within.into_iter().find(|(part, whole, ..)| part > whole) {
@@ -91,7 +101,13 @@ mod tests {
 
     #[test]
     fn parts_may_not_exceed_their_whole() {
-        let good = Usage { input_tokens: 10, output_tokens: 5, cache_read_tokens: 6, cache_write_tokens: 4, ..Usage::default() };
+        let good = Usage {
+            input_tokens: 10,
+            output_tokens: 5,
+            cache_read_tokens: 6,
+            cache_write_tokens: 4,
+            ..Usage::default()
+        };
         assert_eq!(good.check(), Ok(()));
         let bad = [
             (Usage { cache_read_tokens: 7, ..good }, "cache_read_tokens"),

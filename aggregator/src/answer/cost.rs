@@ -163,7 +163,8 @@ fn distribution(sorted: Option<&[NanoUsd]>) -> Value {
 
 fn top_users(people: &PeopleAnswer) -> Vec<Value> {
     let row = |top: &crate::protocol::TopUser| {
-        Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns).in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
+        Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
+            .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
     };
     people.top_users.iter().map(row).collect()
 }

@@ -58,7 +58,10 @@ mod tests {
         let mut bucketed = metric.clone();
         bucketed["bucket"] = json!("a,\"b\"");
         let csv = super::panel(&json!({"x": metric, "y": {"z": [bucketed]}}));
-        assert_eq!(csv, "metric,bucket,value,unit,n,exact,hidden,ci_low,ci_high\r\nx,,7,count,7,true,,1.5,2.5\r\n\
-            y.z,\"a,\"\"b\"\"\",7,count,7,true,,1.5,2.5\r\n");
+        assert_eq!(
+            csv,
+            "metric,bucket,value,unit,n,exact,hidden,ci_low,ci_high\r\nx,,7,count,7,true,,1.5,2.5\r\n\
+            y.z,\"a,\"\"b\"\"\",7,count,7,true,,1.5,2.5\r\n"
+        );
     }
 }

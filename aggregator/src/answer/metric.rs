@@ -110,7 +110,10 @@ mod tests {
         assert_eq!(quantile(&[1, 2, 3, 4], 0.5), Some(2));
         assert_eq!(quantile(&[1, 2, 3], 0.5), Some(2));
         let hundred: Vec<i32> = (1..=100).collect();
-        assert_eq!((quantile(&hundred, 0.9), quantile(&hundred, 0.99), quantile(&hundred, 0.0)), (Some(90), Some(99), Some(1)));
+        assert_eq!(
+            (quantile(&hundred, 0.9), quantile(&hundred, 0.99), quantile(&hundred, 0.0)),
+            (Some(90), Some(99), Some(1))
+        );
     }
 
     #[test]

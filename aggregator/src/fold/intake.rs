@@ -14,6 +14,8 @@ pub enum DropReason {
     CaptureOverflow,
     /// A Shard did not take request events in time.
     CaptureUnstored,
+    /// The person opted out, and the event is none that money or the law asks for.
+    OptedOut,
 }
 
 /// What became of a number of events. [`Tally::received`] is the sum of the rest, so the balance holds by construction.

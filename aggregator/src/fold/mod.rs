@@ -138,7 +138,14 @@ pub(crate) mod testing {
     use schemas::event::{Cost, Provenance, Source, Turn, TurnStatus, UnpricedReason};
     use schemas::{Body, ConversationKey, Event, EventKey, KeyId, Label, NanoUsd, Usage, UserKey, UtcMillis};
 
-    pub(crate) fn turn(id: u128, user: Option<u8>, conversation: Option<u8>, ts: i64, nano_usd: Option<i64>, model: u8) -> Event {
+    pub(crate) fn turn(
+        id: u128,
+        user: Option<u8>,
+        conversation: Option<u8>,
+        ts: i64,
+        nano_usd: Option<i64>,
+        model: u8,
+    ) -> Event {
         let key = |n: u8| (u128::from(n) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
         let cost = match nano_usd {
             Some(nano_usd) => Cost::Priced {
@@ -176,12 +183,21 @@ pub(crate) mod testing {
 
     pub(crate) fn history(max: usize) -> impl Strategy<Value = Vec<Event>> {
         let start = UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap().0;
-        let one = (proptest::option::weighted(0.9, 0u8..6), proptest::option::weighted(0.9, 0u8..4), 0i64..14 * 24 * 60,
-            proptest::option::weighted(0.9, 0i64..5_000_000), 0u8..3);
+        let one = (
+            proptest::option::weighted(0.9, 0u8..6),
+            proptest::option::weighted(0.9, 0u8..4),
+            0i64..14 * 24 * 60,
+            proptest::option::weighted(0.9, 0i64..5_000_000),
+            0u8..3,
+        );
         proptest::collection::vec(one, 1..max).prop_map(move |turns| {
-            turns.into_iter().enumerate().map(|(i, (user, conversation, minute, cost, model))| {
-                turn(i as u128 + 1, user, conversation, start + minute * 60_000, cost, model)
-            }).collect()
+            turns
+                .into_iter()
+                .enumerate()
+                .map(|(i, (user, conversation, minute, cost, model))| {
+                    turn(i as u128 + 1, user, conversation, start + minute * 60_000, cost, model)
+                })
+                .collect()
         })
     }
 }

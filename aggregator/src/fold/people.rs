@@ -95,14 +95,11 @@ impl People {
     /// Counts a turn; other kinds do not make a person active.
     pub fn fold(&mut self, event: &Event) {
         let Body::Turn(turn) = &event.body else { return };
-        let prefix = match (event.user, event.session, event.conversation) {
-            (Some(user), ..) => user.prefix(),
-            (None, Some(session), _) => session.prefix(),
-            (None, None, Some(conversation)) => conversation.prefix(),
-            (None, None, None) => return,
-        };
+        if (event.user, event.session, event.conversation) == (None, None, None) {
+            return;
+        }
         let nano_usd = turn.cost.nano_usd().unwrap_or_default();
-        let number = u16::try_from(prefix >> 56).unwrap_or(0);
+        let number = u16::try_from(event.belongs_to() >> 56).unwrap_or(0);
         self.dirty.insert(number);
         let page = self.pages.entry(number).or_default();
         if let Some(user) = event.user {

@@ -41,7 +41,10 @@ fn oracle(events: &[Event]) -> (u64, NanoUsd) {
 fn an_event_counts_once_however_often_it_is_sent() {
     let mut shard = Shard::open(Memory::default(), NOW).unwrap();
     let events = [turn(1, Some(1), Some(1), NOW.0, Some(5), 0), turn(2, Some(2), Some(1), NOW.0, Some(7), 0)];
-    assert_eq!(shard.append(&message(&events), NOW).unwrap(), AppendReply { stored: 2, duplicate: 0, dead_lettered: 0 });
+    assert_eq!(
+        shard.append(&message(&events), NOW).unwrap(),
+        AppendReply { stored: 2, duplicate: 0, dead_lettered: 0 }
+    );
     let twice = [events[1].clone(), events[0].clone(), events[1].clone()];
     assert_eq!(shard.append(&message(&twice), NOW).unwrap(), AppendReply { stored: 0, duplicate: 3, dead_lettered: 0 });
     let (turns, spent, tally) = total(&shard);
@@ -54,8 +57,14 @@ fn a_malformed_append_changes_nothing() {
     let storage = Memory::default();
     let mut shard = Shard::open(storage.clone(), NOW).unwrap();
     let good = message(&[turn(1, None, None, NOW.0, Some(5), 0)]);
-    for bad in ["", "{}x", "{\"events\":1,\"dead_letters\":0}\n", "{\"events\":1,\"dead_letters\":0}\n{\"id\":7}\n",
-        &good.replace("\"events\":1", "\"events\":2"), &good.replace("\"dead_letters\":0", "\"dead_letters\":1")] {
+    for bad in [
+        "",
+        "{}x",
+        "{\"events\":1,\"dead_letters\":0}\n",
+        "{\"events\":1,\"dead_letters\":0}\n{\"id\":7}\n",
+        &good.replace("\"events\":1", "\"events\":2"),
+        &good.replace("\"dead_letters\":0", "\"dead_letters\":1"),
+    ] {
         assert!(matches!(shard.append(bad, NOW), Err(ShardError::Malformed(_))), "{bad}");
     }
     assert_eq!(storage.last().unwrap().0, 0);
@@ -66,7 +75,8 @@ fn a_malformed_append_changes_nothing() {
 fn dead_letters_are_kept_once_and_balance() {
     let storage = Memory::default();
     let mut shard = Shard::open(storage.clone(), NOW).unwrap();
-    let letter = r#"{"digest":"00112233aabbccdd","code":"unknown_field","field":"x","detail":"d","kind":"turn","outline":{}}"#;
+    let letter =
+        r#"{"digest":"00112233aabbccdd","code":"unknown_field","field":"x","detail":"d","kind":"turn","outline":{}}"#;
     let text = format!("{{\"events\":0,\"dead_letters\":1,\"dropped\":{{\"capture_overflow\":4}}}}\n{letter}\n");
     assert_eq!(shard.append(&text, NOW).unwrap().dead_lettered, 1);
     assert_eq!(shard.append(&text, NOW).unwrap(), AppendReply { stored: 0, duplicate: 1, dead_lettered: 0 });
@@ -81,7 +91,8 @@ fn dead_letters_are_kept_once_and_balance() {
 fn a_large_append_is_cut_into_rows_that_storage_can_hold() {
     let storage = Memory::default();
     let mut shard = Shard::open(storage.clone(), NOW).unwrap();
-    let events: Vec<Event> = (0..6_000).map(|i| turn(i + 1, Some((i % 250) as u8), Some(1), NOW.0, Some(1), 0)).collect();
+    let events: Vec<Event> =
+        (0..6_000).map(|i| turn(i + 1, Some((i % 250) as u8), Some(1), NOW.0, Some(1), 0)).collect();
     assert_eq!(shard.append(&message(&events), NOW).unwrap().stored, 6_000);
     let rows = storage.rows_after(0, usize::MAX).unwrap();
     assert!(rows.len() > 1 && rows.iter().all(|row| row.events.len() <= ROW_BYTES_MAX));

@@ -78,7 +78,12 @@ pub fn check_claims(token: &str, settings: &Settings, now: UtcMillis) -> Option<
 #[must_use]
 pub fn find_key(jwks: &Value, key_id: &str) -> Option<Value> {
     let keys = jwks.get("keys")?.as_array()?;
-    keys.iter().find(|key| key.get("kid").and_then(Value::as_str) == Some(key_id) && key.get("kty").and_then(Value::as_str) == Some("RSA")).cloned()
+    keys.iter()
+        .find(|key| {
+            key.get("kid").and_then(Value::as_str) == Some(key_id)
+                && key.get("kty").and_then(Value::as_str) == Some("RSA")
+        })
+        .cloned()
 }
 
 #[cfg(test)]
@@ -112,8 +117,15 @@ mod tests {
         let check = |header: &Value, claims: Value| check_claims(&token(header.clone(), claims), &settings(), NOW);
         assert_eq!(check(&header, claims(&[])).unwrap().key_id, "k1");
         assert!(check(&header, claims(&[("aud", json!("the-app"))])).is_some());
-        for wrong in [("aud", json!(["other"])), ("aud", json!("other")), ("aud", json!(7)), ("iss", json!("https://evil.cloudflareaccess.com")),
-            ("exp", json!(NOW.0 / 1000 - 31)), ("nbf", json!(NOW.0 / 1000 + 31)), ("exp", json!("soon"))] {
+        for wrong in [
+            ("aud", json!(["other"])),
+            ("aud", json!("other")),
+            ("aud", json!(7)),
+            ("iss", json!("https://evil.cloudflareaccess.com")),
+            ("exp", json!(NOW.0 / 1000 - 31)),
+            ("nbf", json!(NOW.0 / 1000 + 31)),
+            ("exp", json!("soon")),
+        ] {
             assert_eq!(check(&header, claims(std::slice::from_ref(&wrong))), None, "{wrong:?}");
         }
         for alg in ["none", "HS256", "RS512", ""] {
@@ -122,7 +134,10 @@ mod tests {
         for garbage in ["", "a", "a.b", "a.b.c", "..", "é.é.é"] {
             assert_eq!(check_claims(garbage, &settings(), NOW), None);
         }
-        assert_eq!(check_claims(&token(header.clone(), claims(&[("aud", json!(""))])), &Settings::default(), NOW), None);
+        assert_eq!(
+            check_claims(&token(header.clone(), claims(&[("aud", json!(""))])), &Settings::default(), NOW),
+            None
+        );
     }
 
     #[test]

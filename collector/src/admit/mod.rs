@@ -64,7 +64,8 @@ pub fn intake(claim: &IntakeClaim<'_>, keys: &IntakeKeys<'_>, settings: &Setting
     if !keys.public.is_some_and(|public| same_secret(given, public)) {
         return Err(unauthorized("the key is not right"));
     }
-    let allowed = claim.origin.is_some_and(|origin| settings.browser.allowed_origins.iter().any(|known| known == origin));
+    let allowed =
+        claim.origin.is_some_and(|origin| settings.browser.allowed_origins.iter().any(|known| known == origin));
     if !allowed {
         let detail = "pages of this origin may not send events; add it to browser.allowed_origins in sage.toml";
         return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail));
@@ -112,15 +113,26 @@ pub fn admin(claim: &AdminClaim<'_>, token: Option<&str>, settings: &Settings) -
         );
     }
     if !address_allowed(claim.address, &settings.admin.ip_allow) {
-        return forbidden("address_not_allowed", "this address is in none of the networks of admin.ip_allow in sage.toml");
+        return forbidden(
+            "address_not_allowed",
+            "this address is in none of the networks of admin.ip_allow in sage.toml",
+        );
     }
     if let (Some(given), Some(token)) = (claim.authorization.and_then(bearer), token) {
-        return if same_secret(given, token) { Ok(Admission::Granted) } else { Err(unauthorized("the admin token is not right")) };
+        return if same_secret(given, token) {
+            Ok(Admission::Granted)
+        } else {
+            Err(unauthorized("the admin token is not right"))
+        };
     }
     if access && claim.access_token.is_some() {
         return Ok(Admission::CheckAccess);
     }
-    Err(unauthorized(if token.is_some() { "send the admin token as `Authorization: Bearer …`" } else { "log in through Cloudflare Access" }))
+    Err(unauthorized(if token.is_some() {
+        "send the admin token as `Authorization: Bearer …`"
+    } else {
+        "log in through Cloudflare Access"
+    }))
 }
 
 fn address_allowed(address: Option<&str>, networks: &[String]) -> bool {
@@ -170,13 +182,19 @@ mod tests {
     #[test]
     fn an_admin_needs_the_token() {
         let ask = |authorization, settings: &Settings| {
-            admin(&AdminClaim { authorization, address: Some("203.0.113.7"), ..AdminClaim::default() }, Some("secret"), settings)
-                .map_err(|problem| problem.status)
+            admin(
+                &AdminClaim { authorization, address: Some("203.0.113.7"), ..AdminClaim::default() },
+                Some("secret"),
+                settings,
+            )
+            .map_err(|problem| problem.status)
         };
         let open = settings(&[], false);
         assert_eq!(ask(Some("Bearer secret"), &open), Ok(Admission::Granted));
         assert_eq!(ask(Some("bearer  secret "), &open), Ok(Admission::Granted));
-        for wrong in [None, Some("Bearer"), Some("Bearer secre"), Some("Bearer secret2"), Some("Basic secret"), Some("secret")] {
+        for wrong in
+            [None, Some("Bearer"), Some("Bearer secre"), Some("Bearer secret2"), Some("Basic secret"), Some("secret")]
+        {
             assert_eq!(ask(wrong, &open), Err(401), "{wrong:?}");
         }
         assert_eq!(ask(Some("Bearer secret"), &settings(&["203.0.113.0/24"], false)), Ok(Admission::Granted));
@@ -197,7 +215,8 @@ mod tests {
     fn the_intake_tells_backends_from_pages() {
         let keys = IntakeKeys { ingest: Some("ingest"), public: Some("public") };
         let ask = |authorization, query_key, origin| {
-            intake(&IntakeClaim { authorization, query_key, origin }, &keys, &settings(&[], false)).map_err(|problem| problem.status)
+            intake(&IntakeClaim { authorization, query_key, origin }, &keys, &settings(&[], false))
+                .map_err(|problem| problem.status)
         };
         let page = Some("https://chat.example.com");
         assert_eq!(ask(Some("Bearer ingest"), None, None), Ok(Source::Backend));
@@ -207,7 +226,11 @@ mod tests {
         assert_eq!(ask(None, Some("public"), None), Err(403));
         assert_eq!(ask(None, Some("ingest"), page), Err(401), "a secret in a URL is not one");
         assert_eq!(ask(None, None, page), Err(401));
-        let unset = intake(&IntakeClaim { authorization: Some("Bearer x"), ..IntakeClaim::default() }, &IntakeKeys::default(), &settings(&[], false));
+        let unset = intake(
+            &IntakeClaim { authorization: Some("Bearer x"), ..IntakeClaim::default() },
+            &IntakeKeys::default(),
+            &settings(&[], false),
+        );
         assert_eq!(unset.unwrap_err().status, 503);
     }
 
@@ -215,7 +238,11 @@ mod tests {
     fn networks_hold_their_addresses() {
         let holds = |network: &str, address: &str| contains(parse_network(network).unwrap(), address.parse().unwrap());
         assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.1") && holds("0.0.0.0/0", "8.8.8.8"));
-        assert!(holds("2001:db8::/32", "2001:db8:ffff::1") && !holds("2001:db8::/32", "2001:db9::1") && holds("::/0", "::1"));
+        assert!(
+            holds("2001:db8::/32", "2001:db8:ffff::1")
+                && !holds("2001:db8::/32", "2001:db9::1")
+                && holds("::/0", "::1")
+        );
         assert!(holds("203.0.113.7", "203.0.113.7") && !holds("::/0", "8.8.8.8"));
         assert_eq!(parse_network("10.0.0.0/33"), None);
         assert_eq!(parse_network("hello"), None);

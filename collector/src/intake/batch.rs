@@ -91,7 +91,10 @@ pub struct EventError {
 pub fn take_in(texts: &[String], sender: Sender, keys: &Keyring, shards: u32, now: UtcMillis) -> Batch {
     let mut batch = Batch { received: texts.len(), ..Batch::default() };
     for (index, text) in texts.iter().enumerate() {
-        let event = match read(text, sender).map_err(Refused::from).and_then(|wire| scrub(wire, text, sender.source, keys, now)) {
+        let event = match read(text, sender)
+            .map_err(Refused::from)
+            .and_then(|wire| scrub(wire, text, sender.source, keys, now))
+        {
             Ok(event) => event,
             Err(Refused::OptedOut) => {
                 *batch.dropped.entry(DropReason::OptedOut).or_default() += 1;
@@ -133,12 +136,33 @@ fn shard_of_digest(digest: &str, shards: u32) -> u32 {
 /// What is wrong and the outline of the event: the names that the contract knows and the JSON types of their values.
 fn dead_letter(text: &str, error: &WireError, keys: &Keyring) -> DeadLetterLine {
     const MEMBERS: [&str; 20] = [
-        "id", "ts", "user_id", "conversation_id", "session_id", "turn_index", "provider", "model", "feature", "status", "latency_ms",
-        "ttft_ms", "usage", "provider_usage", "rating", "name", "component", "code", "service", "event",
+        "id",
+        "ts",
+        "user_id",
+        "conversation_id",
+        "session_id",
+        "turn_index",
+        "provider",
+        "model",
+        "feature",
+        "status",
+        "latency_ms",
+        "ttft_ms",
+        "usage",
+        "provider_usage",
+        "rating",
+        "name",
+        "component",
+        "code",
+        "service",
+        "event",
     ];
-    let value: Value = if text.len() > EVENT_BYTES_MAX { Value::Null } else { serde_json::from_str(text).unwrap_or_default() };
-    let kind = value.get("type").and_then(Value::as_str).and_then(|kind| KINDS.into_iter().find(|known| *known == kind));
-    let outline = MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), json_type(value.get(name)?).to_owned())));
+    let value: Value =
+        if text.len() > EVENT_BYTES_MAX { Value::Null } else { serde_json::from_str(text).unwrap_or_default() };
+    let kind =
+        value.get("type").and_then(Value::as_str).and_then(|kind| KINDS.into_iter().find(|known| *known == kind));
+    let outline =
+        MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), json_type(value.get(name)?).to_owned())));
     // Names that the contract does not know are for the sender's eyes alone.
     let field = error.field.clone().filter(|_| error.code != WireCode::UnknownField);
     DeadLetterLine {
@@ -236,7 +260,10 @@ mod tests {
         ];
         let batch = batch(&bad, Source::Backend, false);
         let codes: Vec<_> = batch.errors.iter().map(|error| error.code.as_str()).collect();
-        assert_eq!(codes, ["unknown_type", "invalid_value", "ts_in_future", "ts_too_old", "unknown_field", "not_json", "too_large"]);
+        assert_eq!(
+            codes,
+            ["unknown_type", "invalid_value", "ts_in_future", "ts_too_old", "unknown_field", "not_json", "too_large"]
+        );
         assert!(!message(&batch).contains("alice"), "{}", message(&batch));
         assert_eq!(batch.shards[&0].header.dead_letters, 7);
         let shown: String = batch.errors.iter().map(|error| error.detail.as_str()).collect();
@@ -256,7 +283,10 @@ mod tests {
         let batch = batch(&[TURN.into(), feedback.into()], Source::Backend, true);
         assert_eq!(batch.dropped[&DropReason::OptedOut], 1);
         let message = message(&batch);
-        assert!(message.contains("nano_usd") && !message.contains("\"user\"") && !message.contains("feedback"), "{message}");
+        assert!(
+            message.contains("nano_usd") && !message.contains("\"user\"") && !message.contains("feedback"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -124,14 +124,18 @@ mod tests {
         assert_eq!(texts(r#" {"a":1} "#, "application/json"), [r#"{"a":1}"#]);
         assert_eq!(texts(r#"[{"a":1}, {"b":[2]}]"#, "application/json; charset=utf-8"), [r#"{"a":1}"#, r#"{"b":[2]}"#]);
         assert_eq!(texts("[]", "application/json"), Vec::<String>::new());
-        assert_eq!(texts("{\"a\":1}\r\n\n{broken\n{\"b\":2}", "application/x-ndjson"), [r#"{"a":1}"#, "{broken", r#"{"b":2}"#]);
+        assert_eq!(
+            texts("{\"a\":1}\r\n\n{broken\n{\"b\":2}", "application/x-ndjson"),
+            [r#"{"a":1}"#, "{broken", r#"{"b":2}"#]
+        );
         assert_eq!(texts("{\"a\":1}\n{\"b\":2}\n", "application/json"), [r#"{"a":1}"#, r#"{"b":2}"#]);
         assert_eq!(read(gzip(b"{\"a\":1}"), None, Some("gzip")).unwrap(), [r#"{"a":1}"#]);
     }
 
     #[test]
     fn what_cannot_be_read_has_its_status() {
-        let status = |body: Vec<u8>, kind: &str, encoding: Option<&str>| read(body, Some(kind), encoding).unwrap_err().status;
+        let status =
+            |body: Vec<u8>, kind: &str, encoding: Option<&str>| read(body, Some(kind), encoding).unwrap_err().status;
         let json = "application/json";
         assert_eq!(status(b"".to_vec(), json, None), 400);
         assert_eq!(status(b"hello".to_vec(), json, None), 400);

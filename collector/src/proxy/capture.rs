@@ -45,13 +45,24 @@ pub struct Capture {
     pub origin_unreachable: bool,
 }
 
-/// The event of a request. Of a client that does not want to be tracked only route and outcome are kept. `id` is random.
+/// An id for a request event, from 128 random bits, that belongs to Shard `shard` of `shards`: all events of one isolate
+/// go to one Shard, so that a page with many assets costs one call.
 #[must_use]
-pub fn request_event(head: &Head, capture: Capture, id: [u8; 16]) -> Event {
+pub fn event_id(random: [u8; 16], shard: u32, shards: u32) -> EventKey {
+    let shards = u64::from(shards.max(1));
+    let bits = u128::from_be_bytes(random);
+    let prefix = (bits >> 64) as u64 >> 1;
+    let prefix = prefix - prefix % shards + u64::from(shard) % shards;
+    EventKey::from_mac(KeyId(0), (u128::from(prefix) << 64 | bits & u128::from(u64::MAX)).to_be_bytes())
+}
+
+/// The event of a request. Of a client that does not want to be tracked only route and outcome are kept.
+#[must_use]
+pub fn request_event(head: &Head, capture: Capture, id: EventKey) -> Event {
     let known = !head.opted_out;
     let country = head.country.as_deref().filter(|_| known).and_then(Country::parse);
     Event {
-        id: EventKey::from_mac(KeyId(0), id),
+        id,
         ts: capture.began,
         source: Source::Edge,
         user: None,
@@ -126,7 +137,8 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    const CAPTURE: Capture = Capture { status: 200, began: UtcMillis(1_000), answered: UtcMillis(1_012), origin_unreachable: false };
+    const CAPTURE: Capture =
+        Capture { status: 200, began: UtcMillis(1_000), answered: UtcMillis(1_012), origin_unreachable: false };
 
     fn head(opted_out: bool) -> Head {
         Head {
@@ -142,23 +154,33 @@ mod tests {
 
     #[test]
     fn a_request_is_reduced() {
-        let json = serde_json::to_string(&request_event(&head(false), CAPTURE, [7; 16])).unwrap();
+        let json = serde_json::to_string(&request_event(&head(false), CAPTURE, event_id([7; 16], 0, 1))).unwrap();
         for kept in ["/users/:id", "203.0.113.0/24", "example.org", "NP", "Firefox", "\"ttfb_ms\":12"] {
             assert!(json.contains(kept), "{kept} in {json}");
         }
         for secret in ["alice", "s3cr3t", "203.0.113.77", "inbox", "mail.example"] {
             assert!(!json.contains(secret), "{secret} in {json}");
         }
-        let json = serde_json::to_string(&request_event(&head(true), CAPTURE, [7; 16])).unwrap();
+        let json = serde_json::to_string(&request_event(&head(true), CAPTURE, event_id([7; 16], 0, 1))).unwrap();
         for kept_back in ["Firefox", "NP", "203.0", "example.org"] {
             assert!(!json.contains(kept_back), "{kept_back} in {json}");
         }
     }
 
     #[test]
+    fn ids_of_an_isolate_lead_to_its_shard() {
+        for (shard, shards) in [(0, 1), (3, 4), (2, 3), (255, 256)] {
+            for byte in [0, 7, 255] {
+                let event = request_event(&head(false), CAPTURE, event_id([byte; 16], shard, shards));
+                assert_eq!(event.shard(shards), shard);
+            }
+        }
+    }
+
+    #[test]
     fn a_page_of_fifty_assets_is_one_batch() {
         let mut buffer = Buffer::default();
-        let event = request_event(&head(false), CAPTURE, [7; 16]);
+        let event = request_event(&head(false), CAPTURE, event_id([7; 16], 0, 1));
         let next: Vec<Next> = (0..50).map(|_| buffer.add(event.clone())).collect();
         assert_eq!(next[0], Next::SendSoon);
         assert!(next[1..].iter().all(|next| *next == Next::Nothing));
@@ -169,7 +191,7 @@ mod tests {
     #[test]
     fn the_buffer_is_bounded_and_losses_are_counted() {
         let mut buffer = Buffer::default();
-        let event = request_event(&head(false), CAPTURE, [7; 16]);
+        let event = request_event(&head(false), CAPTURE, event_id([7; 16], 0, 1));
         let urgent = (0..BUFFER_MAX + 5).filter(|_| buffer.add(event.clone()) == Next::SendNow).count();
         assert_eq!(urgent, 1);
         let (events, overflow, unstored) = buffer.take();

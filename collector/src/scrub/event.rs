@@ -55,7 +55,9 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, keys: &Keyring, now
         return Err(WireError::at(WireCode::TsInFuture, "ts", detail).into());
     }
     if envelope.ts.0 < EARLIEST_MS {
-        return Err(WireError::at(WireCode::TsTooOld, "ts", "lies before 2020; use RFC 3339 with the right year").into());
+        return Err(
+            WireError::at(WireCode::TsTooOld, "ts", "lies before 2020; use RFC 3339 with the right year").into()
+        );
     }
     if envelope.opted_out && !kept_without_person(&wire.body) {
         return Err(Refused::OptedOut);

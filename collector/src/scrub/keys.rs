@@ -20,7 +20,9 @@ pub struct Keyring {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// There is none.
-    #[error("SAGE_UID_SALT is not set; set it with `wrangler secret put SAGE_UID_SALT` (32 characters or more, random)")]
+    #[error(
+        "SAGE_UID_SALT is not set; set it with `wrangler secret put SAGE_UID_SALT` (32 characters or more, random)"
+    )]
     Missing,
     /// It can be guessed.
     #[error("SAGE_UID_SALT has fewer than 32 characters; set a longer, random one")]

@@ -36,7 +36,9 @@ fn path_of(url: &str) -> &str {
 fn is_word(segment: &str) -> bool {
     let (stem, extension) = segment.rsplit_once('.').unwrap_or((segment, ""));
     let name = |part: &str| part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'_');
-    let version = stem.strip_prefix(['v', 'V']).is_some_and(|n| !n.is_empty() && n.len() <= 2 && n.bytes().all(|b| b.is_ascii_digit()));
+    let version = stem
+        .strip_prefix(['v', 'V'])
+        .is_some_and(|n| !n.is_empty() && n.len() <= 2 && n.bytes().all(|b| b.is_ascii_digit()));
     !stem.is_empty()
         && segment.len() <= SEGMENT_CHARS_MAX
         && (name(stem) && !looks_random(stem) || version)
@@ -47,7 +49,11 @@ fn is_word(segment: &str) -> bool {
 /// Letters in a mix of cases, or a long word without a vowel in reach, as ids in base 32 or 64 have them.
 fn looks_random(word: &str) -> bool {
     let longest = word.split(['-', '_']).map(str::len).max().unwrap_or(0);
-    let case_changes = word.as_bytes().windows(2).filter(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase())).count();
+    let case_changes = word
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()))
+        .count();
     let vowels = word.bytes().filter(|b| b"aeiouyAEIOUY".contains(b)).count();
     longest >= 20 || case_changes >= 3 || word.len() >= 8 && vowels * 6 < word.len()
 }
@@ -56,11 +62,12 @@ fn looks_random(word: &str) -> bool {
 #[must_use]
 pub fn is_static_asset(url: &str) -> bool {
     const EXTENSIONS: [&str; 20] = [
-        "js", "mjs", "css", "map", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff", "woff2", "ttf", "otf", "mp4",
-        "webm", "mp3", "wasm",
+        "js", "mjs", "css", "map", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff", "woff2", "ttf",
+        "otf", "mp4", "webm", "mp3", "wasm",
     ];
     let file = path_of(url).rsplit('/').next().unwrap_or_default();
-    file.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    file.rsplit_once('.')
+        .is_some_and(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// The registrable domain of a referrer, by the common second-level suffixes. `None` for addresses, local names and what is
@@ -74,13 +81,19 @@ pub fn referrer_domain(referrer: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?.split(':').next()?.trim_end_matches('.').to_ascii_lowercase();
     let labels: Vec<&str> = host.split('.').collect();
-    let valid = |label: &&str| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if labels.len() < 2 || !labels.iter().all(valid) || labels.last().is_some_and(|top| top.bytes().all(|b| b.is_ascii_digit())) {
+    let valid = |label: &&str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if labels.len() < 2
+        || !labels.iter().all(valid)
+        || labels.last().is_some_and(|top| top.bytes().all(|b| b.is_ascii_digit()))
+    {
         return None;
     }
     let second_level = ["co", "com", "org", "net", "ac", "gov", "edu", "ne", "or", "go"];
     let country = labels.last().is_some_and(|top| top.len() == 2);
-    let under_suffix = country && labels.len() > 2 && labels.iter().rev().nth(1).is_some_and(|label| second_level.contains(label));
+    let under_suffix =
+        country && labels.len() > 2 && labels.iter().rev().nth(1).is_some_and(|label| second_level.contains(label));
     let keep = if under_suffix { 3 } else { 2 };
     Some(labels.iter().skip(labels.len() - keep).copied().collect::<Vec<_>>().join("."))
 }

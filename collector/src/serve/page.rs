@@ -43,7 +43,8 @@ pub fn html(page: &Value) -> String {
     let _ = write!(
         text,
         "</ul></section><footer><p>Made {} · <a href=\"/safety/transparency.json\">the same as JSON</a></p></footer></main></body></html>",
-        escape(page["generated_at"].as_str().unwrap_or_default().get(..16).unwrap_or_default()).replace('T', " ") + " UTC"
+        escape(page["generated_at"].as_str().unwrap_or_default().get(..16).unwrap_or_default()).replace('T', " ")
+            + " UTC"
     );
     text
 }
@@ -51,7 +52,13 @@ pub fn html(page: &Value) -> String {
 fn section(text: &mut String, quarter: &Value) {
     let word = |name: &str| escape(quarter[name].as_str().unwrap_or_default());
     let state = if quarter["closed"] == Value::Bool(true) { "closed, exact" } else { "running, rounded down to tens" };
-    let _ = write!(text, "<section><h2>{} <span class=\"state\">{state}</span></h2><p>{} to {}</p><dl>", word("quarter"), word("from"), word("to"));
+    let _ = write!(
+        text,
+        "<section><h2>{} <span class=\"state\">{state}</span></h2><p>{} to {}</p><dl>",
+        word("quarter"),
+        word("from"),
+        word("to")
+    );
     let numbers = [
         ("People", &quarter["users"]),
         ("Sessions", &quarter["sessions"]),
@@ -108,7 +115,9 @@ mod tests {
             "users": {"value": 1234567}, "sessions": hidden, "turns": hidden,
             "crisis": {"flagged": hidden, "referrals": hidden}, "incidents": {"p0": {"value": 0}, "p1": {"value": 0}}}]});
         let html = super::html(&page);
-        for part in ["<dd>1,234,567</dd>", "not shown: fewer than 50 people", "a &lt; b", "2026-Q3", "2026-11-21 18:56 UTC"] {
+        for part in
+            ["<dd>1,234,567</dd>", "not shown: fewer than 50 people", "a &lt; b", "2026-Q3", "2026-11-21 18:56 UTC"]
+        {
             assert!(html.contains(part), "{part}");
         }
         assert_eq!(["0", "999", "1,000"], [0, 999, 1000].map(super::grouped).map(|s| s.leak() as &str));

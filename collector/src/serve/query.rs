@@ -76,8 +76,11 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
 
 fn instant(text: &str, name: &str, of_date: impl Fn(chrono::NaiveDate) -> UtcMillis) -> Result<UtcMillis, Problem> {
     let at = civil::parse_date(text).map(of_date).or_else(|| UtcMillis::parse_rfc3339(text));
-    at.filter(|at| at.0 >= 0)
-        .ok_or_else(|| bad(&format!("{name} must be a date such as 2026-11-21 or a date-time such as 2026-11-21T18:00:00Z, from 1970 on")))
+    at.filter(|at| at.0 >= 0).ok_or_else(|| {
+        bad(&format!(
+            "{name} must be a date such as 2026-11-21 or a date-time such as 2026-11-21T18:00:00Z, from 1970 on"
+        ))
+    })
 }
 
 fn panel_of(name: &str) -> Result<Panel, Problem> {
@@ -117,9 +120,19 @@ mod tests {
 
     #[test]
     fn bad_questions_are_named() {
-        for (query, word) in [("from=yesterday", "from"), ("to=2026-13-01", "to"), ("tz=Mars/Base", "tz"), ("panel=gold", "panel"),
-            ("format=xml", "format"), ("format=csv", "panel"), ("from=2026-11-22&to=2026-11-21", "before"), ("from=2020-01-01", "399"),
-            ("window=7d", "parameters"), ("from=0001-01-01&to=0001-01-02", "from"), ("panel=", "panel")] {
+        for (query, word) in [
+            ("from=yesterday", "from"),
+            ("to=2026-13-01", "to"),
+            ("tz=Mars/Base", "tz"),
+            ("panel=gold", "panel"),
+            ("format=xml", "format"),
+            ("format=csv", "panel"),
+            ("from=2026-11-22&to=2026-11-21", "before"),
+            ("from=2020-01-01", "399"),
+            ("window=7d", "parameters"),
+            ("from=0001-01-01&to=0001-01-02", "from"),
+            ("panel=", "panel"),
+        ] {
             let problem = ask(query).unwrap_err();
             assert_eq!(problem.status, 400);
             assert!(problem.detail.contains(word), "{query}: {}", problem.detail);

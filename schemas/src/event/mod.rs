@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use conversation::{
-    Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, Provenance, Rating, Turn, TurnStatus, UnpricedReason, Wish,
+    Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, Provenance, Rating, Turn, TurnStatus,
+    UnpricedReason, Wish,
 };
 pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, Request, Vital, VitalName};
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
@@ -211,14 +212,21 @@ impl Body {
 }
 
 impl Event {
-    /// Which of `shards` partitions the event belongs to: its person's; without one its conversation's; else its own.
+    /// What the event belongs to, as 64 bits: its person; without one the visit that the app names; without one its
+    /// conversation; else itself.
+    #[must_use]
+    pub fn belongs_to(&self) -> u64 {
+        match (self.user, self.session, self.conversation) {
+            (Some(user), ..) => user.prefix(),
+            (None, Some(session), _) => session.prefix(),
+            (None, None, Some(conversation)) => conversation.prefix(),
+            (None, None, None) => self.id.prefix(),
+        }
+    }
+
+    /// Which of `shards` partitions holds what the event belongs to.
     #[must_use]
     pub fn shard(&self, shards: u32) -> u32 {
-        let prefix = match (self.user, self.conversation) {
-            (Some(user), _) => user.prefix(),
-            (None, Some(conversation)) => conversation.prefix(),
-            (None, None) => self.id.prefix(),
-        };
-        u32::try_from(prefix % u64::from(shards.max(1))).unwrap_or(0)
+        u32::try_from(self.belongs_to() % u64::from(shards.max(1))).unwrap_or(0)
     }
 }

@@ -136,7 +136,11 @@ pub struct Vital {
 
 fn vital_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = f64::deserialize(deserializer)?;
-    if (0.0..=3_600_000.0).contains(&value) { Ok(value) } else { Err(de::Error::custom("must lie between 0 and 3600000")) }
+    if (0.0..=3_600_000.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(de::Error::custom("must lie between 0 and 3600000"))
+    }
 }
 
 /// A line that a person agreed to see published.

@@ -120,11 +120,17 @@ where
     }
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let name = rest.split_once('`').map_or("", |(name, _)| name);
-        return WireError::at(WireCode::UnknownField, &joined_unknown(&path, name), "is not a field of this type of event");
+        return WireError::at(
+            WireCode::UnknownField,
+            &joined_unknown(&path, name),
+            "is not a field of this type of event",
+        );
     }
     let invalid = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
     let detail = if invalid.iter().any(|prefix| message.starts_with(prefix)) {
-        message.rsplit_once("expected ").map_or("has a value that is not allowed".into(), |(_, what)| format!("must be {what}"))
+        message
+            .rsplit_once("expected ")
+            .map_or("has a value that is not allowed".into(), |(_, what)| format!("must be {what}"))
     } else if message.starts_with("duplicate field") {
         "is there twice".into()
     } else {
@@ -155,7 +161,13 @@ fn shown(name: &str) -> &str {
 
 fn joined(path: &str, name: &str) -> String {
     let ends_so = path == name || path.ends_with(&format!(".{name}"));
-    if path.is_empty() { name.into() } else if ends_so { path.into() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.into()
+    } else if ends_so {
+        path.into()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 fn joined_unknown(path: &str, name: &str) -> String {

@@ -28,8 +28,19 @@ pub struct WireEvent {
 
 /// Every kind that a client may send.
 pub const KINDS: [&str; 13] = [
-    "turn", "feedback", "observation", "error", "vital", "journey", "platform", "service_cost", "consent", "crisis", "incident",
-    "notice", "moment",
+    "turn",
+    "feedback",
+    "observation",
+    "error",
+    "vital",
+    "journey",
+    "platform",
+    "service_cost",
+    "consent",
+    "crisis",
+    "incident",
+    "notice",
+    "moment",
 ];
 
 #[derive(Deserialize)]
@@ -103,14 +114,20 @@ mod tests {
 
     #[test]
     fn the_order_of_members_does_not_matter() {
-        assert!(WireEvent::from_json(r#"{"model":"m","ts":"2026-11-21T00:00:00Z","provider":"p","type":"turn"}"#).is_ok());
+        assert!(
+            WireEvent::from_json(r#"{"model":"m","ts":"2026-11-21T00:00:00Z","provider":"p","type":"turn"}"#).is_ok()
+        );
     }
 
     #[test]
     fn names_what_is_wrong() {
         let cases = [
             (TURN.replace("\"feature\"", "\"featrue\""), WireCode::UnknownField, Some("featrue")),
-            (TURN.replace("\"output_tokens\":340", "\"output_tokens\":-1"), WireCode::InvalidValue, Some("usage.output_tokens")),
+            (
+                TURN.replace("\"output_tokens\":340", "\"output_tokens\":-1"),
+                WireCode::InvalidValue,
+                Some("usage.output_tokens"),
+            ),
             (TURN.replace(",\"output_tokens\":340", ""), WireCode::MissingField, Some("usage.output_tokens")),
             (TURN.replace("\"provider\":\"anthropic\",", ""), WireCode::MissingField, Some("provider")),
             (TURN.replace("2026-11-21T18:56:03.120Z", "yesterday"), WireCode::InvalidValue, Some("ts")),
@@ -124,7 +141,11 @@ mod tests {
             ("[]".into(), WireCode::NotAnObject, None),
             ("7".into(), WireCode::NotAnObject, None),
             (r#"{"type":"turn","type":"turn"}"#.into(), WireCode::NotJson, None),
-            (TURN.replace("\"input_tokens\":1200", "\"input_tokens\":1200,\"cache_read_tokens\":1201"), WireCode::InvalidValue, Some("usage.cache_read_tokens")),
+            (
+                TURN.replace("\"input_tokens\":1200", "\"input_tokens\":1200,\"cache_read_tokens\":1201"),
+                WireCode::InvalidValue,
+                Some("usage.cache_read_tokens"),
+            ),
         ];
         for (json, code, field) in cases.into_iter().filter(|(json, ..)| json != TURN) {
             let (got, at, detail) = error(&json);

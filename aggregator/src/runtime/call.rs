@@ -1,0 +1,137 @@
+//! Calls to objects. Each has a time limit, because an object that has panicked does not answer.
+
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wasm_bindgen::JsValue;
+use worker::{Delay, Env, Method, Request, RequestInit, Response};
+
+use super::objects::{GOLD_BINDING, GOLD_NAME, SHARD_BINDING, route, shard_name};
+use crate::answer::Query;
+use crate::fold;
+use crate::protocol::{AppendReply, Changes, PullReply, PullRequest};
+
+/// Longest wait for a Shard to make events durable, milliseconds.
+const APPEND_MS_MAX: u64 = 5_000;
+/// Longest wait for a Shard's numbers, milliseconds.
+const PULL_MS_MAX: u64 = 2_000;
+/// Longest wait for Gold's answer, which waits for the Shards, milliseconds.
+const ANSWER_MS_MAX: u64 = 8_000;
+/// Longest wait for a sign of life, milliseconds.
+const PROBE_MS_MAX: u64 = 3_000;
+
+/// Why an object did not answer. What to do is the same: try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Not in time.
+    #[error("did not answer in time")]
+    Timeout,
+    /// Could not be reached, or broke while it answered.
+    #[error("could not be reached")]
+    Unreachable,
+    /// Answered with an error.
+    #[error("refused with status {0}")]
+    Refused(u16),
+}
+
+enum Target {
+    Shard(u32),
+    Gold,
+}
+
+async fn call(
+    env: &Env,
+    target: Target,
+    path: &str,
+    body: Option<JsValue>,
+    ms_max: u64,
+) -> Result<Response, CallError> {
+    let unreachable = |_: worker::Error| CallError::Unreachable;
+    let (binding, name, url) = match target {
+        Target::Shard(number) => (SHARD_BINDING, shard_name(number), format!("https://object{path}?shard={number}")),
+        Target::Gold => (GOLD_BINDING, GOLD_NAME.to_owned(), format!("https://object{path}")),
+    };
+    let stub = env.durable_object(binding).and_then(|namespace| namespace.get_by_name(&name)).map_err(unreachable)?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(body);
+    let request = Request::new_with_init(&url, &init).map_err(unreachable)?;
+    let work = Box::pin(stub.fetch_with_request(request));
+    let limit = Box::pin(Delay::from(Duration::from_millis(ms_max)));
+    match select(work, limit).await {
+        Either::Left((Ok(response), _)) if response.status_code() == 200 => Ok(response),
+        Either::Left((Ok(response), _)) => Err(CallError::Refused(response.status_code())),
+        Either::Left((Err(_), _)) => Err(CallError::Unreachable),
+        Either::Right(_) => Err(CallError::Timeout),
+    }
+}
+
+async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, CallError> {
+    response.json().await.map_err(|_| CallError::Unreachable)
+}
+
+/// Makes events durable in a Shard. `message` is [`crate::protocol::AppendHeader`]'s.
+///
+/// # Errors
+/// When the Shard did not acknowledge; the same message may be sent again.
+pub async fn append(env: &Env, shard: u32, message: &str) -> Result<AppendReply, CallError> {
+    json(call(env, Target::Shard(shard), route::APPEND, Some(message.into()), APPEND_MS_MAX).await?).await
+}
+
+/// The answer of `GET /sage`.
+///
+/// # Errors
+/// When Gold did not answer.
+pub async fn answer(env: &Env, query: &Query) -> Result<Value, CallError> {
+    let body = serde_json::to_string(query).map_err(|_| CallError::Unreachable)?;
+    json(call(env, Target::Gold, route::ANSWER, Some(body.into()), ANSWER_MS_MAX).await?).await
+}
+
+/// The public page's JSON.
+///
+/// # Errors
+/// When Gold did not answer.
+pub async fn public_page(env: &Env) -> Result<Value, CallError> {
+    json(call(env, Target::Gold, route::PUBLIC, None, ANSWER_MS_MAX).await?).await
+}
+
+/// Writes to a Shard, or to Gold for `None`, and waits until it is durable.
+///
+/// # Errors
+/// When it did not acknowledge.
+pub async fn probe(env: &Env, shard: Option<u32>) -> Result<(), CallError> {
+    let target = shard.map_or(Target::Gold, Target::Shard);
+    call(env, target, route::PROBE, None, PROBE_MS_MAX).await.map(drop)
+}
+
+/// Starts the nightly lake job of a Shard.
+///
+/// # Errors
+/// When the Shard did not acknowledge.
+pub async fn start_nightly(env: &Env, shard: u32) -> Result<(), CallError> {
+    call(env, Target::Shard(shard), route::NIGHTLY, None, APPEND_MS_MAX).await.map(drop)
+}
+
+/// Makes a Shard panic or hang, in tests.
+#[cfg(feature = "fault-injection")]
+pub async fn fault(env: &Env, shard: u32, mode: &str) -> Result<(), CallError> {
+    call(env, Target::Shard(shard), &format!("{}/{mode}", route::FAULT), None, 500).await.map(drop)
+}
+
+pub(super) async fn pull(env: &Env, shard: u32, request: &PullRequest) -> Result<PullReply, CallError> {
+    let body = bytes(request)?;
+    let mut response = call(env, Target::Shard(shard), route::PULL, Some(body), PULL_MS_MAX).await?;
+    let bytes = response.bytes().await.map_err(|_| CallError::Unreachable)?;
+    fold::decode(&bytes).map_err(|_| CallError::Unreachable)
+}
+
+pub(super) async fn push(env: &Env, shard: u32, changes: &Changes) -> Result<u64, CallError> {
+    let path = format!("{}?shard={shard}", route::CHANGES);
+    json(call(env, Target::Gold, &path, Some(bytes(changes)?), PULL_MS_MAX).await?).await
+}
+
+fn bytes<T: serde::Serialize>(value: &T) -> Result<JsValue, CallError> {
+    let bytes = fold::encode(value).map_err(|_| CallError::Unreachable)?;
+    Ok(js_sys::Uint8Array::from(bytes.as_slice()).into())
+}

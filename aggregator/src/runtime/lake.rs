@@ -1,0 +1,129 @@
+//! The Shard's SQLite as the exporter's log and ledger, and one bounded round of the lake's work.
+
+use exporter::{
+    Change, Export, ExportError, IntakeBalance, Ledger, LogEnd, LogRange, LogRow, LogSource, Nightly, ObjectStore,
+    SqlError,
+};
+use schemas::{UtcDay, UtcMillis};
+use worker::SqlStorageValue;
+
+use super::sql::{Sql, binary, blob, int, number, text};
+use crate::fold::intake::Tally;
+
+/// Bronze parts of one round.
+const PARTS_MAX: usize = 8;
+/// Nightly steps of one round.
+const STEPS_MAX: usize = 40;
+
+fn failed(_: crate::storage::StorageError) -> SqlError {
+    SqlError("the object's storage".into())
+}
+
+impl LogSource for Sql {
+    fn rows(&self, range: &LogRange) -> Result<Vec<LogRow>, SqlError> {
+        let statement = "SELECT seq, received_at, count, events FROM log \
+                         WHERE seq > ? AND received_at >= ? AND received_at < ? AND count > 0 ORDER BY seq";
+        let limit = |at: UtcMillis| number(at.0.clamp(-1, 1 << 52));
+        let mut bytes = 0;
+        self.take_rows(statement, vec![number(range.after as i64), limit(range.from), limit(range.to)], |row| {
+            let row = LogRow {
+                seq: int(&row, 0) as u64,
+                received_at: UtcMillis(int(&row, 1)),
+                count: int(&row, 2) as u32,
+                events: blob(&row, 3),
+            };
+            let fits = bytes == 0 || bytes + row.events.len() <= range.bytes_max;
+            bytes += row.events.len();
+            fits.then_some(row)
+        })
+        .map_err(failed)
+    }
+
+    fn last(&self) -> Result<Option<LogEnd>, SqlError> {
+        let statement = "SELECT seq, received_at FROM log WHERE count > 0 ORDER BY seq DESC LIMIT 1";
+        let rows = Sql::rows(self, statement, vec![]).map_err(failed)?;
+        Ok(rows.first().map(|row| LogEnd { seq: int(row, 0) as u64, received_at: UtcMillis(int(row, 1)) }))
+    }
+}
+
+impl Ledger for Sql {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, SqlError> {
+        let rows = Sql::rows(self, "SELECT value FROM export WHERE key = ?", vec![key.into()]).map_err(failed)?;
+        Ok(rows.first().map(|row| blob(row, 0)))
+    }
+
+    fn scan(&self, prefix: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, SqlError> {
+        let statement =
+            "SELECT key, value FROM export WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 ORDER BY key LIMIT ?2";
+        let rows = Sql::rows(self, statement, vec![prefix.into(), number(limit as i64)]).map_err(failed)?;
+        Ok(rows.iter().map(|row: &Vec<SqlStorageValue>| (text(row, 0), blob(row, 1))).collect())
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), SqlError> {
+        let statements = changes.iter().map(|change| match change {
+            Change::Put(key, value) => {
+                ("INSERT OR REPLACE INTO export VALUES (?, ?)", vec![key.as_str().into(), binary(value)])
+            }
+            Change::Remove(key) => ("DELETE FROM export WHERE key = ?", vec![key.as_str().into()]),
+        });
+        self.write(statements.collect()).map_err(failed)
+    }
+}
+
+/// What a round did.
+pub(super) struct Round {
+    /// There is more to do.
+    pub more: bool,
+    /// The day whose manifest was published last.
+    pub day: Option<UtcDay>,
+}
+
+/// Publishes what is due: Bronze parts, and, up to `nightly_before`, Parquet and manifests.
+pub(super) async fn round(
+    export: &Export,
+    sql: &Sql,
+    store: &impl ObjectStore,
+    nightly_before: Option<UtcMillis>,
+    intake_of: impl Fn(UtcDay) -> Tally,
+) -> Result<Round, ExportError> {
+    let mut round = Round { more: false, day: None };
+    if let Some(before) = nightly_before {
+        for step in 0.. {
+            match exporter::nightly(export, sql, sql, store, before).await? {
+                Nightly::Idle => break,
+                Nightly::DayReady(day) => {
+                    let intake = balance(&intake_of(day));
+                    if let Some(report) = exporter::publish_manifest(export, sql, store, day, &intake).await? {
+                        round.day = Some(day);
+                        if !report.balanced {
+                            worker::console_error!("{} does not balance", report.key);
+                        }
+                    }
+                }
+                _ => {}
+            }
+            if step >= STEPS_MAX {
+                round.more = true;
+                return Ok(round);
+            }
+        }
+    }
+    for _ in 0..PARTS_MAX {
+        round.more = exporter::publish_bronze(export, sql, sql, store).await?.more;
+        if !round.more {
+            break;
+        }
+    }
+    Ok(round)
+}
+
+fn balance(tally: &Tally) -> IntakeBalance {
+    let name = |reason| serde_json::json!(reason).as_str().unwrap_or_default().to_owned();
+    IntakeBalance {
+        received: tally.received(),
+        stored: tally.stored,
+        duplicate: tally.duplicate,
+        dropped: tally.dropped.iter().map(|(reason, count)| (name(reason), *count)).collect(),
+        dead_lettered: tally.dead_lettered,
+    }
+}

@@ -1,0 +1,14 @@
+//! The shell: objects of the Workers runtime around [`crate::shard::Shard`] and [`crate::gold::Gold`]. It translates and
+//! calls; it owns no rule.
+
+mod call;
+mod gold_object;
+mod lake;
+pub mod objects;
+mod r2;
+mod shard_object;
+mod sql;
+
+#[cfg(feature = "fault-injection")]
+pub use call::fault;
+pub use call::{CallError, answer, append, probe, public_page, start_nightly};

@@ -1,0 +1,78 @@
+//! The objects: bindings, names, routes. Renaming one orphans its data, so a test pins the strings.
+
+use schemas::UtcMillis;
+use worker::Env;
+
+/// Binding of the Shards' namespace.
+pub const SHARD_BINDING: &str = "SHARD_OBJECT";
+/// Binding of Gold's namespace.
+pub const GOLD_BINDING: &str = "GOLD_OBJECT";
+/// Name of the one Gold object.
+pub const GOLD_NAME: &str = "gold";
+
+/// Name of a Shard.
+#[must_use]
+pub fn shard_name(number: u32) -> String {
+    format!("shard-{number:03}")
+}
+
+/// What objects can be asked for, by path.
+pub mod route {
+    /// Shard. *Idempotent* by event id. *Input* [`crate::protocol::AppendHeader`]'s message. *Output* [`crate::protocol::AppendReply`].
+    pub const APPEND: &str = "/append";
+    /// Shard. *Idempotent*. *Input* [`crate::protocol::PullRequest`]. *Output* [`crate::protocol::PullReply`].
+    pub const PULL: &str = "/pull";
+    /// Shard. *Idempotent*. Starts the nightly lake job if it is due.
+    pub const NIGHTLY: &str = "/nightly";
+    /// Shard and Gold. *Idempotent*. Answers once a write is durable.
+    pub const PROBE: &str = "/probe";
+    /// Gold. *Idempotent*. *Input* [`crate::protocol::Changes`], `?shard=`. *Output* the position held.
+    pub const CHANGES: &str = "/changes";
+    /// Gold. *Idempotent*. *Input* [`crate::answer::Query`]. *Output* the answer.
+    pub const ANSWER: &str = "/answer";
+    /// Gold. *Idempotent*. *Output* the public page's JSON.
+    pub const PUBLIC: &str = "/public";
+    /// Shard, in tests only: panic or hang from now on.
+    #[cfg(feature = "fault-injection")]
+    pub const FAULT: &str = "/fault";
+}
+
+/// Binding of the bucket for Bronze.
+pub const BRONZE_BINDING: &str = "BRONZE";
+
+/// How many Shards there are: the variable `SHARDS`, 1 to 256; 1 where it is not set.
+#[must_use]
+pub fn shard_count(env: &Env) -> u32 {
+    env.var("SHARDS").ok().and_then(|value| value.to_string().parse().ok()).unwrap_or(1).clamp(1, 256)
+}
+
+/// The Worker's clock.
+pub struct WorkerClock;
+
+impl schemas::Clock for WorkerClock {
+    fn now(&self) -> UtcMillis {
+        UtcMillis(js_sys::Date::now() as i64 + clock_offset_ms())
+    }
+}
+
+#[cfg(not(feature = "fault-injection"))]
+fn clock_offset_ms() -> i64 {
+    0
+}
+
+#[cfg(feature = "fault-injection")]
+thread_local! {
+    static CLOCK_OFFSET_MS: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(feature = "fault-injection")]
+fn clock_offset_ms() -> i64 {
+    CLOCK_OFFSET_MS.get()
+}
+
+/// Moves the clock by the variable `SAGE_TEST_CLOCK_OFFSET_MS`, in tests.
+#[cfg(feature = "fault-injection")]
+pub fn move_clock(env: &Env) {
+    let offset = env.var("SAGE_TEST_CLOCK_OFFSET_MS").ok().and_then(|value| value.to_string().parse().ok());
+    CLOCK_OFFSET_MS.set(offset.unwrap_or(0));
+}

@@ -1,0 +1,258 @@
+//! A Shard as an object.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use exporter::{Export, ShardNo};
+use schemas::{Clock, UtcMillis};
+use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+
+use super::objects::{BRONZE_BINDING, WorkerClock, route};
+use super::r2::R2;
+use super::sql::Sql;
+use super::{call, lake};
+use crate::fold;
+use crate::protocol::{Changes, PullReply, PullRequest, ShardHealth};
+use crate::shard::{Shard as ShardState, ShardError};
+
+/// How long after a new event the Shard tells Gold and the lake, milliseconds.
+const ALARM_AFTER_MS: u64 = 45_000;
+/// How long until the next round when a round left something to do, milliseconds.
+const ALARM_AGAIN_MS: u64 = 500;
+/// Rounds of changes pushed to Gold in one alarm.
+const PUSHES_MAX: usize = 16;
+
+/// Kept number: instant up to which the nightly job is to compact.
+const NIGHTLY_BEFORE: &str = "nightly_before";
+/// Kept number: UTC day whose manifest was published last.
+const NIGHTLY_DAY: &str = "nightly_day";
+/// Kept number: which Shard this is.
+const NUMBER: &str = "number";
+
+type Outcome<T> = std::result::Result<T, ShardError>;
+
+/// The object that holds a partition of the people.
+#[durable_object(alarm)]
+pub struct Shard {
+    state: State,
+    env: Env,
+    sql: RefCell<Option<Sql>>,
+    shard: RefCell<Option<ShardState<Sql>>>,
+    alarm_set: Cell<bool>,
+    gold_holds: Cell<Option<u64>>,
+    lake_error: RefCell<Option<String>>,
+    #[cfg(feature = "fault-injection")]
+    hangs: Cell<bool>,
+}
+
+impl DurableObject for Shard {
+    fn new(state: State, env: Env) -> Self {
+        #[cfg(feature = "fault-injection")]
+        super::objects::move_clock(&env);
+        Self {
+            state,
+            env,
+            sql: RefCell::default(),
+            shard: RefCell::default(),
+            alarm_set: Cell::new(false),
+            gold_holds: Cell::new(None),
+            lake_error: RefCell::default(),
+            #[cfg(feature = "fault-injection")]
+            hangs: Cell::new(false),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let url = request.url()?;
+        #[cfg(feature = "fault-injection")]
+        self.fault(&url).await;
+        let number = url.query().and_then(|query| query.strip_prefix("shard=")).and_then(|n| n.parse().ok());
+        let Some(number) = number else { return Response::error("malformed", 400) };
+        match url.path() {
+            route::APPEND => {
+                let message = request.text().await?;
+                let reply = self.with(|shard| shard.append(&message, WorkerClock.now()));
+                if reply.is_ok() {
+                    self.wake_in(ALARM_AFTER_MS, number).await?;
+                }
+                reply_json(reply)
+            }
+            route::PULL => {
+                let Ok(ask) = fold::decode::<PullRequest>(&request.bytes().await?) else {
+                    return Response::error("malformed", 400);
+                };
+                match self.pull(&ask).and_then(|reply| Ok(fold::encode(&reply)?)) {
+                    Ok(bytes) => Response::from_bytes(bytes),
+                    Err(error) => failed(&error),
+                }
+            }
+            route::NIGHTLY => {
+                let kept = self.sql().and_then(|sql| Ok(sql.keep(NIGHTLY_BEFORE, WorkerClock.now().0)?));
+                self.alarm_set.set(false);
+                self.wake_in(0, number).await?;
+                reply_json(kept)
+            }
+            route::PROBE => reply_json(self.sql().and_then(|sql| Ok(sql.probe(WorkerClock.now())?))),
+            _ => Response::error("no such route", 404),
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        // Armed anew before anything can fail; a run that has nothing left to do takes it back.
+        self.alarm_set.set(true);
+        self.state.storage().set_alarm(Duration::from_millis(ALARM_AFTER_MS)).await?;
+        match self.round().await {
+            Ok(true) => self.state.storage().set_alarm(Duration::from_millis(ALARM_AGAIN_MS)).await?,
+            Ok(false) => {
+                self.state.storage().delete_alarm().await?;
+                self.alarm_set.set(false);
+            }
+            Err(error) => worker::console_warn!("shard: {error}; tried again in {ALARM_AFTER_MS} ms"),
+        }
+        Response::ok("ok")
+    }
+}
+
+impl Shard {
+    fn sql(&self) -> Outcome<Sql> {
+        let mut slot = self.sql.borrow_mut();
+        if slot.is_none() {
+            *slot = Some(Sql::shard(&self.state)?);
+        }
+        slot.clone().ok_or(ShardError::Malformed("no storage"))
+    }
+
+    /// Runs `work` on the Shard's state; after an error of storage it is opened anew.
+    fn with<T>(&self, work: impl FnOnce(&mut ShardState<Sql>) -> Outcome<T>) -> Outcome<T> {
+        let sql = self.sql()?;
+        let mut slot = self.shard.borrow_mut();
+        let mut shard = match slot.take() {
+            Some(shard) => shard,
+            None => ShardState::open(sql, WorkerClock.now())?,
+        };
+        let result = work(&mut shard);
+        if !matches!(result, Err(ShardError::Storage(_) | ShardError::Codec(_))) {
+            *slot = Some(shard);
+        }
+        result
+    }
+
+    async fn wake_in(&self, ms: u64, number: u16) -> Result<()> {
+        if self.alarm_set.replace(true) {
+            return Ok(());
+        }
+        // An object does not know its own name.
+        let keep = self.sql().and_then(|sql| {
+            Ok(if sql.kept(NUMBER)?.is_none() {
+                sql.keep(NUMBER, i64::from(number))?
+            })
+        });
+        keep.map_err(|error| worker::Error::from(error.to_string()))?;
+        let set = self.state.storage().set_alarm(Duration::from_millis(ms)).await;
+        self.alarm_set.set(set.is_ok());
+        set
+    }
+
+    fn pull(&self, ask: &PullRequest) -> Outcome<PullReply> {
+        let health = self.health()?;
+        self.with(|shard| {
+            let changes = shard.changes(ask.since)?;
+            // People are asked for again with the last changes; working them out before would be for nothing.
+            let people =
+                if changes.more { Vec::new() } else { ask.windows.iter().map(|window| shard.people(window)).collect() };
+            Ok(PullReply { people, changes, health: ShardHealth { log_position: shard.seq(), ..health } })
+        })
+    }
+
+    fn health(&self) -> Outcome<ShardHealth> {
+        let sql = self.sql()?;
+        let bronze = exporter::exported_to(&sql).map_err(|_| ShardError::Malformed("ledger"))?;
+        Ok(ShardHealth {
+            log_position: 0,
+            bronze_position: bronze,
+            oldest_unexported_ms: sql.received_after(bronze)?.map(|at| at.0),
+            database_bytes: sql.bytes(),
+            last_nightly: sql.kept(NIGHTLY_DAY)?.map(|day| schemas::UtcDay(day as i32).start().utc_date().to_string()),
+            lake_error: self.lake_error.borrow().clone(),
+        })
+    }
+
+    /// One bounded round of what is due. Returns whether something is left to do at once.
+    async fn round(&self) -> std::result::Result<bool, String> {
+        let sql = self.sql().map_err(|error| error.to_string())?;
+        self.with(|shard| shard.checkpoint(false)).map_err(|error| error.to_string())?;
+        let number = sql.kept(NUMBER).ok().flatten().unwrap_or(0);
+        let pushed = self.push(number as u32).await;
+        let lake = self.lake(&sql, number as u16).await;
+        *self.lake_error.borrow_mut() = lake.as_ref().err().cloned();
+        let more = lake?;
+        self.with(|shard| {
+            let seq = exporter::may_trim_before(&sql).unwrap_or(0);
+            shard.trim(seq, WorkerClock.now())
+        })
+        .map_err(|error| error.to_string())?;
+        pushed?;
+        Ok(more)
+    }
+
+    async fn push(&self, number: u32) -> std::result::Result<(), String> {
+        let gold = |error| format!("gold {error}");
+        for _ in 0..PUSHES_MAX {
+            let changes = match self.gold_holds.get() {
+                Some(held) => self.with(|shard| shard.changes(held)).map_err(|error| error.to_string())?,
+                // After a start: an empty message whose reply says what Gold holds.
+                None => Changes { since: u64::MAX, upto: 0, days: Vec::new(), more: false },
+            };
+            let done = self.gold_holds.get() == Some(changes.upto);
+            if done {
+                break;
+            }
+            self.gold_holds.set(Some(call::push(&self.env, number, &changes).await.map_err(gold)?));
+        }
+        Ok(())
+    }
+
+    async fn lake(&self, sql: &Sql, number: u16) -> std::result::Result<bool, String> {
+        // Without the bucket there is no lake; the log keeps everything.
+        let Ok(bucket) = self.env.bucket(BRONZE_BINDING) else { return Ok(false) };
+        let before = sql.kept(NIGHTLY_BEFORE).ok().flatten().map(UtcMillis);
+        let intake_of = |day| self.with(|shard| Ok(shard.intake_of(day))).unwrap_or_default();
+        let round = lake::round(&Export::of(ShardNo(number)), sql, &R2(bucket), before, intake_of).await;
+        let round = round.map_err(|error| error.to_string())?;
+        if let Some(day) = round.day {
+            sql.keep(NIGHTLY_DAY, i64::from(day.0)).map_err(|error| error.to_string())?;
+        }
+        Ok(round.more)
+    }
+
+    #[cfg(feature = "fault-injection")]
+    async fn fault(&self, url: &worker::Url) {
+        if let Some(mode) = url.path().strip_prefix(route::FAULT) {
+            match mode {
+                "/panic" => {
+                    let nothing: Option<u8> = None;
+                    #[allow(clippy::unwrap_used)]
+                    nothing.unwrap();
+                }
+                "/hang" => self.hangs.set(true),
+                _ => {}
+            }
+        }
+        if self.hangs.get() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn reply_json<T: serde::Serialize>(result: Outcome<T>) -> Result<Response> {
+    match result {
+        Ok(reply) => Response::from_json(&reply),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &ShardError) -> Result<Response> {
+    let status = if matches!(error, ShardError::Malformed(_)) { 400 } else { 503 };
+    worker::console_error!("shard: {error}");
+    Response::error(error.to_string(), status)
+}

@@ -1,0 +1,283 @@
+//! The object's SQLite as the storage that Shard and Gold ask for.
+
+use std::collections::BTreeMap;
+
+use js_sys::{Function, Reflect, Uint8Array};
+use schemas::{UtcDay, UtcMillis};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::{SqlStorage, SqlStorageValue, State};
+
+use crate::gold::{GoldStorage, StoredDay};
+use crate::storage::{DeadLetter, Part, Row, Storage, StorageError};
+
+/// Most bytes of one BLOB: below the platform's 2 MB a row.
+const BLOB_BYTES_MAX: usize = 1_500_000;
+/// Dead letters that are kept.
+const DEAD_LETTERS_MAX: u32 = 10_000;
+
+const SHARD_SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, count INTEGER NOT NULL, tally TEXT NOT NULL,
+  ids BLOB NOT NULL, events BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS dead_letter(id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, letter TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS checkpoint(part TEXT NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(part, chunk)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS export(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
+
+const GOLD_SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS day(shard INTEGER NOT NULL, day INTEGER NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY(shard, day, chunk)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shard(shard INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
+
+type Statement = (&'static str, Vec<JsValue>);
+
+/// SQLite of one object.
+#[derive(Clone)]
+pub(super) struct Sql {
+    sql: SqlStorage,
+    storage: JsValue,
+}
+
+impl Sql {
+    pub(super) fn shard(state: &State) -> Result<Self, StorageError> {
+        Self::open(state, SHARD_SCHEMA)
+    }
+
+    pub(super) fn gold(state: &State) -> Result<Self, StorageError> {
+        Self::open(state, GOLD_SCHEMA)
+    }
+
+    fn open(state: &State, schema: &'static str) -> Result<Self, StorageError> {
+        let storage = state.storage();
+        let sql = Self { sql: storage.sql(), storage: AsRef::<JsValue>::as_ref(storage.as_raw()).clone() };
+        sql.sql.exec(schema, None).map_err(|_| StorageError("schema"))?;
+        Ok(sql)
+    }
+
+    /// One statement is atomic by itself; several are made so by `transactionSync`, which undoes all when one throws.
+    pub(super) fn write(&self, statements: Vec<Statement>) -> Result<(), StorageError> {
+        let failed = |_| StorageError("write");
+        let mut statements = statements;
+        if statements.len() < 2 {
+            return match statements.pop() {
+                Some((text, bindings)) => {
+                    self.sql.exec_raw(text, bindings).map(drop).map_err(|_| StorageError("write"))
+                }
+                None => Ok(()),
+            };
+        }
+        let sql = self.sql.clone();
+        let run = Closure::once(move || -> Result<(), JsValue> {
+            for (text, bindings) in statements {
+                sql.exec_raw(text, bindings).map_err(|error| JsValue::from(error.to_string()))?;
+            }
+            Ok(())
+        });
+        let transaction: Function =
+            Reflect::get(&self.storage, &"transactionSync".into()).map_err(failed)?.dyn_into().map_err(failed)?;
+        transaction.call1(&self.storage, run.as_ref()).map(drop).map_err(failed)
+    }
+
+    pub(super) fn rows(&self, text: &str, bindings: Vec<JsValue>) -> Result<Vec<Vec<SqlStorageValue>>, StorageError> {
+        let cursor = self.sql.exec_raw(text, bindings).map_err(|_| StorageError("read"))?;
+        cursor.raw().collect::<Result<Vec<_>, _>>().map_err(|_| StorageError("read"))
+    }
+
+    /// Reads rows until `take` has enough.
+    pub(super) fn take_rows<T>(
+        &self,
+        text: &str,
+        bindings: Vec<JsValue>,
+        mut take: impl FnMut(Vec<SqlStorageValue>) -> Option<T>,
+    ) -> Result<Vec<T>, StorageError> {
+        let cursor = self.sql.exec_raw(text, bindings).map_err(|_| StorageError("read"))?;
+        let mut found = Vec::new();
+        for row in cursor.raw() {
+            match take(row.map_err(|_| StorageError("read"))?) {
+                Some(value) => found.push(value),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// A number kept beside the tables; `None` when it was never kept.
+    pub(super) fn kept(&self, key: &str) -> Result<Option<i64>, StorageError> {
+        let rows = self.rows("SELECT value FROM meta WHERE key = ?", vec![key.into()])?;
+        Ok(rows.first().map(|row| int(row, 0)))
+    }
+
+    /// Keeps a number.
+    pub(super) fn keep(&self, key: &str, value: i64) -> Result<(), StorageError> {
+        self.write(vec![("INSERT OR REPLACE INTO meta VALUES (?, ?)", vec![key.into(), number(value)])])
+    }
+
+    /// A write that is durable once the reply is out.
+    pub(super) fn probe(&self, now: UtcMillis) -> Result<(), StorageError> {
+        self.keep("probe", now.0)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.sql.database_size() as u64
+    }
+
+    /// Receive time of the first row after `seq`.
+    pub(super) fn received_after(&self, seq: u64) -> Result<Option<UtcMillis>, StorageError> {
+        let rows = self.rows(
+            "SELECT received_at FROM log WHERE seq > ? AND count > 0 ORDER BY seq LIMIT 1",
+            vec![number(seq as i64)],
+        )?;
+        Ok(rows.first().map(|row| UtcMillis(int(row, 0))))
+    }
+}
+
+impl Storage for Sql {
+    fn append(&self, rows: &[Row], dead_letters: &[DeadLetter]) -> Result<(), StorageError> {
+        let mut statements: Vec<Statement> = rows.iter().map(insert_row).collect();
+        for letter in dead_letters {
+            let bindings = vec![number(letter.received_at.0), letter.letter.as_str().into()];
+            statements.push(("INSERT INTO dead_letter(received_at, letter) VALUES (?, ?)", bindings));
+        }
+        if !dead_letters.is_empty() {
+            let text = "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?";
+            statements.push((text, vec![number(i64::from(DEAD_LETTERS_MAX))]));
+        }
+        self.write(statements)
+    }
+
+    fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
+        let mut bytes = 0;
+        let text = "SELECT seq, received_at, count, tally, ids, events FROM log WHERE seq > ? ORDER BY seq";
+        self.take_rows(text, vec![number(seq as i64)], |row| {
+            let row = row_of(&row);
+            let fits = bytes == 0 || bytes + row.events.len() <= bytes_max;
+            bytes += row.events.len().max(1);
+            fits.then_some(row)
+        })
+    }
+
+    fn ids_since(&self, since: UtcMillis) -> Result<Vec<(UtcMillis, Vec<u8>)>, StorageError> {
+        let rows = self.rows("SELECT received_at, ids FROM log WHERE received_at >= ?", vec![number(since.0)])?;
+        Ok(rows.into_iter().map(|row| (UtcMillis(int(&row, 0)), blob(&row, 1))).collect())
+    }
+
+    fn last(&self) -> Result<(u64, UtcMillis), StorageError> {
+        let rows = self.rows("SELECT seq, received_at FROM log ORDER BY seq DESC LIMIT 1", vec![])?;
+        Ok(rows.first().map(|row| (int(row, 0) as u64, UtcMillis(int(row, 1)))).unwrap_or_default())
+    }
+
+    fn save_checkpoint(&self, parts: &[Part], position: u64) -> Result<(), StorageError> {
+        let mut statements: Vec<Statement> = Vec::new();
+        for part in parts {
+            statements.push(("DELETE FROM checkpoint WHERE part = ?", vec![part.name.as_str().into()]));
+            for (chunk, bytes) in part.bytes.chunks(BLOB_BYTES_MAX).enumerate() {
+                let bindings = vec![part.name.as_str().into(), number(chunk as i64), binary(bytes)];
+                statements.push(("INSERT INTO checkpoint VALUES (?, ?, ?)", bindings));
+            }
+        }
+        statements.push(("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", vec![number(position as i64)]));
+        self.write(statements)
+    }
+
+    fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
+        let mut parts: Vec<Part> = Vec::new();
+        for row in self.rows("SELECT part, bytes FROM checkpoint ORDER BY part, chunk", vec![])? {
+            let (name, bytes) = (text(&row, 0), blob(&row, 1));
+            match parts.last_mut().filter(|last| last.name == name) {
+                Some(last) => last.bytes.extend_from_slice(&bytes),
+                None => parts.push(Part { name, bytes }),
+            }
+        }
+        Ok((parts, self.kept("checkpoint")?.unwrap_or(0) as u64))
+    }
+
+    fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError> {
+        let text = "DELETE FROM log WHERE seq <= ? AND received_at < ?";
+        self.write(vec![(text, vec![number(seq as i64), number(before.0)])])
+    }
+}
+
+impl GoldStorage for Sql {
+    fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
+        let mut statements: Vec<Statement> = Vec::new();
+        let shard = number(i64::from(shard));
+        for row in days {
+            let day = number(i64::from(row.day.0));
+            statements.push(("DELETE FROM day WHERE shard = ? AND day = ?", vec![shard.clone(), day.clone()]));
+            for (chunk, bytes) in row.bytes.chunks(BLOB_BYTES_MAX).enumerate() {
+                let bindings = vec![shard.clone(), day.clone(), number(chunk as i64), binary(bytes)];
+                statements.push(("INSERT INTO day VALUES (?, ?, ?, ?)", bindings));
+            }
+        }
+        statements.push(("INSERT OR REPLACE INTO shard VALUES (?, ?)", vec![shard, number(upto as i64)]));
+        self.write(statements)
+    }
+
+    fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
+        let mut days: Vec<StoredDay> = Vec::new();
+        for row in self.rows("SELECT shard, day, bytes FROM day ORDER BY shard, day, chunk", vec![])? {
+            let (shard, day, bytes) = (int(&row, 0) as u32, UtcDay(int(&row, 1) as i32), blob(&row, 2));
+            match days.last_mut().filter(|last| last.shard == shard && last.day == day) {
+                Some(last) => last.bytes.extend_from_slice(&bytes),
+                None => days.push(StoredDay { shard, day, bytes }),
+            }
+        }
+        let shards = self.rows("SELECT shard, upto FROM shard", vec![])?;
+        Ok((days, shards.iter().map(|row| (int(row, 0) as u32, int(row, 1) as u64)).collect()))
+    }
+}
+
+fn insert_row(row: &Row) -> Statement {
+    let bindings = vec![
+        number(row.seq as i64),
+        number(row.received_at.0),
+        number(i64::from(row.count)),
+        row.tally.as_str().into(),
+        binary(&row.ids),
+        binary(&row.events),
+    ];
+    ("INSERT INTO log(seq, received_at, count, tally, ids, events) VALUES (?, ?, ?, ?, ?, ?)", bindings)
+}
+
+fn row_of(row: &[SqlStorageValue]) -> Row {
+    Row {
+        seq: int(row, 0) as u64,
+        received_at: UtcMillis(int(row, 1)),
+        count: int(row, 2) as u32,
+        tally: text(row, 3),
+        ids: blob(row, 4),
+        events: blob(row, 5),
+    }
+}
+
+/// Exact to 2^53, which positions and instants stay below.
+pub(super) fn number(value: i64) -> JsValue {
+    JsValue::from_f64(value as f64)
+}
+
+pub(super) fn binary(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+pub(super) fn int(row: &[SqlStorageValue], column: usize) -> i64 {
+    match row.get(column) {
+        Some(SqlStorageValue::Integer(value)) => *value,
+        Some(SqlStorageValue::Float(value)) => *value as i64,
+        _ => 0,
+    }
+}
+
+pub(super) fn text(row: &[SqlStorageValue], column: usize) -> String {
+    match row.get(column) {
+        Some(SqlStorageValue::String(value)) => value.clone(),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn blob(row: &[SqlStorageValue], column: usize) -> Vec<u8> {
+    match row.get(column) {
+        Some(SqlStorageValue::Blob(value)) => value.clone(),
+        _ => Vec::new(),
+    }
+}

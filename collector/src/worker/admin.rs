@@ -1,0 +1,132 @@
+//! `GET /sage`, `/sage/healthz`, `/safety/transparency`.
+
+use std::cell::Cell;
+
+use aggregator::answer::csv;
+use aggregator::runtime;
+use futures_util::future::join_all;
+use schemas::UtcMillis;
+use serde_json::json;
+use worker::{Env, Result};
+
+use super::isolate::{self, variable};
+use super::{jwks, pass, respond};
+use crate::admit::{self, AdminClaim, Admission, access};
+use crate::intake::Problem;
+use crate::serve::{page, query};
+
+/// How long a proof of health holds, milliseconds: anyone may ask.
+const HEALTH_MS_MAX: i64 = 5_000;
+
+pub(super) async fn numbers(request: web_sys::Request, query: &str, env: &Env) -> Result<web_sys::Response> {
+    if !reads(&request) {
+        return respond::method_not_allowed("GET, HEAD");
+    }
+    match answer(&request, query, env).await {
+        Ok((content_type, body)) => respond::text(200, content_type, &body),
+        Err(problem) => respond::problem(&problem),
+    }
+}
+
+async fn answer(
+    request: &web_sys::Request,
+    query: &str,
+    env: &Env,
+) -> std::result::Result<(&'static str, String), Problem> {
+    let isolate = isolate::get(env);
+    let settings = &isolate.settings;
+    let now = pass::now();
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let (authorization, access_token) = (header("authorization"), header("cf-access-jwt-assertion"));
+    let address = header("cf-connecting-ip");
+    let claim = AdminClaim {
+        authorization: authorization.as_deref(),
+        access_token: access_token.as_deref(),
+        address: address.as_deref(),
+    };
+    if admit::admin(&claim, variable(env, "SAGE_ADMIN_TOKEN").as_deref(), settings)? == Admission::CheckAccess {
+        let unverified = access_token.as_deref().and_then(|token| access::check_claims(token, settings, now));
+        let valid = match unverified {
+            Some(token) => jwks::verify(&access::jwks_url(settings), &token, now).await,
+            None => false,
+        };
+        if !valid {
+            let detail = "the Cloudflare Access token is not valid for this application";
+            return Err(Problem::new(http::StatusCode::UNAUTHORIZED, "unauthorized", detail));
+        }
+    }
+    let (query, format) = query::read(query, &settings.time_zone, now)?;
+    let answer = runtime::answer(env, &query).await.map_err(|error| {
+        Problem::unavailable("gold_unreachable", format!("the numbers' object {error}; try again"), 2)
+    })?;
+    let panel = query.panels.first().map_or("", |panel| panel.name());
+    Ok(match format {
+        query::Format::Json => ("application/json", answer.to_string()),
+        query::Format::Csv => ("text/csv; charset=utf-8", csv::panel(&answer["panels"][panel])),
+    })
+}
+
+thread_local! {
+    static HEALTHY_AT: Cell<UtcMillis> = const { Cell::new(UtcMillis(0)) };
+}
+
+/// `ok` once a write to every object has become durable.
+pub(super) async fn health(request: &web_sys::Request, env: &Env) -> Result<web_sys::Response> {
+    if !reads(request) {
+        return respond::method_not_allowed("GET, HEAD");
+    }
+    let isolate = isolate::get(env);
+    let mut reasons = Vec::new();
+    reasons.extend(isolate.settings_error.clone());
+    reasons.extend(isolate.keys().err().map(|problem| problem.detail));
+    let now = pass::now();
+    if now.0 - HEALTHY_AT.get().0 >= HEALTH_MS_MAX {
+        let objects = (0..isolate.shards).map(Some).chain([None]);
+        let probes = join_all(objects.map(async |object| (object, runtime::probe(env, object).await))).await;
+        for (object, result) in probes {
+            if let Err(error) = result {
+                reasons.push(object.map_or(format!("gold {error}"), |shard| format!("shard {shard} {error}")));
+            }
+        }
+        if reasons.is_empty() {
+            HEALTHY_AT.set(now);
+        }
+    }
+    if reasons.is_empty() {
+        respond::json(200, &json!({ "status": "ok" }).to_string())
+    } else {
+        respond::json(503, &json!({ "status": "failing", "reasons": reasons }).to_string())
+    }
+}
+
+pub(super) async fn transparency(request: &web_sys::Request, env: &Env, as_json: bool) -> Result<web_sys::Response> {
+    if !reads(request) {
+        return respond::method_not_allowed("GET, HEAD");
+    }
+    let data = match runtime::public_page(env).await {
+        Ok(data) => data,
+        Err(error) => {
+            return respond::problem(&Problem::unavailable(
+                "gold_unreachable",
+                format!("the numbers' object {error}; try again"),
+                5,
+            ));
+        }
+    };
+    let (content_type, body) =
+        if as_json { ("application/json", data.to_string()) } else { ("text/html; charset=utf-8", page::html(&data)) };
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+    let headers = [
+        ("content-type", content_type),
+        ("cache-control", "public, max-age=60"),
+        ("content-security-policy", policy),
+        ("x-content-type-options", "nosniff"),
+    ];
+    respond::with_headers(200, &body, &headers)
+}
+
+fn reads(request: &web_sys::Request) -> bool {
+    matches!(request.method().as_str(), "GET" | "HEAD")
+}

@@ -1,0 +1,109 @@
+//! `POST /sage/v1/events`.
+
+use aggregator::runtime;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use http::StatusCode;
+use schemas::event::Source;
+use worker::{Env, Result};
+
+use super::isolate::{self, variable};
+use super::{pass, respond};
+use crate::admit::{self, IntakeClaim, IntakeKeys};
+use crate::intake::{self, BODY_BYTES_MAX, IntakeReply, Problem, Sender};
+
+pub(super) async fn events(request: web_sys::Request, query: &str, env: &Env) -> Result<web_sys::Response> {
+    let isolate = isolate::get(env);
+    let origin = request.headers().get("origin")?;
+    let allowed =
+        origin.as_deref().filter(|origin| isolate.settings.browser.allowed_origins.iter().any(|known| known == origin));
+    let response = match request.method().as_str() {
+        "POST" => match take(request, query, env, &isolate).await {
+            Ok(reply) => respond::json(200, &serde_json::to_string(&reply).unwrap_or_default())?,
+            Err(problem) => respond::problem(&problem)?,
+        },
+        "OPTIONS" => respond::with_headers(204, "", &[("allow", "POST, OPTIONS")])?,
+        _ => respond::method_not_allowed("POST")?,
+    };
+    if let Some(origin) = allowed {
+        let headers = response.headers();
+        headers.set("access-control-allow-origin", origin)?;
+        headers.set("vary", "origin")?;
+        headers.set("access-control-allow-methods", "POST")?;
+        headers.set("access-control-allow-headers", "authorization, content-type")?;
+        headers.set("access-control-max-age", "86400")?;
+    }
+    Ok(response)
+}
+
+async fn take(
+    request: web_sys::Request,
+    query: &str,
+    env: &Env,
+    isolate: &isolate::Isolate,
+) -> std::result::Result<IntakeReply, Problem> {
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let (authorization, origin) = (header("authorization"), header("origin"));
+    let query_key =
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "key").map(|(_, value)| value.into_owned());
+    let (ingest, public) = (variable(env, "SAGE_INGEST_KEY"), variable(env, "SAGE_PUBLIC_KEY"));
+    let claim = IntakeClaim {
+        authorization: authorization.as_deref(),
+        query_key: query_key.as_deref(),
+        origin: origin.as_deref(),
+    };
+    let keys = IntakeKeys { ingest: ingest.as_deref(), public: public.as_deref() };
+    let source = admit::intake(&claim, &keys, &isolate.settings)?;
+    if let Some(error) = &isolate.settings_error {
+        return Err(Problem::unavailable("not_configured", error.clone(), 60));
+    }
+    let keyring = isolate.keys()?;
+    let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
+    let sender = Sender { source, opted_out: source == Source::Browser && (set("sec-gpc") || set("dnt")) };
+    let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
+    let body = read_bounded(request, header("content-length")).await?;
+    let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
+    let batch = intake::take_in(&texts, sender, keyring, isolate.shards, pass::now());
+    let appends =
+        batch.shards.iter().map(async |(shard, own)| (*shard, runtime::append(env, *shard, &own.message()).await));
+    let mut replies = Vec::new();
+    for (shard, reply) in join_all(appends).await {
+        replies.push(reply.map_err(|error| {
+            let detail = format!(
+                "shard {shard} {error}; send the same request again, events that are stored already do not count twice"
+            );
+            Problem::unavailable("shard_unreachable", detail, 2)
+        })?);
+    }
+    Ok(IntakeReply::new(&batch, &replies))
+}
+
+/// The body's bytes, reading no further than the limit.
+async fn read_bounded(
+    request: web_sys::Request,
+    content_length: Option<String>,
+) -> std::result::Result<Vec<u8>, Problem> {
+    let too_large = || {
+        let detail = "the body is larger than 1 MiB; send smaller batches, or gzip";
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    };
+    let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "not_parseable", "the body broke off");
+    let length = content_length.and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let mut request = worker::Request::from(request);
+    if length.is_some() {
+        return request.bytes().await.map_err(|_| unreadable());
+    }
+    let mut body = Vec::new();
+    let Ok(mut stream) = request.stream() else { return Ok(body) };
+    while let Some(chunk) = stream.next().await {
+        body.extend_from_slice(&chunk.map_err(|_| unreadable())?);
+        if body.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+    }
+    Ok(body)
+}

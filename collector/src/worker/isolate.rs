@@ -1,0 +1,69 @@
+//! What an isolate keeps between requests: settings, the keyring, the buffer of request events.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use aggregator::runtime::objects::shard_count;
+use worker::Env;
+
+use crate::intake::Problem;
+use crate::proxy::Buffer;
+use crate::scrub::Keyring;
+use crate::scrub::keys::KeyringError;
+use crate::settings::Settings;
+
+/// Configuration as it was when the isolate started.
+pub(super) struct Isolate {
+    pub settings: Settings,
+    pub settings_error: Option<String>,
+    pub keys: Result<Keyring, KeyringError>,
+    pub shards: u32,
+    /// The Shard that takes this isolate's request events.
+    pub capture_shard: u32,
+    pub buffer: RefCell<Buffer>,
+}
+
+thread_local! {
+    static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
+}
+
+pub(super) fn get(env: &Env) -> Rc<Isolate> {
+    ISOLATE.with_borrow_mut(|slot| slot.get_or_insert_with(|| Rc::new(load(env))).clone())
+}
+
+fn load(env: &Env) -> Isolate {
+    #[cfg(feature = "fault-injection")]
+    aggregator::runtime::objects::move_clock(env);
+    let embedded = include_str!(concat!(env!("OUT_DIR"), "/settings.json"));
+    let overlay = variable(env, "SAGE_SETTINGS");
+    let (settings, settings_error) = match Settings::load(embedded, overlay.as_deref()) {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::load(embedded, None).unwrap_or_default(), Some(error)),
+    };
+    if let Some(error) = &settings_error {
+        worker::console_error!("{error}; the settings of the build are used");
+    }
+    let shards = shard_count(env);
+    let capture_shard = u32::from_be_bytes(random()) % shards;
+    let keys = Keyring::new(variable(env, "SAGE_UID_SALT").as_deref());
+    Isolate { settings, settings_error, keys, shards, capture_shard, buffer: RefCell::default() }
+}
+
+impl Isolate {
+    /// The keyring, or the reply that says how to configure it.
+    pub fn keys(&self) -> Result<&Keyring, Problem> {
+        self.keys.as_ref().map_err(|error| Problem::unavailable("not_configured", error.to_string(), 60))
+    }
+}
+
+/// A secret or variable of the Worker; `None` when it is not set.
+pub(super) fn variable(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|value| value.to_string())
+}
+
+/// Random bytes of the platform; zeros if it has none, which it always has in a handler.
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,286 @@
+//! Bronze within minutes: the log beyond the last part, as gzip NDJSON.
+
+use std::io::Write;
+
+use flate2::{Compression, GzBuilder};
+use schemas::UtcMillis;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ExportError;
+use crate::export::Export;
+use crate::ledger::{self, Change, Ledger};
+use crate::log::{LogRange, LogRow, LogSource, for_each_row};
+use crate::nightly::NightlyState;
+use crate::object_store::{Object, ObjectStore, Sha256, Stands, publish_once};
+use crate::partition::{Hour, part_key};
+
+/// A Bronze NDJSON part: consecutive log rows of one receive-hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Key of the object.
+    pub key: String,
+    /// Receive-hour of all its rows.
+    pub hour: Hour,
+    /// First log row.
+    pub first_seq: u64,
+    /// Last log row.
+    pub last_seq: u64,
+    /// Events, one line each.
+    pub rows: u64,
+    /// Length of the object.
+    pub bytes: u64,
+    /// Digest of the object.
+    pub sha256: Sha256,
+}
+
+/// What a call did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BronzeReport {
+    /// The part that stands now. `None` when nothing waited, or when the hour went to Parquet in the meantime.
+    pub published: Option<Part>,
+    /// Rows wait for another call.
+    pub more: bool,
+}
+
+/// Ledger record: how far Bronze has come, and the part that is being published.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct BronzeState {
+    /// Log rows up to this one are in parts.
+    pub(crate) after: u64,
+    /// Recorded before the object is put, so that a second try makes the very same object although rows have come in.
+    pub(crate) plan: Option<Part>,
+}
+
+/// Publishes the next part: log rows of one receive-hour, at most [`crate::Limits::part_raw_bytes_max`] of them.
+///
+/// Each line is the canonical event with `"received_at":<UTC ms>` as its first member. Hours that the nightly job has
+/// closed are left out: Parquet covers them. *Idempotent*; *Input*: the log; *Output*: one object or none.
+///
+/// # Errors
+/// [`ExportError`], whose variant says what to do next.
+pub async fn publish_bronze(
+    export: &Export,
+    log: &impl LogSource,
+    ledger: &impl Ledger,
+    store: &impl ObjectStore,
+) -> Result<BronzeReport, ExportError> {
+    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    let (plan, built, body) = match state.plan {
+        Some(plan) => {
+            let (built, body) = rebuild(log, &plan)?;
+            (plan, built, body)
+        }
+        None => {
+            let Some((built, body)) = build_next(export, log, state.after, closed_before(ledger)?)? else {
+                return Ok(BronzeReport::default());
+            };
+            let planned = BronzeState { after: state.after, plan: Some(built.clone()) };
+            ledger.commit(&[ledger::store(ledger::BRONZE, &planned)?])?;
+            (built.clone(), built, body)
+        }
+    };
+    let object = Object { key: &built.key, body: &body, sha256: built.sha256, content_type: "application/gzip" };
+    let part = match publish_once(store, &object, plan.sha256).await? {
+        Stands::AsBuilt => built,
+        Stands::AsPlanned => plan,
+    };
+    finish(part, log, ledger, store).await
+}
+
+/// Records that the part stands, unless another call did so, or closed the part's hour, while this one awaited the store.
+async fn finish(
+    part: Part,
+    log: &impl LogSource,
+    ledger: &impl Ledger,
+    store: &impl ObjectStore,
+) -> Result<BronzeReport, ExportError> {
+    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    let closed = closed_before(ledger)?;
+    if state.plan.is_some_and(|plan| plan.key == part.key) {
+        let done = BronzeState { after: part.last_seq, plan: None };
+        ledger.commit(&[ledger::store(ledger::BRONZE, &done)?, ledger::store(ledger::part_record(&part), &part)?])?;
+        return Ok(BronzeReport { more: waiting(log, done.after, closed)?, published: Some(part) });
+    }
+    if part.hour.start() < closed {
+        store.delete(std::slice::from_ref(&part.key)).await?;
+    }
+    Ok(BronzeReport { published: None, more: true })
+}
+
+/// The change that gives up the open part when its hour is closed under it: it may stand, so it is put on the list of
+/// parts that go once Parquet stands.
+pub(crate) fn give_up_plan(ledger: &impl Ledger, closed: UtcMillis) -> Result<Vec<Change>, ExportError> {
+    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    match state.plan {
+        Some(plan) if plan.hour.start() < closed => Ok(vec![
+            ledger::store(ledger::BRONZE, &BronzeState { after: state.after, plan: None })?,
+            ledger::store(ledger::part_record(&plan), &plan)?,
+        ]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn closed_before(ledger: &impl Ledger) -> Result<UtcMillis, ExportError> {
+    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.closed_before)
+}
+
+fn waiting(log: &impl LogSource, after: u64, from: UtcMillis) -> Result<bool, ExportError> {
+    Ok(log.last()?.is_some_and(|end| end.seq > after && end.received_at >= from))
+}
+
+/// The next part and its bytes; `None` when no row waits.
+fn build_next(
+    export: &Export,
+    log: &impl LogSource,
+    after: u64,
+    from: UtcMillis,
+) -> Result<Option<(Part, Vec<u8>)>, ExportError> {
+    let range = LogRange { after, from, to: UtcMillis(i64::MAX), bytes_max: export.limits.part_raw_bytes_max };
+    let rows = log.rows(&range)?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let hour = Hour::of(first.received_at);
+    let mut part = PartBuilder::default();
+    let of_the_hour = rows.iter().take_while(|row| Hour::of(row.received_at) == hour);
+    of_the_hour.into_iter().try_for_each(|row| part.push(row))?;
+    let key = part_key(export.shard, hour, first.seq, part.last_seq);
+    part.finish(key, hour, first.seq).map(Some)
+}
+
+/// The planned part once more, from the same rows.
+fn rebuild(log: &impl LogSource, plan: &Part) -> Result<(Part, Vec<u8>), ExportError> {
+    let mut part = PartBuilder::default();
+    for_each_row(log, LogRange::after(plan.first_seq.saturating_sub(1)), |row| {
+        if row.seq > plan.last_seq {
+            return Ok(false);
+        }
+        part.push(row)?;
+        Ok(row.seq < plan.last_seq)
+    })?;
+    let (built, body) = part.finish(plan.key.clone(), plan.hour, plan.first_seq)?;
+    if (built.rows, built.last_seq) == (plan.rows, plan.last_seq) {
+        Ok((built, body))
+    } else {
+        Err(ExportError::Bug(format!("log rows of {} changed after it was planned", plan.key)))
+    }
+}
+
+#[derive(Default)]
+struct PartBuilder {
+    ndjson: Vec<u8>,
+    rows: u64,
+    last_seq: u64,
+}
+
+impl PartBuilder {
+    fn push(&mut self, row: &LogRow) -> Result<(), ExportError> {
+        let received_at = format!("{{\"received_at\":{},", row.received_at.0);
+        for line in row.lines()? {
+            self.ndjson.extend_from_slice(received_at.as_bytes());
+            self.ndjson.extend_from_slice(line.strip_prefix('{').unwrap_or(line).as_bytes());
+            self.ndjson.push(b'\n');
+        }
+        self.rows += u64::from(row.count);
+        self.last_seq = row.seq;
+        Ok(())
+    }
+
+    fn finish(self, key: String, hour: Hour, first_seq: u64) -> Result<(Part, Vec<u8>), ExportError> {
+        let body =
+            gzip(&self.ndjson).map_err(|error| ExportError::Bug(format!("{key} could not be packed: {error}")))?;
+        let (rows, last_seq) = (self.rows, self.last_seq);
+        let part = Part { key, hour, first_seq, last_seq, rows, bytes: body.len() as u64, sha256: Sha256::of(&body) };
+        Ok((part, body))
+    }
+}
+
+/// Gzip without name and time, so that equal input has equal bytes. Fast, since a part lives for a day at most.
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryLedger, MemoryLog, MemoryStore, block_on, gunzip};
+    use crate::partition::ShardNo;
+
+    const AT: i64 = 1_795_255_200_000;
+
+    fn publish(log: &MemoryLog, ledger: &MemoryLedger, store: &MemoryStore) -> Result<BronzeReport, ExportError> {
+        block_on(publish_bronze(&Export::of(ShardNo(0)), log, ledger, store))
+    }
+
+    #[test]
+    fn each_line_carries_its_receive_time_first() {
+        let (log, ledger, store) = (MemoryLog::default(), MemoryLedger::default(), MemoryStore::default());
+        log.append(UtcMillis(AT), &["{\"id\":\"a\"}", "{\"id\":\"b\"}"]);
+        log.append(UtcMillis(AT + 5), &["{\"id\":\"c\"}"]);
+        let report = publish(&log, &ledger, &store).unwrap();
+        let part = report.published.unwrap();
+        assert!(!report.more);
+        assert_eq!(part.key, "events/dt=2026-11-21/hour=10/s000-000000000001-2.ndjson.gz");
+        let body = store.body(&part.key).unwrap();
+        assert_eq!(
+            String::from_utf8(gunzip(&body)).unwrap(),
+            format!(
+                "{{\"received_at\":{AT},\"id\":\"a\"}}\n{{\"received_at\":{AT},\"id\":\"b\"}}\n{{\"received_at\":{},\"id\":\"c\"}}\n",
+                AT + 5
+            )
+        );
+        assert_eq!(body.get(4..8), Some(&[0; 4][..]), "gzip mtime");
+        assert_eq!(publish(&log, &ledger, &store).unwrap(), BronzeReport::default());
+    }
+
+    #[test]
+    fn parts_end_with_the_hour_and_at_the_limit() {
+        let (log, ledger, store) = (MemoryLog::default(), MemoryLedger::default(), MemoryStore::default());
+        let big = format!("{{\"id\":\"{}\"}}", "x".repeat((4 << 20) / 3));
+        for minute in [0, 1, 2, 59, 61] {
+            log.append(UtcMillis(AT + minute * 60_000), &[&big]);
+        }
+        let mut parts = Vec::new();
+        loop {
+            let report = publish(&log, &ledger, &store).unwrap();
+            parts.extend(report.published.map(|part| (part.first_seq, part.last_seq)));
+            if !report.more {
+                break;
+            }
+        }
+        assert_eq!(parts, [(1, 2), (3, 4), (5, 5)]);
+    }
+
+    #[test]
+    fn another_object_at_the_key_is_left_as_it_is() {
+        let (log, ledger, store) = (MemoryLog::default(), MemoryLedger::default(), MemoryStore::default());
+        log.append(UtcMillis(AT), &["{\"id\":\"a\"}"]);
+        let key = "events/dt=2026-11-21/hour=10/s000-000000000001-1.ndjson.gz";
+        store.insert(key, b"other");
+        for _ in 0..2 {
+            assert!(matches!(publish(&log, &ledger, &store), Err(ExportError::Bug(_))));
+            assert_eq!(store.body(key).unwrap(), b"other");
+        }
+    }
+
+    #[test]
+    fn a_part_put_by_an_earlier_release_with_other_bytes_of_the_same_rows_stands() {
+        let (log, ledger, store) = (MemoryLog::default(), MemoryLedger::default(), MemoryStore::default());
+        log.append(UtcMillis(AT), &["{\"id\":\"a\"}"]);
+        let (mut plan, _) = build_next(&Export::of(ShardNo(0)), &log, 0, UtcMillis(0)).unwrap().unwrap();
+        plan.sha256 = Sha256::of(b"bytes of an earlier release");
+        store.insert(&plan.key, b"bytes of an earlier release");
+        let planned = BronzeState { after: 0, plan: Some(plan.clone()) };
+        ledger.commit(&[ledger::store(ledger::BRONZE, &planned).unwrap()]).unwrap();
+        assert_eq!(publish(&log, &ledger, &store).unwrap().published, Some(plan));
+    }
+}
+
+/// Log rows up to this `seq` are in the lake, as NDJSON or as Parquet. 0 when none are.
+///
+/// # Errors
+/// [`ExportError`] when the ledger is not readable.
+pub fn exported_to(ledger: &impl Ledger) -> Result<u64, ExportError> {
+    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    Ok(state.after.max(crate::nightly::may_trim_before(ledger)?))
+}

@@ -1,0 +1,292 @@
+//! Closed receive-hours become Parquet.
+//!
+//! Hours are taken in the order of the log. An hour is closed in the ledger first, so that Bronze publishes nothing of it
+//! any more; then its files are written one a call; then the NDJSON parts go. Rows that come in with a receive time before
+//! the close, because a clock stepped back, go to the next hour that is closed: nothing is ever behind the position.
+
+use schemas::tables::BRONZE_EVENTS;
+use schemas::{UtcDay, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+use crate::bronze::give_up_plan;
+use crate::error::ExportError;
+use crate::event_row::EventRow;
+use crate::export::Export;
+use crate::ledger::{self, Change, Ledger};
+use crate::log::{LogRange, LogRow, LogSource, for_each_row};
+use crate::manifest::{FileEntry, Totals};
+use crate::object_store::{DELETE_KEYS_MAX, Object, ObjectStore, Sha256, Stands, publish_once};
+use crate::parquet_file::TableWriter;
+use crate::partition::{Hour, day_end, file_key};
+
+/// What a call of [`nightly`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nightly {
+    /// A Parquet file stands. Call again.
+    Wrote(FileEntry),
+    /// All files of the hour stand, and up to 1,000 of the NDJSON parts that they replace are gone. Call again.
+    Replaced(Hour),
+    /// Every row received on that UTC day is in Parquet: call [`crate::publish_manifest`] with its balance, then again.
+    DayReady(UtcDay),
+    /// Another call did it while this one awaited the store. Call again.
+    Overtaken,
+    /// No closed hour is left.
+    Idle,
+}
+
+/// Ledger record: how far the nightly job has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NightlyState {
+    /// Log rows up to this one are in published Parquet.
+    seq: u64,
+    /// Receive time before this is left to Parquet.
+    pub(crate) closed_before: UtcMillis,
+    /// The hour that is being written; closed.
+    hour: Option<OpenHour>,
+    /// The first day without a manifest; `None` until there is a row.
+    pub(crate) day: Option<UtcDay>,
+    /// Whether that day waits for nothing but its manifest.
+    pub(crate) day_ready: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct OpenHour {
+    hour: Hour,
+    /// Files of the hour that stand.
+    files: u32,
+    /// The file that is being published. Recorded before the object is put.
+    plan: Option<FileEntry>,
+}
+
+/// Log rows up to this `seq` are in published Parquet and may be trimmed. 0 when none are.
+///
+/// # Errors
+/// [`ExportError`] when the ledger is not readable.
+pub fn may_trim_before(ledger: &impl Ledger) -> Result<u64, ExportError> {
+    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.seq)
+}
+
+/// The Shard must stamp no row before this instant: hours before it are closed. Only a clock that steps back asks for it.
+///
+/// # Errors
+/// [`ExportError`] when the ledger is not readable.
+pub fn receive_floor(ledger: &impl Ledger) -> Result<UtcMillis, ExportError> {
+    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.closed_before)
+}
+
+/// Takes the next step of turning hours that ended at or before `before` into Parquet: one file, or one delete.
+///
+/// *Idempotent*; *Input*: the log; *Output*: at most one object created, or the parts of one hour deleted.
+///
+/// # Errors
+/// [`ExportError`], whose variant says what to do next.
+pub async fn nightly(
+    export: &Export,
+    log: &impl LogSource,
+    ledger: &impl Ledger,
+    store: &impl ObjectStore,
+    before: UtcMillis,
+) -> Result<Nightly, ExportError> {
+    let state: NightlyState = ledger::load(ledger, ledger::NIGHTLY)?;
+    let state = match (&state.hour, state.day) {
+        (Some(_), _) => state,
+        (None, Some(day)) if state.day_ready => return Ok(Nightly::DayReady(day)),
+        _ => match next_hour(log, &state, before)? {
+            Next::Hour(hour) => open_hour(ledger, state, hour)?,
+            Next::DayIsOver(day) => {
+                close_day(ledger, state, day)?;
+                return Ok(Nightly::DayReady(day));
+            }
+            Next::Nothing => return Ok(Nightly::Idle),
+        },
+    };
+    let Some(open) = &state.hour else { return Ok(Nightly::Idle) };
+    let (plan, built, body) = match &open.plan {
+        Some(plan) => {
+            let (built, body) = rebuild(export, log, open.hour, state.seq, plan)?;
+            (plan.clone(), built, body)
+        }
+        None => {
+            let key = file_key(export.shard, open.hour, open.files);
+            let Some((built, body)) = build(export, log, key, state.seq, open.hour.end(), None)? else {
+                return replace_parts(ledger, store, &state, open.hour).await;
+            };
+            record_plan(ledger, &state, open, &built)?;
+            (built.clone(), built, body)
+        }
+    };
+    let (key, sha256) = (built.key.clone(), built.sha256);
+    let object = Object { key: &key, body: &body, sha256, content_type: "application/vnd.apache.parquet" };
+    let file = match publish_once(store, &object, plan.sha256).await? {
+        Stands::AsBuilt => built,
+        Stands::AsPlanned => plan,
+    };
+    finish_file(ledger, file)
+}
+
+enum Next {
+    Hour(Hour),
+    DayIsOver(UtcDay),
+    Nothing,
+}
+
+fn next_hour(log: &impl LogSource, state: &NightlyState, before: UtcMillis) -> Result<Next, ExportError> {
+    let closed = Hour::of(before).start();
+    let range = LogRange { to: closed, bytes_max: 0, ..LogRange::after(state.seq) };
+    let hour = log.rows(&range)?.first().map(|row| Hour::of(row.received_at.max(state.closed_before)));
+    let hour = hour.filter(|hour| hour.end() <= closed);
+    Ok(match (hour, state.day) {
+        (Some(hour), Some(day)) if hour.day() > day => Next::DayIsOver(day),
+        (Some(hour), _) => Next::Hour(hour),
+        (None, Some(day)) if day_end(day) <= closed => Next::DayIsOver(day),
+        (None, _) => Next::Nothing,
+    })
+}
+
+/// Closes the hour for Bronze and opens it here, in one commit.
+fn open_hour(ledger: &impl Ledger, state: NightlyState, hour: Hour) -> Result<NightlyState, ExportError> {
+    let day = Some(state.day.unwrap_or(hour.day()));
+    let open = Some(OpenHour { hour, files: 0, plan: None });
+    let next = NightlyState { closed_before: hour.end(), hour: open, day, ..state };
+    let mut changes = give_up_plan(ledger, next.closed_before)?;
+    changes.push(ledger::store(ledger::NIGHTLY, &next)?);
+    ledger.commit(&changes)?;
+    Ok(next)
+}
+
+fn close_day(ledger: &impl Ledger, state: NightlyState, day: UtcDay) -> Result<(), ExportError> {
+    let closed_before = state.closed_before.max(day_end(day));
+    let mut changes = give_up_plan(ledger, closed_before)?;
+    changes.push(ledger::store(ledger::NIGHTLY, &NightlyState { closed_before, day_ready: true, ..state })?);
+    Ok(ledger.commit(&changes)?)
+}
+
+fn record_plan(
+    ledger: &impl Ledger,
+    state: &NightlyState,
+    open: &OpenHour,
+    plan: &FileEntry,
+) -> Result<(), ExportError> {
+    let hour = Some(OpenHour { plan: Some(plan.clone()), ..open.clone() });
+    Ok(ledger.commit(&[ledger::store(ledger::NIGHTLY, &NightlyState { hour, ..state.clone() })?])?)
+}
+
+/// Records that the file stands, unless another call did so while this one awaited the store.
+fn finish_file(ledger: &impl Ledger, file: FileEntry) -> Result<Nightly, ExportError> {
+    let state: NightlyState = ledger::load(ledger, ledger::NIGHTLY)?;
+    let open = match &state.hour {
+        Some(open) if open.plan.as_ref().is_some_and(|plan| plan.key == file.key) => open.clone(),
+        _ => return Ok(Nightly::Overtaken),
+    };
+    let record = ledger::store(ledger::file_record(open.hour, open.files), &file)?;
+    let hour = Some(OpenHour { files: open.files + 1, plan: None, ..open });
+    let next = NightlyState { seq: file.last_seq, hour, ..state };
+    ledger.commit(&[ledger::store(ledger::NIGHTLY, &next)?, record])?;
+    Ok(Nightly::Wrote(file))
+}
+
+/// Deletes NDJSON parts of an hour whose files all stand, and leaves the hour when none remain.
+async fn replace_parts(
+    ledger: &impl Ledger,
+    store: &impl ObjectStore,
+    state: &NightlyState,
+    hour: Hour,
+) -> Result<Nightly, ExportError> {
+    let parts = ledger.scan(&ledger::parts_of(hour), DELETE_KEYS_MAX)?;
+    let keys = parts.iter().map(|(key, value)| ledger::decode::<crate::Part>(key, value).map(|part| part.key));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    if !keys.is_empty() {
+        store.delete(&keys).await?;
+    }
+    if ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)? != *state {
+        return Ok(Nightly::Overtaken);
+    }
+    let mut changes = parts.into_iter().map(|(key, _)| Change::Remove(key)).collect::<Vec<_>>();
+    if changes.len() < DELETE_KEYS_MAX {
+        changes.push(ledger::store(ledger::NIGHTLY, &NightlyState { hour: None, ..state.clone() })?);
+    }
+    ledger.commit(&changes)?;
+    Ok(Nightly::Replaced(hour))
+}
+
+/// A file of the rows after `after` that were received before `to`, up to `last_seq` or as far as one file goes; `None`
+/// when there are none.
+fn build(
+    export: &Export,
+    log: &impl LogSource,
+    key: String,
+    after: u64,
+    to: UtcMillis,
+    last_seq: Option<u64>,
+) -> Result<Option<(FileEntry, Vec<u8>)>, ExportError> {
+    let mut file = FileBuilder::new(export)?;
+    for_each_row(log, LogRange { to, ..LogRange::after(after) }, |row| {
+        let within = last_seq.map_or_else(|| file.has_room_for(row), |last| row.seq <= last);
+        if within {
+            file.push(row)?;
+        }
+        Ok(within)
+    })?;
+    file.finish(key)
+}
+
+/// The planned file once more, from the same rows.
+fn rebuild(
+    export: &Export,
+    log: &impl LogSource,
+    hour: Hour,
+    after: u64,
+    plan: &FileEntry,
+) -> Result<(FileEntry, Vec<u8>), ExportError> {
+    match build(export, log, plan.key.clone(), after, hour.end(), Some(plan.last_seq))? {
+        Some((built, body))
+            if (built.first_seq, built.last_seq, built.totals) == (plan.first_seq, plan.last_seq, plan.totals) =>
+        {
+            Ok((built, body))
+        }
+        _ => Err(ExportError::Bug(format!("log rows of {} changed after it was planned", plan.key))),
+    }
+}
+
+struct FileBuilder {
+    export: Export,
+    writer: TableWriter,
+    raw_bytes: usize,
+    first_seq: Option<u64>,
+    last_seq: u64,
+    totals: Totals,
+}
+
+impl FileBuilder {
+    fn new(export: &Export) -> Result<Self, ExportError> {
+        let writer = TableWriter::new(&BRONZE_EVENTS)?;
+        Ok(Self { export: *export, writer, raw_bytes: 0, first_seq: None, last_seq: 0, totals: Totals::default() })
+    }
+
+    fn has_room_for(&self, row: &LogRow) -> bool {
+        let fits = self.raw_bytes + row.events.len() <= self.export.limits.file_raw_bytes_max
+            && self.totals.rows + u64::from(row.count) <= self.export.limits.file_rows_max;
+        fits || self.first_seq.is_none()
+    }
+
+    fn push(&mut self, row: &LogRow) -> Result<(), ExportError> {
+        for line in row.lines()? {
+            let event = EventRow::read(line).map_err(|error| {
+                ExportError::Bug(format!("log row {} holds an event that is not readable: {error}", row.seq))
+            })?;
+            self.writer.push(&event.cells(self.export.shard, row.received_at, line))?;
+            self.totals += event.totals();
+        }
+        self.raw_bytes += row.events.len();
+        self.first_seq.get_or_insert(row.seq);
+        self.last_seq = row.seq;
+        Ok(())
+    }
+
+    fn finish(self, key: String) -> Result<Option<(FileEntry, Vec<u8>)>, ExportError> {
+        let Some(first_seq) = self.first_seq else { return Ok(None) };
+        let body = self.writer.finish()?;
+        let (bytes, sha256) = (body.len() as u64, Sha256::of(&body));
+        Ok(Some((FileEntry { key, bytes, sha256, first_seq, last_seq: self.last_seq, totals: self.totals }, body)))
+    }
+}
