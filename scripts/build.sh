@@ -4,17 +4,21 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 cd "$SAGE_ROOT"
 out="$(mkdir -p "${1:-build}" && cd "${1:-build}" && pwd)"
-if [ -e "$out/index_bg.wasm" ] && [ -z "$(find Cargo.toml Cargo.lock sage.toml schemas exporter aggregator collector \
-  -type f -newer "$out/index_bg.wasm" -print -quit)" ]; then
+# Built from what was there when the stamp was made; nothing newer, nothing to do.
+stamp="target/$(basename "$out").stamp"
+mkdir -p target
+if [ -e "$out/index_bg.wasm" ] && [ -e "$stamp" ] && [ -z "$(find Cargo.toml Cargo.lock sage.toml scripts/build.sh schemas exporter \
+  aggregator collector -type f -newer "$stamp" -print -quit)" ]; then
   exit 0
 fi
+touch "$stamp.new"
 toolchain="$(edge_toolchain_dir)" || { echo "build: no Rust compiler for $WASM_TARGET; run scripts/setup.sh" >&2; exit 1; }
 [ -z "$toolchain" ] || export PATH="$toolchain:$PATH"
 export WASM_BINDGEN_BIN="$(command -v wasm-bindgen)"
 export WASM_OPT_BIN="$SAGE_ROOT/node_modules/.bin/wasm-opt"
 export ESBUILD_BIN="$SAGE_ROOT/node_modules/.bin/esbuild"
 echo "build: the Worker (2 to 4 min the first time)"
-log="$out.log"
+log="target/$(basename "$out").log"
 worker-build --release collector --out-dir "$out" ${2:+--features "$2"} >"$log" 2>&1 || { grep -vE '^\s+(Compiling|Downloaded)' "$log" | tail -n 60 >&2; exit 1; }
-rm -f "$log"
+mv "$stamp.new" "$stamp"
 printf 'build: %s, %d KiB gzip\n' "$out" "$(($(gzip -9c "$out/index_bg.wasm" | wc -c) / 1024))"

@@ -45,7 +45,7 @@ const app = await startDemoApp({ port: appPort, sageUrl: sage, ingestKey: vars.S
 const settings = { origin: `http://127.0.0.1:${appPort}`, ...JSON.parse(process.env.SAGE_SETTINGS ?? "{}") };
 const args = [
   "node_modules/wrangler/bin/wrangler.js", "dev", "--ip", "127.0.0.1", "--port", String(port),
-  "--persist-to", ".wrangler/state", "--test-scheduled", "--show-interactive-dev-session=false", "--log-level", "warn",
+  "--persist-to", process.env.SAGE_STATE ?? ".wrangler/state", "--test-scheduled", "--show-interactive-dev-session=false", "--log-level", "warn",
   "--var", `SHARDS:${process.env.SHARDS ?? 1}`, "--var", `SAGE_SETTINGS:${JSON.stringify(settings)}`,
 ];
 let stopping = false;

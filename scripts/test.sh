@@ -16,7 +16,7 @@ cargo clippy --quiet --workspace --all-targets -- -D warnings
     cargo clippy --quiet -p collector --target "$WASM_TARGET" --features "$features" -- -D warnings
   done
 )
-for project in demo demo/public tests; do node_modules/.bin/tsc -p "$project"; done
+for project in demo demo/public tests scripts; do node_modules/.bin/tsc -p "$project/jsconfig.json"; done
 
 section "rules, beside the rules"
 cargo test --quiet --workspace

@@ -137,7 +137,21 @@ pub struct ShardHealth {
     pub last_nightly: Option<String>,
     /// Why the lake's last step failed, if it did.
     pub lake_error: Option<String>,
+    /// The newest dead letters, newest first.
+    pub dead_letters: Vec<BuriedLetter>,
 }
+
+/// A dead letter as it was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuriedLetter {
+    /// When it came in, milliseconds since 1970.
+    pub received_at_ms: i64,
+    /// What was wrong.
+    pub letter: DeadLetterLine,
+}
+
+/// Dead letters that an answer shows.
+pub const DEAD_LETTERS_SHOWN: usize = 20;
 
 /// What people did in a window: numbers only, and the keys of the top spenders.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

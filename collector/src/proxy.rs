@@ -2,12 +2,28 @@
 
 mod capture;
 
-pub use capture::{Buffer, Capture, FLUSH_AFTER_MS, Head, Next, event_id, request_event};
+pub use capture::{Buffer, Capture, EventIds, FLUSH_AFTER_MS, Head, Next, request_event};
 
-/// Headers that belong to one hop (RFC 9110 §7.6.1), and those a client must not bring: Sage's own.
-/// `names` is one header name a line, in lower case. Returns those to drop.
+/// Headers as the host joins them: a line each, `name,value`, names in lower case.
+#[derive(Clone, Copy)]
+pub struct HeaderList<'a>(pub &'a str);
+
+impl<'a> HeaderList<'a> {
+    /// The value of a header.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(','))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.0.lines().filter_map(|line| Some(line.split_once(',')?.0))
+    }
+}
+
+/// Headers that belong to one hop (RFC 9110 §7.6.1), and those a client must not bring: Sage's own. Of a WebSocket's
+/// opening request those that make it one stay.
 #[must_use]
-pub fn headers_to_drop<'a>(names: &'a str, connection: Option<&'a str>, upgrades: bool) -> Vec<&'a str> {
+pub fn headers_to_drop<'a>(headers: HeaderList<'a>) -> Vec<&'a str> {
     const HOP_BY_HOP: [&str; 8] = [
         "connection",
         "keep-alive",
@@ -18,17 +34,17 @@ pub fn headers_to_drop<'a>(names: &'a str, connection: Option<&'a str>, upgrades
         "trailer",
         "transfer-encoding",
     ];
+    let upgrades = headers.get("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+    let connection = headers.get("connection");
     let named =
         |name: &str| connection.is_some_and(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(name)));
-    names
-        .lines()
-        .filter(|name| {
-            if *name == "upgrade" || *name == "connection" {
-                return !upgrades;
-            }
-            name.starts_with("sage-") || HOP_BY_HOP.contains(name) || named(name)
-        })
-        .collect()
+    let drops = |name: &&str| {
+        if *name == "upgrade" || *name == "connection" {
+            return !upgrades;
+        }
+        name.starts_with("sage-") || HOP_BY_HOP.contains(name) || named(name)
+    };
+    headers.names().filter(drops).collect()
 }
 
 /// Is this path Sage's own?
@@ -77,16 +93,19 @@ mod tests {
 
     #[test]
     fn hop_by_hop_and_sage_headers_are_dropped() {
-        let names = "accept\nconnection\nkeep-alive\nsage-user\nte\nx-secret-hop\nx-sage\nupgrade\ncookie";
-        assert_eq!(
-            headers_to_drop(names, Some("keep-alive, X-Secret-Hop"), false),
-            ["connection", "keep-alive", "sage-user", "te", "x-secret-hop", "upgrade"]
-        );
-        assert_eq!(headers_to_drop("accept\nhost\ncookie", None, false), Vec::<&str>::new());
-        assert_eq!(
-            headers_to_drop("connection\nupgrade\nsec-websocket-key", Some("Upgrade"), true),
-            Vec::<&str>::new()
-        );
+        let drop = |headers: &'static str| headers_to_drop(HeaderList(headers));
+        let headers = "accept,*/*\nconnection,keep-alive, X-Secret-Hop\nkeep-alive,5\nsage-user,x\nte,x\nx-secret-hop,1\nx-sage,1\nupgrade,h2c\ncookie,a=b";
+        assert_eq!(drop(headers), ["connection", "keep-alive", "sage-user", "te", "x-secret-hop", "upgrade"]);
+        assert_eq!(drop("accept,a,b\nhost,x\ncookie,sage-user,1"), Vec::<&str>::new());
+        assert_eq!(drop("connection,Upgrade\nupgrade,WebSocket\nsec-websocket-key,x"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn headers_are_found_by_their_whole_name() {
+        let headers = HeaderList("x-dnt,1\ndnt,\naccept,a,b\nreferer,https://x.org/?a,b");
+        assert_eq!(headers.get("dnt"), Some(""));
+        assert_eq!(headers.get("referer"), Some("https://x.org/?a,b"));
+        assert_eq!(headers.get("refer"), None);
     }
 
     #[test]

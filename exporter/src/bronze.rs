@@ -275,12 +275,3 @@ mod tests {
         assert_eq!(publish(&log, &ledger, &store).unwrap().published, Some(plan));
     }
 }
-
-/// Log rows up to this `seq` are in the lake, as NDJSON or as Parquet. 0 when none are.
-///
-/// # Errors
-/// [`ExportError`] when the ledger is not readable.
-pub fn exported_to(ledger: &impl Ledger) -> Result<u64, ExportError> {
-    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
-    Ok(state.after.max(crate::nightly::may_trim_before(ledger)?))
-}

@@ -30,7 +30,7 @@ mod fault_matrix;
 #[cfg(test)]
 mod sample;
 
-pub use bronze::{BronzeReport, Part, exported_to, publish_bronze};
+pub use bronze::{BronzeReport, Part, publish_bronze};
 pub use error::{ExportError, SqlError, StoreError};
 pub use export::{Export, Limits};
 pub use ledger::{Change, Ledger};

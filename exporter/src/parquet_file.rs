@@ -20,9 +20,6 @@ pub const ROW_GROUP_ROWS_MAX: usize = 100_000;
 /// files 5 % larger, since each row group has its own dictionaries.
 const ROW_GROUP_TEXT_BYTES_MAX: usize = 16 << 20;
 
-/// Text is kept in pieces of 64 KiB (or of one value that is larger), so that nothing is moved when it grows.
-const PIECE_BYTES: usize = 64 << 10;
-
 /// A value of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
@@ -112,13 +109,10 @@ impl TableWriter {
 
     fn close_row_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.file.next_row_group()?;
-        for (buffer, k) in self.columns.iter_mut().zip(self.table.columns.iter().map(|c| c.name)) {
+        for buffer in &mut self.columns {
             let Some(mut column) = group.next_column()? else { break };
-            let t = std::time::Instant::now();
             buffer.write(column.untyped())?;
             column.close()?;
-            let d = t.elapsed().as_secs_f64() * 1e3;
-            *T.lock().unwrap().entry(k).or_insert(0.0) += d;
         }
         group.close()?;
         (self.rows, self.text_bytes) = (0, 0);
@@ -180,50 +174,18 @@ struct Buffer {
 }
 
 enum Values {
-    Text(Vec<Piece>),
+    /// Texts end to end, and the length of each.
+    Text(Vec<u8>, Vec<usize>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
     Float64(Vec<f64>),
     Bool(Vec<bool>),
 }
 
-/// Texts end to end, and the length of each.
-struct Piece {
-    bytes: Vec<u8>,
-    lengths: Vec<usize>,
-}
-
-impl Piece {
-    fn with(text: &str) -> Self {
-        let mut piece = Self { bytes: Vec::with_capacity(PIECE_BYTES.max(text.len())), lengths: Vec::new() };
-        piece.push(text);
-        piece
-    }
-
-    fn has_room_for(&self, text: &str) -> bool {
-        self.bytes.len() + text.len() <= self.bytes.capacity()
-    }
-
-    fn push(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.lengths.push(text.len());
-    }
-
-    /// The texts, all of them views of one allocation.
-    fn into_texts(self) -> impl Iterator<Item = ByteArray> {
-        let bytes = ByteArray::from(self.bytes);
-        self.lengths.into_iter().scan(0, move |start, length| {
-            let text = bytes.slice(*start, length);
-            *start += length;
-            Some(text)
-        })
-    }
-}
-
 impl Buffer {
     fn new(column: &Column) -> Self {
         let values = match column.ty {
-            ColumnType::Text | ColumnType::UniqueText => Values::Text(Vec::new()),
+            ColumnType::Text | ColumnType::UniqueText => Values::Text(Vec::new(), Vec::new()),
             ColumnType::TimestampMs | ColumnType::Int64 => Values::Int64(Vec::new()),
             ColumnType::Int32 => Values::Int32(Vec::new()),
             ColumnType::Bool => Values::Bool(Vec::new()),
@@ -239,10 +201,10 @@ impl Buffer {
                 self.present.push(0);
                 return true;
             }
-            (Values::Text(pieces), Cell::Text(text)) => match pieces.last_mut() {
-                Some(piece) if piece.has_room_for(text) => piece.push(text),
-                _ => pieces.push(Piece::with(text)),
-            },
+            (Values::Text(bytes, lengths), Cell::Text(text)) => {
+                bytes.extend_from_slice(text.as_bytes());
+                lengths.push(text.len());
+            }
             (Values::Int64(values), Cell::Int(value)) => values.push(value),
             (Values::Int32(values), Cell::Int(value)) => match i32::try_from(value) {
                 Ok(value) => values.push(value),
@@ -262,9 +224,15 @@ impl Buffer {
     fn write(&mut self, column: &mut ColumnWriter<'_>) -> Result<(), ParquetError> {
         let present = self.nullable.then_some(self.present.as_slice());
         match (&mut self.values, column) {
-            (Values::Text(pieces), ColumnWriter::ByteArrayColumnWriter(column)) => {
-                let texts = pieces.drain(..).flat_map(Piece::into_texts).collect::<Vec<_>>();
-                column.write_batch(&texts, present, None)?;
+            (Values::Text(bytes, lengths), ColumnWriter::ByteArrayColumnWriter(column)) => {
+                let all = ByteArray::from(std::mem::take(bytes));
+                let mut start = 0;
+                let texts = lengths.drain(..).map(|length| {
+                    let text = all.slice(start, length);
+                    start += length;
+                    text
+                });
+                column.write_batch(&texts.collect::<Vec<_>>(), present, None)?;
             }
             (Values::Int64(values), ColumnWriter::Int64ColumnWriter(column)) => {
                 column.write_batch(values, present, None)?;
@@ -422,6 +390,3 @@ pub(crate) mod tests {
         assert_eq!(groups(0, ""), [0; 0]);
     }
 }
-
-pub static T: std::sync::Mutex<std::collections::BTreeMap<&'static str, f64>> =
-    std::sync::Mutex::new(std::collections::BTreeMap::new());

@@ -28,15 +28,15 @@ fn event(n: u64, body: Body) -> Event {
     Event {
         id: EventKey::from_mac(KeyId(1), mac(n)),
         ts: UtcMillis(1_795_255_000_000 + i64::try_from(n).unwrap() * 37),
-        source: if n % 5 == 0 { Source::Browser } else { Source::Backend },
-        user: (n % 50 != 0).then(|| UserKey::from_mac(KeyId(1), mac(users ^ 0xaaaa_0000))),
+        source: if n.is_multiple_of(5) { Source::Browser } else { Source::Backend },
+        user: (!n.is_multiple_of(50)).then(|| UserKey::from_mac(KeyId(1), mac(users ^ 0xaaaa_0000))),
         conversation: Some(ConversationKey::from_mac(KeyId(1), mac((users * 7 + n / 9_000) ^ 0xbbbb_0000))),
-        session: (n % 3 == 0).then(|| SessionKey::from_mac(KeyId(1), mac(users ^ 0xcccc_0000))),
+        session: n.is_multiple_of(3).then(|| SessionKey::from_mac(KeyId(1), mac(users ^ 0xcccc_0000))),
         cohort: Cohort {
             country: Country::parse(["DE", "US", "IN", "NP", "T1"][(users % 5) as usize]),
             utc_offset_minutes: UtcOffset::new([60, -300, 330, 345, 0][(users % 5) as usize]),
-            plan: (n % 7 != 0).then(|| label(if users % 4 == 0 { "premium" } else { "free" })),
-            guest: (n % 11 == 0).then_some(true),
+            plan: (!n.is_multiple_of(7)).then(|| label(if users.is_multiple_of(4) { "premium" } else { "free" })),
+            guest: n.is_multiple_of(11).then_some(true),
         },
         body,
     }
@@ -51,7 +51,7 @@ pub(crate) fn turn(n: u64) -> Event {
         reasoning_tokens: n % 2 * 8,
         ..Usage::default()
     };
-    let cost = if n % 13 == 0 {
+    let cost = if n.is_multiple_of(13) {
         Cost::Unpriced { unpriced: UnpricedReason::UnknownModel }
     } else {
         let nano_usd = NanoUsd(i64::try_from(usage.input_tokens * 3_000 + usage.output_tokens * 15_000).unwrap());
@@ -62,14 +62,14 @@ pub(crate) fn turn(n: u64) -> Event {
         turn_index: Some(u32::try_from(n % 20).unwrap()),
         provider: label("anthropic"),
         model: label(["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-4o-2024-08-06"][(n % 3) as usize]),
-        feature: (n % 2 == 0).then(|| label("chat")),
-        status: if n % 97 == 0 { TurnStatus::Timeout } else { TurnStatus::Ok },
+        feature: n.is_multiple_of(2).then(|| label("chat")),
+        status: if n.is_multiple_of(97) { TurnStatus::Timeout } else { TurnStatus::Ok },
         error_code: None,
         latency_ms: Some(u32::try_from(300 + n * 31 % 9_000).unwrap()),
-        ttft_ms: (n % 2 == 0).then_some(250),
+        ttft_ms: n.is_multiple_of(2).then_some(250),
         user_chars: Some(u32::try_from(n * 17 % 700).unwrap()),
         assistant_chars: Some(u32::try_from(n * 29 % 3_000).unwrap()),
-        usage: (n % 17 != 0).then_some(usage),
+        usage: (!n.is_multiple_of(17)).then_some(usage),
         cost,
     };
     event(n, Body::Turn(turn))

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A machine word of 1–128 characters out of `A–Z a–z 0–9 . _ - : / @ +`, that does not look like an e-mail address, an
+/// A machine word of 1–128 characters out of `A–Z a–z 0–9 . _ - : / @ + ~ [ ] =`, that does not look like an e-mail address, an
 /// IP address, a phone, card or account number, or a secret.
 ///
 /// Model names, features, error codes and the like are labels; nothing that a person typed is.
@@ -23,7 +23,7 @@ pub enum LabelError {
     #[error("must have 1 to 128 characters")]
     Length,
     /// A character outside the set.
-    #[error("may hold only letters, digits and . _ - : / @ +")]
+    #[error("may hold only letters, digits and . _ - : / @ + ~ [ ] =")]
     Character,
     /// Looks like something personal or secret.
     #[error("looks like an address, a number of a person or a secret; send a fixed word")]
@@ -39,7 +39,7 @@ impl Label {
         if text.is_empty() || text.len() > LABEL_CHARS_MAX {
             return Err(LabelError::Length);
         }
-        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/@+".contains(&b)) {
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/@+~[]=".contains(&b)) {
             return Err(LabelError::Character);
         }
         if looks_personal(text) {
@@ -79,9 +79,25 @@ fn is_ip(text: &str) -> bool {
 
 fn has_number_of_a_person(text: &str) -> bool {
     let grouped = text.split(|c: char| c.is_ascii_alphabetic() || "/:@_".contains(c)).any(|run| {
-        run.split(['-', '.', '+']).filter(|group| !is_compact_date(group)).map(str::len).sum::<usize>() >= 9
+        let groups: Vec<&str> = run.split(['-', '.', '+']).collect();
+        digits_beside_dates(&groups) >= 9
     });
     grouped || text.starts_with('+') && text.bytes().filter(u8::is_ascii_digit).count() >= 7
+}
+
+/// Digits of a run that belong to no date of this century (`20250929`, `2025-09-29`).
+fn digits_beside_dates(groups: &[&str]) -> usize {
+    match groups {
+        [] => 0,
+        [year, month, day, rest @ ..]
+            if (year.len(), month.len(), day.len()) == (4, 2, 2)
+                && is_compact_date(&[*year, *month, *day].concat()) =>
+        {
+            digits_beside_dates(rest)
+        }
+        [first, rest @ ..] if is_compact_date(first) => digits_beside_dates(rest),
+        [first, rest @ ..] => first.len() + digits_beside_dates(rest),
+    }
 }
 
 /// `20YYMMDD`, as model names carry it.
@@ -130,7 +146,7 @@ impl JsonSchema for Label {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string", "minLength": 1, "maxLength": LABEL_CHARS_MAX, "pattern": "^[A-Za-z0-9._:/@+-]+$",
+            "type": "string", "minLength": 1, "maxLength": LABEL_CHARS_MAX, "pattern": "^[A-Za-z0-9._:/@+~=\\[\\]-]+$",
             "description": "A machine word. What looks like an address, a person's number or a secret is refused."
         })
     }
@@ -144,6 +160,7 @@ mod tests {
     fn model_names_are_labels() {
         for model in [
             "gpt-4o-2024-08-06",
+            "gpt-5-2025-08-07",
             "claude-sonnet-4-5-20250929",
             "claude-3-5-sonnet@20240620",
             "o3",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Facts;
 use super::metric::{Hidden, Metric, Unit};
 use crate::fold::intake::Tally;
+use crate::protocol::{BuriedLetter, DEAD_LETTERS_SHOWN};
 
 pub(super) fn answer(facts: &Facts<'_>) -> Value {
     let query = facts.query;
@@ -28,6 +29,7 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
             "origin_unreachable": count(requests.origin_unreachable),
         },
         "reported_errors": count(requests.reported_errors),
+        "dead_letters": dead_letters(facts),
         "lake": lake(facts),
         "shards": facts.shards.iter().enumerate().map(|(number, health)| match health {
             None => json!({ "shard": number, "reachable": false }),
@@ -53,6 +55,25 @@ fn balance(tally: &Tally) -> Value {
         "dropped_by_reason": tally.dropped.iter().map(by_reason).collect::<Vec<_>>(),
         "dead_lettered": count(tally.dead_lettered),
     })
+}
+
+/// The newest over all Shards, newest first.
+fn dead_letters(facts: &Facts<'_>) -> Vec<Value> {
+    let mut buried: Vec<&BuriedLetter> =
+        facts.shards.iter().flatten().flat_map(|health| &health.dead_letters).collect();
+    buried.sort_by_key(|buried| std::cmp::Reverse(buried.received_at_ms));
+    let row = |buried: &&BuriedLetter| {
+        let letter = &buried.letter;
+        json!({
+            "received_at": UtcMillis(buried.received_at_ms).to_rfc3339(),
+            "type": letter.kind,
+            "code": letter.code,
+            "field": letter.field,
+            "detail": letter.detail,
+            "outline": letter.outline,
+        })
+    };
+    buried.iter().take(DEAD_LETTERS_SHOWN).map(row).collect()
 }
 
 /// Age of the oldest event that is not yet in the lake, and the last nightly run; of the Shard that lags most.

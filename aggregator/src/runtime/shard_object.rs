@@ -12,7 +12,7 @@ use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
 use crate::fold;
-use crate::protocol::{Changes, PullReply, PullRequest, ShardHealth};
+use crate::protocol::{Changes, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
 use crate::shard::{Shard as ShardState, ShardError};
 
 /// How long after a new event the Shard tells Gold and the lake, milliseconds.
@@ -148,7 +148,12 @@ impl Shard {
             })
         });
         keep.map_err(|error| worker::Error::from(error.to_string()))?;
-        let set = self.state.storage().set_alarm(Duration::from_millis(ms)).await;
+        let storage = self.state.storage();
+        // One that an earlier life of the object has set stays: restarts must not put it off.
+        let set = match storage.get_alarm().await {
+            Ok(Some(due)) if due <= js_sys::Date::now() as i64 + ms as i64 => Ok(()),
+            _ => storage.set_alarm(Duration::from_millis(ms)).await,
+        };
         self.alarm_set.set(set.is_ok());
         set
     }
@@ -174,6 +179,7 @@ impl Shard {
             database_bytes: sql.bytes(),
             last_nightly: sql.kept(NIGHTLY_DAY)?.map(|day| schemas::UtcDay(day as i32).start().utc_date().to_string()),
             lake_error: self.lake_error.borrow().clone(),
+            dead_letters: sql.dead_letters(DEAD_LETTERS_SHOWN)?,
         })
     }
 

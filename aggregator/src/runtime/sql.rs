@@ -9,6 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::gold::{GoldStorage, StoredDay};
+use crate::protocol::BuriedLetter;
 use crate::storage::{DeadLetter, Part, Row, Storage, StorageError};
 
 /// Most bytes of one BLOB: below the platform's 2 MB a row.
@@ -116,6 +117,17 @@ impl Sql {
     /// A write that is durable once the reply is out.
     pub(super) fn probe(&self, now: UtcMillis) -> Result<(), StorageError> {
         self.keep("probe", now.0)
+    }
+
+    /// The newest dead letters, newest first.
+    pub(super) fn dead_letters(&self, limit: usize) -> Result<Vec<BuriedLetter>, StorageError> {
+        let text_of = "SELECT received_at, letter FROM dead_letter ORDER BY id DESC LIMIT ?";
+        let rows = self.rows(text_of, vec![number(limit as i64)])?;
+        let letter = |row: &Vec<SqlStorageValue>| {
+            let letter = serde_json::from_str(&text(row, 1)).ok()?;
+            Some(BuriedLetter { received_at_ms: int(row, 0), letter })
+        };
+        Ok(rows.iter().filter_map(letter).collect())
     }
 
     pub(super) fn bytes(&self) -> u64 {

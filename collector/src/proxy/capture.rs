@@ -3,6 +3,7 @@
 use schemas::event::{Cohort, Country, Method, Request, Source};
 use schemas::{Body, Event, EventKey, KeyId, UtcMillis};
 
+use super::HeaderList;
 use crate::enrich;
 use crate::scrub::{network, url};
 
@@ -13,23 +14,17 @@ pub const FLUSH_AT: usize = 200;
 /// Longest that an event waits in the buffer, milliseconds.
 pub const FLUSH_AFTER_MS: u64 = 1_000;
 
-/// What is read of a request and its response, raw. Lives only until [`request_event`] has reduced it.
-#[derive(Default)]
-pub struct Head {
+/// What is read of a request, raw. Lives only until [`request_event`] has reduced it.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
     /// Absolute URL.
-    pub url: String,
+    pub url: &'a str,
     /// Method as in the request line.
-    pub method: String,
-    /// `User-Agent`.
-    pub user_agent: Option<String>,
-    /// `Referer`.
-    pub referrer: Option<String>,
-    /// `CF-Connecting-IP`.
-    pub address: Option<String>,
+    pub method: &'a str,
+    /// Headers.
+    pub headers: HeaderList<'a>,
     /// Country as the platform knows it.
-    pub country: Option<String>,
-    /// `Sec-GPC: 1` or `DNT: 1`.
-    pub opted_out: bool,
+    pub country: Option<&'a str>,
 }
 
 /// How the request went.
@@ -45,22 +40,42 @@ pub struct Capture {
     pub origin_unreachable: bool,
 }
 
-/// An id for a request event, from 128 random bits, that belongs to Shard `shard` of `shards`: all events of one isolate
-/// go to one Shard, so that a page with many assets costs one call.
-#[must_use]
-pub fn event_id(random: [u8; 16], shard: u32, shards: u32) -> EventKey {
-    let shards = u64::from(shards.max(1));
-    let bits = u128::from_be_bytes(random);
-    let prefix = (bits >> 64) as u64 >> 1;
-    let prefix = prefix - prefix % shards + u64::from(shard) % shards;
-    EventKey::from_mac(KeyId(0), (u128::from(prefix) << 64 | bits & u128::from(u64::MAX)).to_be_bytes())
+/// Ids of request events of one isolate: a random start, then one step of splitmix64 (Steele, Lea & Flood 2014) each.
+pub struct EventIds {
+    state: u64,
+    tail: u64,
+}
+
+impl EventIds {
+    /// Starts at 128 random bits.
+    #[must_use]
+    pub fn new(random: [u8; 16]) -> Self {
+        let bits = u128::from_be_bytes(random);
+        Self { state: (bits >> 64) as u64, tail: bits as u64 }
+    }
+
+    /// The next id that belongs to Shard `shard` of `shards`: all events of one isolate go to one Shard, so that a page with
+    /// many assets costs one call.
+    pub fn next(&mut self, shard: u32, shards: u32) -> EventKey {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        let shards = u64::from(shards.max(1));
+        let prefix = mixed >> 1;
+        let prefix = prefix - prefix % shards + u64::from(shard) % shards;
+        EventKey::from_mac(KeyId(0), (u128::from(prefix) << 64 | u128::from(self.tail)).to_be_bytes())
+    }
 }
 
 /// The event of a request. Of a client that does not want to be tracked only route and outcome are kept.
 #[must_use]
-pub fn request_event(head: &Head, capture: Capture, id: EventKey) -> Event {
-    let known = !head.opted_out;
-    let country = head.country.as_deref().filter(|_| known).and_then(Country::parse);
+pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
+    let set = |name| head.headers.get(name).is_some_and(|value| value.trim() == "1");
+    let known = !(set("sec-gpc") || set("dnt"));
+    let header = |name| head.headers.get(name).filter(|_| known);
+    let country = head.country.filter(|_| known).or(header("cf-ipcountry")).and_then(Country::parse);
     Event {
         id,
         ts: capture.began,
@@ -70,14 +85,14 @@ pub fn request_event(head: &Head, capture: Capture, id: EventKey) -> Event {
         session: None,
         cohort: Cohort { country, ..Cohort::default() },
         body: Body::Request(Request {
-            method: Method::parse(&head.method),
-            route: url::route(&head.url),
+            method: Method::parse(head.method),
+            route: url::route(head.url),
             status: capture.status,
             ttfb_ms: u32::try_from(capture.answered.0 - capture.began.0).unwrap_or(0),
             origin_unreachable: capture.origin_unreachable,
-            device: head.user_agent.as_deref().filter(|_| known).and_then(enrich::device),
-            network: head.address.as_deref().filter(|_| known).and_then(network::of),
-            referrer_domain: head.referrer.as_deref().filter(|_| known).and_then(url::referrer_domain),
+            device: header("user-agent").and_then(enrich::device),
+            network: header("cf-connecting-ip").and_then(network::of),
+            referrer_domain: header("referer").and_then(url::referrer_domain),
         }),
     }
 }
@@ -140,47 +155,52 @@ mod tests {
     const CAPTURE: Capture =
         Capture { status: 200, began: UtcMillis(1_000), answered: UtcMillis(1_012), origin_unreachable: false };
 
-    fn head(opted_out: bool) -> Head {
+    fn head(opted_out: bool) -> Head<'static> {
+        let headers = "user-agent,Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0 alice\n\
+            referer,https://mail.example.org/inbox/alice\ncf-connecting-ip,203.0.113.77\ncf-ipcountry,np\nx-forwarded-for,198.51.100.1";
         Head {
-            url: "https://chat.example.com/users/alice@example.com?token=s3cr3t".into(),
-            method: "GET".into(),
-            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0 alice".into()),
-            referrer: Some("https://mail.example.org/inbox/alice".into()),
-            address: Some("203.0.113.77".into()),
-            country: Some("np".into()),
-            opted_out,
+            url: "https://chat.example.com/users/alice@example.com?token=s3cr3t",
+            method: "GET",
+            headers: HeaderList(if opted_out { concat_gpc(headers) } else { headers }),
+            country: None,
         }
+    }
+
+    fn concat_gpc(headers: &str) -> &'static str {
+        format!("{headers}\nsec-gpc,1").leak()
     }
 
     #[test]
     fn a_request_is_reduced() {
-        let json = serde_json::to_string(&request_event(&head(false), CAPTURE, event_id([7; 16], 0, 1))).unwrap();
+        let json =
+            serde_json::to_string(&request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1))).unwrap();
         for kept in ["/users/:id", "203.0.113.0/24", "example.org", "NP", "Firefox", "\"ttfb_ms\":12"] {
             assert!(json.contains(kept), "{kept} in {json}");
         }
-        for secret in ["alice", "s3cr3t", "203.0.113.77", "inbox", "mail.example"] {
+        for secret in ["alice", "s3cr3t", "198.51", "203.0.113.77", "inbox", "mail.example"] {
             assert!(!json.contains(secret), "{secret} in {json}");
         }
-        let json = serde_json::to_string(&request_event(&head(true), CAPTURE, event_id([7; 16], 0, 1))).unwrap();
+        let json =
+            serde_json::to_string(&request_event(&head(true), CAPTURE, EventIds::new([7; 16]).next(0, 1))).unwrap();
         for kept_back in ["Firefox", "NP", "203.0", "example.org"] {
             assert!(!json.contains(kept_back), "{kept_back} in {json}");
         }
     }
 
     #[test]
-    fn ids_of_an_isolate_lead_to_its_shard() {
+    fn ids_of_an_isolate_differ_and_lead_to_its_shard() {
         for (shard, shards) in [(0, 1), (3, 4), (2, 3), (255, 256)] {
-            for byte in [0, 7, 255] {
-                let event = request_event(&head(false), CAPTURE, event_id([byte; 16], shard, shards));
-                assert_eq!(event.shard(shards), shard);
-            }
+            let mut ids = EventIds::new([9; 16]);
+            let keys: Vec<EventKey> = (0..1_000).map(|_| ids.next(shard, shards)).collect();
+            assert!(keys.iter().all(|key| request_event(&head(false), CAPTURE, *key).shard(shards) == shard));
+            assert_eq!(keys.iter().map(EventKey::prefix).collect::<std::collections::HashSet<_>>().len(), 1_000);
         }
     }
 
     #[test]
     fn a_page_of_fifty_assets_is_one_batch() {
         let mut buffer = Buffer::default();
-        let event = request_event(&head(false), CAPTURE, event_id([7; 16], 0, 1));
+        let event = request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1));
         let next: Vec<Next> = (0..50).map(|_| buffer.add(event.clone())).collect();
         assert_eq!(next[0], Next::SendSoon);
         assert!(next[1..].iter().all(|next| *next == Next::Nothing));
@@ -191,7 +211,7 @@ mod tests {
     #[test]
     fn the_buffer_is_bounded_and_losses_are_counted() {
         let mut buffer = Buffer::default();
-        let event = request_event(&head(false), CAPTURE, event_id([7; 16], 0, 1));
+        let event = request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1));
         let urgent = (0..BUFFER_MAX + 5).filter(|_| buffer.add(event.clone()) == Next::SendNow).count();
         assert_eq!(urgent, 1);
         let (events, overflow, unstored) = buffer.take();

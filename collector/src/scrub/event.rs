@@ -153,3 +153,31 @@ fn priced(turn: schemas::wire::Turn, ts: UtcMillis) -> Result<event::Turn, WireE
         cost,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::Label;
+    use serde_json::Value;
+
+    /// A name in the price list that is no label could never be priced.
+    #[test]
+    fn every_model_and_provider_of_the_price_list_is_a_label() {
+        fn names<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(members) => {
+                    found.extend(members.get("id").and_then(Value::as_str));
+                    members.values().for_each(|value| names(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| names(value, found)),
+                _ => {}
+            }
+        }
+        let list = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/prices/genai-prices.json"));
+        let list: Value = serde_json::from_str(list).unwrap();
+        let mut found = Vec::new();
+        names(&list, &mut found);
+        assert!(found.len() > 2_000);
+        let refused: Vec<_> = found.iter().filter(|name| Label::parse(name).is_err()).collect();
+        assert!(refused.is_empty(), "{refused:?}");
+    }
+}

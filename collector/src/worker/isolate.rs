@@ -7,7 +7,7 @@ use aggregator::runtime::objects::shard_count;
 use worker::Env;
 
 use crate::intake::Problem;
-use crate::proxy::Buffer;
+use crate::proxy::{Buffer, EventIds};
 use crate::scrub::Keyring;
 use crate::scrub::keys::KeyringError;
 use crate::settings::Settings;
@@ -21,6 +21,7 @@ pub(super) struct Isolate {
     /// The Shard that takes this isolate's request events.
     pub capture_shard: u32,
     pub buffer: RefCell<Buffer>,
+    pub event_ids: RefCell<EventIds>,
 }
 
 thread_local! {
@@ -46,7 +47,15 @@ fn load(env: &Env) -> Isolate {
     let shards = shard_count(env);
     let capture_shard = u32::from_be_bytes(random()) % shards;
     let keys = Keyring::new(variable(env, "SAGE_UID_SALT").as_deref());
-    Isolate { settings, settings_error, keys, shards, capture_shard, buffer: RefCell::default() }
+    Isolate {
+        settings,
+        settings_error,
+        keys,
+        shards,
+        capture_shard,
+        buffer: RefCell::default(),
+        event_ids: RefCell::new(EventIds::new(random())),
+    }
 }
 
 impl Isolate {

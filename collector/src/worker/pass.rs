@@ -19,7 +19,7 @@ use super::isolate::{self, Isolate};
 use super::respond;
 use crate::intake::ShardBatch;
 use crate::proxy::{
-    Capture, FLUSH_AFTER_MS, Head, Next, event_id, headers_to_drop, public_location, request_event, split_url,
+    Capture, FLUSH_AFTER_MS, Head, HeaderList, Next, headers_to_drop, public_location, request_event, split_url,
     unreachable_page,
 };
 use crate::scrub::url::is_static_asset;
@@ -27,9 +27,7 @@ use crate::scrub::url::is_static_asset;
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_name = fetch)]
-    fn host_fetch(url: &str, request: &Request) -> Promise;
-    #[wasm_bindgen(js_name = fetch)]
-    fn host_fetch_as_is(request: &Request) -> Promise;
+    fn host_fetch(request: &Request) -> Promise;
 }
 
 pub(super) async fn pass(request: Request, url: &str, env: Env, context: &Context) -> Result<Response> {
@@ -37,48 +35,47 @@ pub(super) async fn pass(request: Request, url: &str, env: Env, context: &Contex
     let began = WorkerClock.now();
     let (public_origin, path, query) = split_url(url);
     let app_origin = isolate.settings.origin.as_str();
-    let outgoing = outgoing(&request, app_origin, public_origin, path, query)?;
-    let answer = if app_origin.is_empty() {
+    let headers = String::from(Array::from(&request.headers()).join("\n"));
+    let headers = HeaderList(&headers);
+    let outgoing = outgoing(&request, headers, app_origin, public_origin, path, query)?;
+    if app_origin.is_empty() {
         // A route of the app's own zone: should Sage itself fail, the platform goes to the app directly.
         context.pass_through_on_exception();
-        host_fetch_as_is(&outgoing)
-    } else {
-        host_fetch(&format!("{app_origin}{path}{query}"), &outgoing)
-    };
-    let (response, unreachable) = match JsFuture::from(answer).await {
+    }
+    let (response, unreachable) = match JsFuture::from(host_fetch(&outgoing)).await {
         Ok(response) => (incoming(response.unchecked_into(), app_origin, public_origin)?, false),
         Err(_) => (unreachable_response()?, true),
     };
-    let outcome =
-        Capture { status: response.status(), began, answered: WorkerClock.now(), origin_unreachable: unreachable };
     if isolate.settings.capture.static_assets || !is_static_asset(path) {
-        context.wait_until(capture(request, outcome, env, isolate));
+        let outcome =
+            Capture { status: response.status(), began, answered: WorkerClock.now(), origin_unreachable: unreachable };
+        capture(&request, url, headers, outcome, env, &isolate, context);
     }
     Ok(response)
 }
 
 /// The request as the app gets it.
-fn outgoing(request: &Request, app_origin: &str, public_origin: &str, path: &str, query: &str) -> Result<Request> {
-    let headers = request.headers();
-    let names = String::from(Array::from(&headers.keys()).join("\n"));
-    let has = |name: &str| names.lines().any(|line| line == name);
-    let upgrades =
-        has("upgrade") && headers.get("upgrade")?.is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
-    let connection = if has("connection") { headers.get("connection")? } else { None };
-    let dropped = headers_to_drop(&names, connection.as_deref(), upgrades);
+fn outgoing(
+    request: &Request,
+    headers: HeaderList<'_>,
+    app_origin: &str,
+    public_origin: &str,
+    path: &str,
+    query: &str,
+) -> Result<Request> {
+    let dropped = headers_to_drop(headers);
     if dropped.is_empty() && app_origin.is_empty() {
         return Ok(Clone::clone(request));
     }
-    // The platform hands redirects to the client, and so must the copy.
     let url = if app_origin.is_empty() { request.url() } else { format!("{app_origin}{path}{query}") };
     let copy = Request::new_with_str_and_init(&url, request.unchecked_ref())?;
-    let headers = copy.headers();
+    let fields = copy.headers();
     for name in dropped {
-        headers.delete(name)?;
+        fields.delete(name)?;
     }
     if let (false, Some((scheme, host))) = (app_origin.is_empty(), public_origin.split_once("://")) {
-        headers.set("x-forwarded-host", host)?;
-        headers.set("x-forwarded-proto", scheme)?;
+        fields.set("x-forwarded-host", host)?;
+        fields.set("x-forwarded-proto", scheme)?;
     }
     Ok(copy)
 }
@@ -105,34 +102,32 @@ fn unreachable_response() -> Result<Response> {
     respond::with_headers(502, &unreachable_page(&id), &headers)
 }
 
-async fn capture(request: Request, outcome: Capture, env: Env, isolate: Rc<Isolate>) {
-    let id = event_id(isolate::random(), isolate.capture_shard, isolate.shards);
-    let event = request_event(&head(&request), outcome, id);
-    let next = isolate.buffer.borrow_mut().add(event);
-    match next {
-        Next::Nothing => {}
-        Next::SendNow => send(&env, &isolate).await,
-        Next::SendSoon => {
+/// Keeps the request's event; the first of a batch sees to it that the batch is sent, after the reply.
+fn capture(
+    request: &Request,
+    url: &str,
+    headers: HeaderList<'_>,
+    outcome: Capture,
+    env: Env,
+    isolate: &Rc<Isolate>,
+    context: &Context,
+) {
+    let method = request.method();
+    let country = Reflect::get(request, &"cf".into()).and_then(|cf| Reflect::get(&cf, &"country".into()));
+    let country = country.ok().as_ref().and_then(JsValue::as_string);
+    let head = Head { url, method: &method, headers, country: country.as_deref() };
+    let id = isolate.event_ids.borrow_mut().next(isolate.capture_shard, isolate.shards);
+    let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id));
+    if next == Next::Nothing {
+        return;
+    }
+    let isolate = isolate.clone();
+    context.wait_until(async move {
+        if next == Next::SendSoon {
             Delay::from(Duration::from_millis(FLUSH_AFTER_MS)).await;
-            send(&env, &isolate).await;
         }
-    }
-}
-
-fn head(request: &Request) -> Head {
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
-    let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
-    let country = Reflect::get(request, &"cf".into()).and_then(|cf| Reflect::get(&cf, &"country".into())).ok();
-    Head {
-        url: request.url(),
-        method: request.method(),
-        user_agent: header("user-agent"),
-        referrer: header("referer"),
-        address: header("cf-connecting-ip"),
-        country: country.as_ref().and_then(JsValue::as_string).or_else(|| header("cf-ipcountry")),
-        opted_out: set("sec-gpc") || set("dnt"),
-    }
+        send(&env, &isolate).await;
+    });
 }
 
 /// Sends the buffer to the isolate's Shard. Tried twice; then its events are lost, and the loss is told with the next batch.
