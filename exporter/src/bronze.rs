@@ -71,7 +71,7 @@ pub async fn publish_bronze(
             (plan, built, body)
         }
         None => {
-            let Some((built, body)) = build_next(export, log, state.after, closed_before(ledger)?)? else {
+            let Some((built, body)) = build_next(export, log, state.after.max(closed_seq(ledger)?))? else {
                 return Ok(BronzeReport::default());
             };
             let planned = BronzeState { after: state.after, plan: Some(built.clone()) };
@@ -87,7 +87,7 @@ pub async fn publish_bronze(
     finish(part, log, ledger, store).await
 }
 
-/// Records that the part stands, unless another call did so, or closed the part's hour, while this one awaited the store.
+/// Records that the part stands, unless another call did so, or took its rows to Parquet, while this one awaited the store.
 async fn finish(
     part: Part,
     log: &impl LogSource,
@@ -95,24 +95,30 @@ async fn finish(
     store: &impl ObjectStore,
 ) -> Result<BronzeReport, ExportError> {
     let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
-    let closed = closed_before(ledger)?;
+    let closed = closed_seq(ledger)?;
     if state.plan.is_some_and(|plan| plan.key == part.key) {
         let done = BronzeState { after: part.last_seq, plan: None };
         ledger.commit(&[ledger::store(ledger::BRONZE, &done)?, ledger::store(ledger::part_record(&part), &part)?])?;
-        return Ok(BronzeReport { more: waiting(log, done.after, closed)?, published: Some(part) });
+        return Ok(BronzeReport { more: waiting(log, done.after.max(closed))?, published: Some(part) });
     }
-    if part.hour.start() < closed {
+    if part.last_seq <= closed {
         store.delete(std::slice::from_ref(&part.key)).await?;
     }
     Ok(BronzeReport { published: None, more: true })
 }
 
-/// The change that gives up the open part when its hour is closed under it: it may stand, so it is put on the list of
+/// Log position that parts reach to, the planned one included: every part ends at or before it.
+pub(crate) fn parts_reach(ledger: &impl Ledger) -> Result<u64, ExportError> {
+    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    Ok(state.plan.map_or(state.after, |plan| plan.last_seq))
+}
+
+/// The change that gives up the open part when its rows are closed under it: it may stand, so it is put on the list of
 /// parts that go once Parquet stands.
-pub(crate) fn give_up_plan(ledger: &impl Ledger, closed: UtcMillis) -> Result<Vec<Change>, ExportError> {
+pub(crate) fn give_up_plan(ledger: &impl Ledger, closed: u64) -> Result<Vec<Change>, ExportError> {
     let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
     match state.plan {
-        Some(plan) if plan.hour.start() < closed => Ok(vec![
+        Some(plan) if plan.last_seq <= closed => Ok(vec![
             ledger::store(ledger::BRONZE, &BronzeState { after: state.after, plan: None })?,
             ledger::store(ledger::part_record(&plan), &plan)?,
         ]),
@@ -120,22 +126,26 @@ pub(crate) fn give_up_plan(ledger: &impl Ledger, closed: UtcMillis) -> Result<Ve
     }
 }
 
-fn closed_before(ledger: &impl Ledger) -> Result<UtcMillis, ExportError> {
-    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.closed_before)
+/// Log rows up to this `seq` are in the lake, as NDJSON or as Parquet, or on their way to Parquet. 0 when none are.
+///
+/// # Errors
+/// [`ExportError`] when the ledger is not readable.
+pub fn exported_to(ledger: &impl Ledger) -> Result<u64, ExportError> {
+    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    Ok(state.after.max(closed_seq(ledger)?))
 }
 
-fn waiting(log: &impl LogSource, after: u64, from: UtcMillis) -> Result<bool, ExportError> {
-    Ok(log.last()?.is_some_and(|end| end.seq > after && end.received_at >= from))
+fn closed_seq(ledger: &impl Ledger) -> Result<u64, ExportError> {
+    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.closed_seq)
+}
+
+fn waiting(log: &impl LogSource, after: u64) -> Result<bool, ExportError> {
+    Ok(log.last(UtcMillis(i64::MAX))?.is_some_and(|end| end.seq > after))
 }
 
 /// The next part and its bytes; `None` when no row waits.
-fn build_next(
-    export: &Export,
-    log: &impl LogSource,
-    after: u64,
-    from: UtcMillis,
-) -> Result<Option<(Part, Vec<u8>)>, ExportError> {
-    let range = LogRange { after, from, to: UtcMillis(i64::MAX), bytes_max: export.limits.part_raw_bytes_max };
+fn build_next(export: &Export, log: &impl LogSource, after: u64) -> Result<Option<(Part, Vec<u8>)>, ExportError> {
+    let range = LogRange { bytes_max: export.limits.part_raw_bytes_max, ..LogRange::after(after) };
     let rows = log.rows(&range)?;
     let Some(first) = rows.first() else { return Ok(None) };
     let hour = Hour::of(first.received_at);
@@ -267,7 +277,7 @@ mod tests {
     fn a_part_put_by_an_earlier_release_with_other_bytes_of_the_same_rows_stands() {
         let (log, ledger, store) = (MemoryLog::default(), MemoryLedger::default(), MemoryStore::default());
         log.append(UtcMillis(AT), &["{\"id\":\"a\"}"]);
-        let (mut plan, _) = build_next(&Export::of(ShardNo(0)), &log, 0, UtcMillis(0)).unwrap().unwrap();
+        let (mut plan, _) = build_next(&Export::of(ShardNo(0)), &log, 0).unwrap().unwrap();
         plan.sha256 = Sha256::of(b"bytes of an earlier release");
         store.insert(&plan.key, b"bytes of an earlier release");
         let planned = BronzeState { after: 0, plan: Some(plan.clone()) };

@@ -45,19 +45,22 @@ pub(crate) const MANIFEST: &str = "manifest";
 /// Keys of the Parquet files whose day has no manifest yet.
 pub(crate) const FILES: &str = "file/";
 
-/// Keys of the NDJSON parts of an hour.
-pub(crate) fn parts_of(hour: Hour) -> String {
-    format!("part/{:010}/", hour.0)
-}
+/// Start of the keys of NDJSON parts, in the order of the log.
+pub(crate) const PARTS: &str = "part/";
 
 /// Key of an NDJSON part.
 pub(crate) fn part_record(part: &Part) -> String {
-    format!("{}{:020}", parts_of(part.hour), part.first_seq)
+    format!("{PARTS}{:020}", part.first_seq)
+}
+
+/// Start of the keys of an hour's Parquet files.
+pub(crate) fn files_of(hour: Hour) -> String {
+    format!("{FILES}{:010}/", hour.0)
 }
 
 /// Key of a Parquet file.
 pub(crate) fn file_record(hour: Hour, index: u32) -> String {
-    format!("{FILES}{:010}/{index:010}", hour.0)
+    format!("{}{index:010}", files_of(hour))
 }
 
 /// Reads a record; `T::default()` where there is none.

@@ -1,7 +1,7 @@
 //! The lake: turns the log of a Shard into files on R2 or S3, so that no row is lost and none is there twice.
 //!
 //! - [`publish_bronze`] writes what the log holds beyond the last part as gzip NDJSON, minutes after it came in.
-//! - [`nightly`] turns closed receive-hours into Parquet and deletes the NDJSON parts that the Parquet replaces.
+//! - [`nightly`] turns the log into Parquet and deletes the NDJSON parts that the Parquet replaces.
 //! - [`publish_manifest`] lists a finished day's files with counts, digests and the intake balance.
 //! - [`may_trim_before`] says how much of the log is in published Parquet and may go.
 //!
@@ -30,13 +30,13 @@ mod fault_matrix;
 #[cfg(test)]
 mod sample;
 
-pub use bronze::{BronzeReport, Part, publish_bronze};
+pub use bronze::{BronzeReport, Part, exported_to, publish_bronze};
 pub use error::{ExportError, SqlError, StoreError};
 pub use export::{Export, Limits};
 pub use ledger::{Change, Ledger};
 pub use log::{LogEnd, LogRange, LogRow, LogSource};
 pub use manifest::{FileEntry, IntakeBalance, Manifest, ManifestReport, Totals, publish_manifest};
-pub use nightly::{Nightly, may_trim_before, nightly, receive_floor};
+pub use nightly::{Nightly, may_trim_before, nightly};
 pub use object_store::{Listing, Object, ObjectInfo, ObjectStore, PutNew, Sha256};
 pub use parquet_file::{Cell, ROW_GROUP_ROWS_MAX, TableWriter};
 pub use partition::{Hour, ShardNo};

@@ -9,7 +9,7 @@ use crate::error::{ExportError, SqlError};
 pub struct LogRow {
     /// Position in the log; grows, gaps are allowed.
     pub seq: u64,
-    /// Stamped by the Shard; never decreases with `seq`, and never lies before [`crate::receive_floor`].
+    /// Stamped by the Shard; never decreases with `seq`.
     pub received_at: UtcMillis,
     /// Canonical [`schemas::Event`] JSON, one per line, each line ended by a newline.
     pub events: Vec<u8>,
@@ -57,11 +57,11 @@ pub trait LogSource {
     /// [`SqlError`].
     fn rows(&self, range: &LogRange) -> Result<Vec<LogRow>, SqlError>;
 
-    /// The last row; `None` when the log is empty.
+    /// The last row that was received before `before`; `None` when there is none.
     ///
     /// # Errors
     /// [`SqlError`].
-    fn last(&self) -> Result<Option<LogEnd>, SqlError>;
+    fn last(&self, before: UtcMillis) -> Result<Option<LogEnd>, SqlError>;
 }
 
 /// Hands over the rows after `after`, in order and a bounded number of bytes at a time, until `each` says `false`.

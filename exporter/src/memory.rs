@@ -309,8 +309,13 @@ impl LogSource for MemoryLog {
         Ok(rows.iter().filter(wanted).take_while(within).cloned().collect())
     }
 
-    fn last(&self) -> Result<Option<LogEnd>, SqlError> {
-        Ok(self.rows.borrow().last().map(|row| LogEnd { seq: row.seq, received_at: row.received_at }))
+    fn last(&self, before: UtcMillis) -> Result<Option<LogEnd>, SqlError> {
+        Ok(self
+            .rows
+            .borrow()
+            .iter()
+            .rfind(|row| row.received_at < before)
+            .map(|row| LogEnd { seq: row.seq, received_at: row.received_at }))
     }
 }
 

@@ -1,14 +1,14 @@
-//! Closed receive-hours become Parquet.
+//! The log becomes Parquet, hour by hour of receive time.
 //!
-//! Hours are taken in the order of the log. An hour is closed in the ledger first, so that Bronze publishes nothing of it
-//! any more; then its files are written one a call; then the NDJSON parts go. Rows that come in with a receive time before
-//! the close, because a clock stepped back, go to the next hour that is closed: nothing is ever behind the position.
+//! Hours are taken in the order of the log; the running one may be taken as far as it has come, and taken up again another
+//! night. Its rows are closed in the ledger first, so that Bronze publishes none of them any more; then its files are
+//! written one a call; then the NDJSON parts that held them go.
 
 use schemas::tables::BRONZE_EVENTS;
 use schemas::{UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::bronze::give_up_plan;
+use crate::bronze::{give_up_plan, parts_reach};
 use crate::error::ExportError;
 use crate::event_row::EventRow;
 use crate::export::Export;
@@ -24,13 +24,13 @@ use crate::partition::{Hour, day_end, file_key};
 pub enum Nightly {
     /// A Parquet file stands. Call again.
     Wrote(FileEntry),
-    /// All files of the hour stand, and up to 1,000 of the NDJSON parts that they replace are gone. Call again.
+    /// All rows of the hour that were closed are in Parquet, and up to 1,000 of the NDJSON parts that they replace are gone. Call again.
     Replaced(Hour),
     /// Every row received on that UTC day is in Parquet: call [`crate::publish_manifest`] with its balance, then again.
     DayReady(UtcDay),
     /// Another call did it while this one awaited the store. Call again.
     Overtaken,
-    /// No closed hour is left.
+    /// No row is left that was received before the given instant.
     Idle,
 }
 
@@ -39,9 +39,9 @@ pub enum Nightly {
 pub(crate) struct NightlyState {
     /// Log rows up to this one are in published Parquet.
     seq: u64,
-    /// Receive time before this is left to Parquet.
-    pub(crate) closed_before: UtcMillis,
-    /// The hour that is being written; closed.
+    /// Log rows up to this one are left to Parquet.
+    pub(crate) closed_seq: u64,
+    /// The hour that is being written.
     hour: Option<OpenHour>,
     /// The first day without a manifest; `None` until there is a row.
     pub(crate) day: Option<UtcDay>,
@@ -52,7 +52,7 @@ pub(crate) struct NightlyState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct OpenHour {
     hour: Hour,
-    /// Files of the hour that stand.
+    /// Files of the hour that stand, those of earlier nights included.
     files: u32,
     /// The file that is being published. Recorded before the object is put.
     plan: Option<FileEntry>,
@@ -66,15 +66,8 @@ pub fn may_trim_before(ledger: &impl Ledger) -> Result<u64, ExportError> {
     Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.seq)
 }
 
-/// The Shard must stamp no row before this instant: hours before it are closed. Only a clock that steps back asks for it.
-///
-/// # Errors
-/// [`ExportError`] when the ledger is not readable.
-pub fn receive_floor(ledger: &impl Ledger) -> Result<UtcMillis, ExportError> {
-    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.closed_before)
-}
-
-/// Takes the next step of turning hours that ended at or before `before` into Parquet: one file, or one delete.
+/// Takes the next step of turning rows received before `before` into Parquet: one file, or one delete. A day is ready for
+/// its manifest once `before` lies behind it.
 ///
 /// *Idempotent*; *Input*: the log; *Output*: at most one object created, or the parts of one hour deleted.
 ///
@@ -92,9 +85,9 @@ pub async fn nightly(
         (Some(_), _) => state,
         (None, Some(day)) if state.day_ready => return Ok(Nightly::DayReady(day)),
         _ => match next_hour(log, &state, before)? {
-            Next::Hour(hour) => open_hour(ledger, state, hour)?,
+            Next::Hour(hour) => open_hour(log, ledger, state, hour, before)?,
             Next::DayIsOver(day) => {
-                close_day(ledger, state, day)?;
+                close_day(ledger, state)?;
                 return Ok(Nightly::DayReady(day));
             }
             Next::Nothing => return Ok(Nightly::Idle),
@@ -103,12 +96,12 @@ pub async fn nightly(
     let Some(open) = &state.hour else { return Ok(Nightly::Idle) };
     let (plan, built, body) = match &open.plan {
         Some(plan) => {
-            let (built, body) = rebuild(export, log, open.hour, state.seq, plan)?;
+            let (built, body) = rebuild(export, log, state.seq, plan)?;
             (plan.clone(), built, body)
         }
         None => {
             let key = file_key(export.shard, open.hour, open.files);
-            let Some((built, body)) = build(export, log, key, state.seq, open.hour.end(), None)? else {
+            let Some((built, body)) = build(export, log, key, state.seq, Rows::UpTo(state.closed_seq))? else {
                 return replace_parts(ledger, store, &state, open.hour).await;
             };
             record_plan(ledger, &state, open, &built)?;
@@ -131,34 +124,42 @@ enum Next {
 }
 
 fn next_hour(log: &impl LogSource, state: &NightlyState, before: UtcMillis) -> Result<Next, ExportError> {
-    let closed = Hour::of(before).start();
-    let range = LogRange { to: closed, bytes_max: 0, ..LogRange::after(state.seq) };
-    let hour = log.rows(&range)?.first().map(|row| Hour::of(row.received_at.max(state.closed_before)));
-    let hour = hour.filter(|hour| hour.end() <= closed);
+    let range = LogRange { to: before, bytes_max: 0, ..LogRange::after(state.seq) };
+    let hour = log.rows(&range)?.first().map(|row| Hour::of(row.received_at));
+    // A clock that stepped back behind a finished day: its rows go to the day that is open.
+    let hour = hour.map(|hour| state.day.map_or(hour, |day| hour.max(Hour::of(day.start()))));
     Ok(match (hour, state.day) {
         (Some(hour), Some(day)) if hour.day() > day => Next::DayIsOver(day),
         (Some(hour), _) => Next::Hour(hour),
-        (None, Some(day)) if day_end(day) <= closed => Next::DayIsOver(day),
+        (None, Some(day)) if day_end(day) <= before => Next::DayIsOver(day),
         (None, _) => Next::Nothing,
     })
 }
 
-/// Closes the hour for Bronze and opens it here, in one commit.
-fn open_hour(ledger: &impl Ledger, state: NightlyState, hour: Hour) -> Result<NightlyState, ExportError> {
+/// Closes the hour's rows for Bronze and opens it here, in one commit. Rows are closed up to `before`, or as far as a part
+/// of the hour reaches that holds such rows.
+fn open_hour(
+    log: &impl LogSource,
+    ledger: &impl Ledger,
+    state: NightlyState,
+    hour: Hour,
+    before: UtcMillis,
+) -> Result<NightlyState, ExportError> {
+    let last = |before| Ok::<_, ExportError>(log.last(before)?.map_or(0, |end| end.seq));
+    let closed_seq = last(hour.end().min(before))?.max(parts_reach(ledger)?.min(last(hour.end())?));
+    let files = u32::try_from(ledger.scan(&ledger::files_of(hour), usize::MAX)?.len()).unwrap_or(u32::MAX);
     let day = Some(state.day.unwrap_or(hour.day()));
-    let open = Some(OpenHour { hour, files: 0, plan: None });
-    let next = NightlyState { closed_before: hour.end(), hour: open, day, ..state };
-    let mut changes = give_up_plan(ledger, next.closed_before)?;
+    let open = Some(OpenHour { hour, files, plan: None });
+    let next = NightlyState { closed_seq, hour: open, day, ..state };
+    let mut changes = give_up_plan(ledger, closed_seq)?;
     changes.push(ledger::store(ledger::NIGHTLY, &next)?);
     ledger.commit(&changes)?;
     Ok(next)
 }
 
-fn close_day(ledger: &impl Ledger, state: NightlyState, day: UtcDay) -> Result<(), ExportError> {
-    let closed_before = state.closed_before.max(day_end(day));
-    let mut changes = give_up_plan(ledger, closed_before)?;
-    changes.push(ledger::store(ledger::NIGHTLY, &NightlyState { closed_before, day_ready: true, ..state })?);
-    Ok(ledger.commit(&changes)?)
+fn close_day(ledger: &impl Ledger, state: NightlyState) -> Result<(), ExportError> {
+    let next = NightlyState { day_ready: true, ..state };
+    Ok(ledger.commit(&[ledger::store(ledger::NIGHTLY, &next)?])?)
 }
 
 fn record_plan(
@@ -185,23 +186,25 @@ fn finish_file(ledger: &impl Ledger, file: FileEntry) -> Result<Nightly, ExportE
     Ok(Nightly::Wrote(file))
 }
 
-/// Deletes NDJSON parts of an hour whose files all stand, and leaves the hour when none remain.
+/// Deletes NDJSON parts whose rows are all in Parquet, and leaves the hour when none remain.
 async fn replace_parts(
     ledger: &impl Ledger,
     store: &impl ObjectStore,
     state: &NightlyState,
     hour: Hour,
 ) -> Result<Nightly, ExportError> {
-    let parts = ledger.scan(&ledger::parts_of(hour), DELETE_KEYS_MAX)?;
-    let keys = parts.iter().map(|(key, value)| ledger::decode::<crate::Part>(key, value).map(|part| part.key));
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    let parts = ledger.scan(ledger::PARTS, DELETE_KEYS_MAX)?;
+    let parts = parts.into_iter().map(|(key, value)| Ok((ledger::decode::<crate::Part>(&key, &value)?, key)));
+    let mut parts = parts.collect::<Result<Vec<_>, ExportError>>()?;
+    parts.retain(|(part, _)| part.last_seq <= state.closed_seq);
+    let keys = parts.iter().map(|(part, _)| part.key.clone()).collect::<Vec<_>>();
     if !keys.is_empty() {
         store.delete(&keys).await?;
     }
     if ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)? != *state {
         return Ok(Nightly::Overtaken);
     }
-    let mut changes = parts.into_iter().map(|(key, _)| Change::Remove(key)).collect::<Vec<_>>();
+    let mut changes = parts.into_iter().map(|(_, record)| Change::Remove(record)).collect::<Vec<_>>();
     if changes.len() < DELETE_KEYS_MAX {
         changes.push(ledger::store(ledger::NIGHTLY, &NightlyState { hour: None, ..state.clone() })?);
     }
@@ -209,19 +212,29 @@ async fn replace_parts(
     Ok(Nightly::Replaced(hour))
 }
 
-/// A file of the rows after `after` that were received before `to`, up to `last_seq` or as far as one file goes; `None`
-/// when there are none.
+/// How far a file goes.
+#[derive(Clone, Copy)]
+enum Rows {
+    /// As far as one file goes, and not beyond this row.
+    UpTo(u64),
+    /// Exactly to this row.
+    Through(u64),
+}
+
+/// A file of the rows after `after`; `None` when there are none.
 fn build(
     export: &Export,
     log: &impl LogSource,
     key: String,
     after: u64,
-    to: UtcMillis,
-    last_seq: Option<u64>,
+    rows: Rows,
 ) -> Result<Option<(FileEntry, Vec<u8>)>, ExportError> {
     let mut file = FileBuilder::new(export)?;
-    for_each_row(log, LogRange { to, ..LogRange::after(after) }, |row| {
-        let within = last_seq.map_or_else(|| file.has_room_for(row), |last| row.seq <= last);
+    for_each_row(log, LogRange::after(after), |row| {
+        let within = match rows {
+            Rows::UpTo(last) => row.seq <= last && file.has_room_for(row),
+            Rows::Through(last) => row.seq <= last,
+        };
         if within {
             file.push(row)?;
         }
@@ -234,11 +247,10 @@ fn build(
 fn rebuild(
     export: &Export,
     log: &impl LogSource,
-    hour: Hour,
     after: u64,
     plan: &FileEntry,
 ) -> Result<(FileEntry, Vec<u8>), ExportError> {
-    match build(export, log, plan.key.clone(), after, hour.end(), Some(plan.last_seq))? {
+    match build(export, log, plan.key.clone(), after, Rows::Through(plan.last_seq))? {
         Some((built, body))
             if (built.first_seq, built.last_seq, built.totals) == (plan.first_seq, plan.last_seq, plan.totals) =>
         {

@@ -5,6 +5,7 @@ use exporter::{
     SqlError,
 };
 use schemas::{UtcDay, UtcMillis};
+use wasm_bindgen::JsValue;
 use worker::SqlStorageValue;
 
 use super::sql::{Sql, binary, blob, int, number, text};
@@ -23,9 +24,8 @@ impl LogSource for Sql {
     fn rows(&self, range: &LogRange) -> Result<Vec<LogRow>, SqlError> {
         let statement = "SELECT seq, received_at, count, events FROM log \
                          WHERE seq > ? AND received_at >= ? AND received_at < ? AND count > 0 ORDER BY seq";
-        let limit = |at: UtcMillis| number(at.0.clamp(-1, 1 << 52));
         let mut bytes = 0;
-        self.take_rows(statement, vec![number(range.after as i64), limit(range.from), limit(range.to)], |row| {
+        self.take_rows(statement, vec![number(range.after as i64), instant(range.from), instant(range.to)], |row| {
             let row = LogRow {
                 seq: int(&row, 0) as u64,
                 received_at: UtcMillis(int(&row, 1)),
@@ -39,11 +39,17 @@ impl LogSource for Sql {
         .map_err(failed)
     }
 
-    fn last(&self) -> Result<Option<LogEnd>, SqlError> {
-        let statement = "SELECT seq, received_at FROM log WHERE count > 0 ORDER BY seq DESC LIMIT 1";
-        let rows = Sql::rows(self, statement, vec![]).map_err(failed)?;
+    fn last(&self, before: UtcMillis) -> Result<Option<LogEnd>, SqlError> {
+        let statement =
+            "SELECT seq, received_at FROM log WHERE count > 0 AND received_at < ? ORDER BY seq DESC LIMIT 1";
+        let rows = Sql::rows(self, statement, vec![instant(before)]).map_err(failed)?;
         Ok(rows.first().map(|row| LogEnd { seq: int(row, 0) as u64, received_at: UtcMillis(int(row, 1)) }))
     }
+}
+
+/// Instants without bounds are brought within what SQLite's numbers hold exactly.
+fn instant(at: UtcMillis) -> JsValue {
+    number(at.0.clamp(-1, 1 << 52))
 }
 
 impl Ledger for Sql {
