@@ -180,7 +180,7 @@ mod tests {
         let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
         let lines: Vec<String> = events.iter().map(|e| serde_json::to_string(e).unwrap()).collect();
         let text = format!("{}\n{}\n", serde_json::to_string(&header).unwrap(), lines.join("\n"));
-        shard.append(&text, UtcMillis(1_793_000_000_000)).unwrap();
+        shard.append(&[text.into_bytes()], UtcMillis(1_793_000_000_000)).unwrap();
     }
 
     const EVER: (Bucket15, Bucket15) = (Bucket15(0), Bucket15(i32::MAX));

@@ -2,7 +2,7 @@
 
 mod people_answer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use schemas::{Event, UtcDay, UtcMillis};
 
@@ -83,61 +83,31 @@ impl<S: Storage> Shard<S> {
         Ok(shard)
     }
 
-    /// *Idempotent* by event id. *Input*: events, dead letters and drops of one request, as [`AppendHeader`] says. *Output*:
-    /// what became of them. Everything is stored, or, on an error, nothing is.
+    /// *Idempotent* by event id. *Input*: messages of [`AppendHeader`]'s form. *Output*: for each what became of its events, or
+    /// [`ShardError::Malformed`]. Everything of the others is stored in one write, or, on an error of the whole, nothing is.
     ///
     /// # Errors
-    /// [`ShardError::Malformed`] without touching anything; [`ShardError::Storage`] when it is unknown whether the rows were
-    /// stored: the Shard must be opened anew before it is used again.
-    pub fn append(&mut self, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
-        let mut lines = message.lines();
-        let header: AppendHeader = lines
-            .next()
-            .and_then(|line| serde_json::from_str(line).ok())
-            .ok_or(ShardError::Malformed("no header line"))?;
+    /// [`ShardError::Storage`] when it is unknown whether the rows were stored: the Shard must be opened anew before it is
+    /// used again.
+    pub fn append(
+        &mut self,
+        messages: &[Vec<u8>],
+        now: UtcMillis,
+    ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
         let received_at = now.max(self.last_received_at);
-        let mut tally = Tally { dropped: header.dropped, ..Tally::default() };
-        let mut rows = Rows::new(self.seq, received_at);
-        let mut fresh = std::collections::HashSet::new();
-        for _ in 0..header.events {
-            let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
-            let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
-            let id = event.id.prefix();
-            if self.seen.contains(id) || !fresh.insert(id) {
-                tally.duplicate += 1;
-            } else {
-                tally.stored += 1;
-                rows.push(line, id, event);
-            }
+        let mut group = Group { seq: self.seq, received_at, ..Group::default() };
+        let replies: Vec<_> = messages.iter().map(|message| group.add(message, &self.seen)).collect();
+        if group.rows.is_empty() {
+            return Ok(replies);
         }
-        let mut dead = Vec::new();
-        for _ in 0..header.dead_letters {
-            let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
-            let letter: DeadLetterLine =
-                serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
-            let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
-            if self.seen.contains(id) || !fresh.insert(id) {
-                tally.duplicate += 1;
-            } else {
-                tally.dead_lettered += 1;
-                rows.know(id);
-                dead.push(DeadLetter { received_at, letter: line.to_owned() });
-            }
-        }
-        if tally.received() == 0 {
-            return Ok(AppendReply::default());
-        }
-        let reply =
-            AppendReply { stored: tally.stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
-        let (rows, events) = rows.finish(&tally);
-        self.storage.append(&rows, &dead)?;
+        self.storage.append(&group.rows, &group.dead)?;
         self.last_received_at = received_at;
-        for (row, events) in rows.iter().zip(&events) {
+        for ((row, events), tally) in group.rows.iter().zip(&group.events).zip(&group.tallies) {
             self.bytes_since_checkpoint += row.events.len();
-            self.count(row, events);
+            self.count(row, events, tally);
         }
-        fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
-        Ok(reply)
+        group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
+        Ok(replies)
     }
 
     /// Stores what the fold has become, if enough of the log lies behind the last checkpoint or `always`.
@@ -244,45 +214,98 @@ impl<S: Storage> Shard<S> {
         let text = std::str::from_utf8(&row.events).map_err(|_| CodecError)?;
         let events: Result<Vec<Event>, _> = text.lines().map(serde_json::from_str).collect();
         self.bytes_since_checkpoint += row.events.len();
-        self.count(row, &events.map_err(|_| CodecError)?);
+        let tally = serde_json::from_str(&row.tally).map_err(|_| CodecError)?;
+        self.count(row, &events.map_err(|_| CodecError)?, &tally);
         Ok(())
     }
 
-    fn count(&mut self, row: &Row, events: &[Event]) {
-        let tally = serde_json::from_str(&row.tally).unwrap_or_default();
-        self.fold.row(row.seq, row.received_at, events, &tally);
+    fn count(&mut self, row: &Row, events: &[Event], tally: &Tally) {
+        self.fold.row(row.seq, row.received_at, events, tally);
         self.seq = row.seq;
         self.dirty_days.extend(events.iter().map(|event| (UtcDay::of(event.ts), ())));
         self.dirty_days.insert(UtcDay::of(row.received_at), ());
     }
 }
 
-/// Rows of one append in the making.
-struct Rows {
+/// Rows of one write in the making.
+#[derive(Default)]
+struct Group {
+    seq: u64,
+    received_at: UtcMillis,
     rows: Vec<Row>,
     events: Vec<Vec<Event>>,
+    tallies: Vec<Tally>,
+    dead: Vec<DeadLetter>,
+    fresh: HashSet<u64>,
 }
 
-impl Rows {
-    fn new(last_seq: u64, received_at: UtcMillis) -> Self {
-        Self { rows: vec![Row { seq: last_seq + 1, received_at, ..Row::default() }], events: vec![Vec::new()] }
+impl Group {
+    /// Adds a message's rows; of a malformed one nothing.
+    fn add(&mut self, message: &[u8], seen: &SeenIds) -> Result<AppendReply, ShardError> {
+        let text = std::str::from_utf8(message).map_err(|_| ShardError::Malformed("not UTF-8"))?;
+        let mut lines = text.lines();
+        let header: AppendHeader = lines
+            .next()
+            .and_then(|line| serde_json::from_str(line).ok())
+            .ok_or(ShardError::Malformed("no header line"))?;
+        let mut own = Group { seq: self.seq, received_at: self.received_at, ..Group::default() };
+        let mut tally = Tally { dropped: header.dropped, ..Tally::default() };
+        own.open_row();
+        for _ in 0..header.events {
+            let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
+            let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
+            let id = event.id.prefix();
+            if seen.contains(id) || self.fresh.contains(&id) || !own.fresh.insert(id) {
+                tally.duplicate += 1;
+            } else {
+                own.push(line, id, event);
+            }
+        }
+        for _ in 0..header.dead_letters {
+            let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
+            let letter: DeadLetterLine =
+                serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
+            let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
+            if seen.contains(id) || self.fresh.contains(&id) || !own.fresh.insert(id) {
+                tally.duplicate += 1;
+            } else {
+                tally.dead_lettered += 1;
+                own.know(id);
+                own.dead.push(DeadLetter { received_at: self.received_at, letter: line.to_owned() });
+            }
+        }
+        // The first row carries the whole tally but the stored events of the rows after it.
+        if let Some(first) = own.tallies.first_mut() {
+            first.merge(&tally);
+        }
+        let stored = own.tallies.iter().map(|tally| tally.stored).sum();
+        let reply = AppendReply { stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
+        if stored + tally.received() > 0 {
+            self.take(own);
+        }
+        Ok(reply)
+    }
+
+    fn open_row(&mut self) {
+        self.seq += 1;
+        self.rows.push(Row { seq: self.seq, received_at: self.received_at, ..Row::default() });
+        self.events.push(Vec::new());
+        self.tallies.push(Tally::default());
     }
 
     fn push(&mut self, line: &str, id: u64, event: Event) {
-        let full =
-            self.rows.last().is_none_or(|row| row.events.len() + line.len() + 1 > ROW_BYTES_MAX && row.count > 0);
-        if full {
-            let next =
-                self.rows.last().map(|row| Row { seq: row.seq + 1, received_at: row.received_at, ..Row::default() });
-            self.rows.extend(next);
-            self.events.push(Vec::new());
+        if self.rows.last().is_some_and(|row| row.count > 0 && row.events.len() + line.len() + 1 > ROW_BYTES_MAX) {
+            self.open_row();
         }
-        if let (Some(row), Some(events)) = (self.rows.last_mut(), self.events.last_mut()) {
+        if let (Some(row), Some(events), Some(tally)) =
+            (self.rows.last_mut(), self.events.last_mut(), self.tallies.last_mut())
+        {
             row.events.extend_from_slice(line.as_bytes());
             row.events.push(b'\n');
             row.count += 1;
             row.ids.extend_from_slice(&id.to_le_bytes());
             events.push(event);
+            tally.stored += 1;
         }
     }
 
@@ -292,19 +315,16 @@ impl Rows {
         }
     }
 
-    /// The first row carries the tally of all but the stored events of the others.
-    fn finish(mut self, tally: &Tally) -> (Vec<Row>, Vec<Vec<Event>>) {
-        let mut rest = tally.clone();
-        for row in self.rows.iter_mut().rev() {
-            let own = Tally { stored: u64::from(row.count), ..Tally::default() };
-            rest.stored -= own.stored;
-            row.tally = serde_json::to_string(&own).unwrap_or_default();
+    fn take(&mut self, mut other: Self) {
+        for (row, tally) in other.rows.iter_mut().zip(&other.tallies) {
+            row.tally = serde_json::to_string(tally).unwrap_or_default();
         }
-        if let Some(first) = self.rows.first_mut() {
-            rest.stored = u64::from(first.count);
-            first.tally = serde_json::to_string(&rest).unwrap_or_default();
-        }
-        (self.rows, self.events)
+        self.seq = other.seq;
+        self.rows.append(&mut other.rows);
+        self.events.append(&mut other.events);
+        self.tallies.append(&mut other.tallies);
+        self.dead.append(&mut other.dead);
+        self.fresh.extend(other.fresh);
     }
 }
 

@@ -103,8 +103,17 @@ impl<K> Serialize for Key<K> {
 
 impl<'de, K: KeyKind> Deserialize<'de> for Key<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom("not a key"))
+        struct KeyVisitor<K>(PhantomData<K>);
+        impl<K: KeyKind> de::Visitor<'_> for KeyVisitor<K> {
+            type Value = Key<K>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Key<K>, E> {
+                Key::parse(text).ok_or_else(|| E::custom("not a key"))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor(PhantomData))
     }
 }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use js_sys::{Promise, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
 use worker::{Delay, Env, Method, Request, RequestInit, Response};
 
 use super::objects::{GOLD_BINDING, GOLD_NAME, SHARD_BINDING, route, shard_name};
@@ -71,12 +73,29 @@ async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, CallErro
     response.json().await.map_err(|_| CallError::Unreachable)
 }
 
+async fn decoded<T: DeserializeOwned>(response: Response) -> Result<T, CallError> {
+    let response: web_sys::Response = response.into();
+    let bytes = whole(response.array_buffer()).await.ok_or(CallError::Unreachable)?;
+    fold::decode(&bytes).map_err(|_| CallError::Unreachable)
+}
+
+/// The bytes of a body that is read at once; spares the stream's reader.
+async fn whole(body: Result<Promise, JsValue>) -> Option<Vec<u8>> {
+    Some(Uint8Array::new(&JsFuture::from(body.ok()?).await.ok()?).to_vec())
+}
+
+/// The whole body of a request whose length is known to be bounded. `None` when it breaks off.
+pub async fn request_bytes(request: &web_sys::Request) -> Option<Vec<u8>> {
+    whole(request.array_buffer()).await
+}
+
 /// Makes events durable in a Shard. `message` is [`crate::protocol::AppendHeader`]'s.
 ///
 /// # Errors
 /// When the Shard did not acknowledge; the same message may be sent again.
-pub async fn append(env: &Env, shard: u32, message: &str) -> Result<AppendReply, CallError> {
-    json(call(env, Target::Shard(shard), route::APPEND, Some(message.into()), APPEND_MS_MAX).await?).await
+pub async fn append(env: &Env, shard: u32, message: &[u8]) -> Result<AppendReply, CallError> {
+    let body = Uint8Array::from(message).into();
+    decoded(call(env, Target::Shard(shard), route::APPEND, Some(body), APPEND_MS_MAX).await?).await
 }
 
 /// The answer of `GET /sage`.
@@ -121,9 +140,7 @@ pub async fn fault(env: &Env, shard: u32, mode: &str) -> Result<(), CallError> {
 
 pub(super) async fn pull(env: &Env, shard: u32, request: &PullRequest) -> Result<PullReply, CallError> {
     let body = bytes(request)?;
-    let mut response = call(env, Target::Shard(shard), route::PULL, Some(body), PULL_MS_MAX).await?;
-    let bytes = response.bytes().await.map_err(|_| CallError::Unreachable)?;
-    fold::decode(&bytes).map_err(|_| CallError::Unreachable)
+    decoded(call(env, Target::Shard(shard), route::PULL, Some(body), PULL_MS_MAX).await?).await
 }
 
 pub(super) async fn push(env: &Env, shard: u32, changes: &Changes) -> Result<u64, CallError> {
@@ -133,5 +150,5 @@ pub(super) async fn push(env: &Env, shard: u32, changes: &Changes) -> Result<u64
 
 fn bytes<T: serde::Serialize>(value: &T) -> Result<JsValue, CallError> {
     let bytes = fold::encode(value).map_err(|_| CallError::Unreachable)?;
-    Ok(js_sys::Uint8Array::from(bytes.as_slice()).into())
+    Ok(Uint8Array::from(bytes.as_slice()).into())
 }

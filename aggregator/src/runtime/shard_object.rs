@@ -1,19 +1,22 @@
 //! A Shard as an object.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use exporter::{Export, ShardNo};
+use futures_channel::oneshot;
 use schemas::{Clock, UtcMillis};
-use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
+use worker::{Delay, DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::objects::{BRONZE_BINDING, WorkerClock, route};
 use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
 use crate::fold;
-use crate::protocol::{Changes, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
+use crate::protocol::{AppendReply, Changes, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
 use crate::shard::{Shard as ShardState, ShardError};
+use crate::storage::StorageError;
 
 /// How long after a new event the Shard tells Gold and the lake, milliseconds.
 const ALARM_AFTER_MS: u64 = 45_000;
@@ -30,6 +33,10 @@ const NIGHTLY_DAY: &str = "nightly_day";
 const NUMBER: &str = "number";
 
 type Outcome<T> = std::result::Result<T, ShardError>;
+/// The Shard's state once it is open; empty again after an error of storage.
+type Slot = Rc<RefCell<Option<ShardState<Sql>>>>;
+/// Messages that wait to be written, and who waits for what became of them.
+type Waiting = Rc<RefCell<Vec<(Vec<u8>, oneshot::Sender<Outcome<AppendReply>>)>>>;
 
 /// The object that holds a partition of the people.
 #[durable_object(alarm)]
@@ -37,7 +44,8 @@ pub struct Shard {
     state: State,
     env: Env,
     sql: RefCell<Option<Sql>>,
-    shard: RefCell<Option<ShardState<Sql>>>,
+    shard: Slot,
+    waiting: Waiting,
     alarm_set: Cell<bool>,
     gold_holds: Cell<Option<u64>>,
     lake_error: RefCell<Option<String>>,
@@ -53,7 +61,8 @@ impl DurableObject for Shard {
             state,
             env,
             sql: RefCell::default(),
-            shard: RefCell::default(),
+            shard: Slot::default(),
+            waiting: Waiting::default(),
             alarm_set: Cell::new(false),
             gold_holds: Cell::new(None),
             lake_error: RefCell::default(),
@@ -70,12 +79,17 @@ impl DurableObject for Shard {
         let Some(number) = number else { return Response::error("malformed", 400) };
         match url.path() {
             route::APPEND => {
-                let message = request.text().await?;
-                let reply = self.with(|shard| shard.append(&message, WorkerClock.now()));
+                let Some(message) = call::request_bytes(request.inner()).await else {
+                    return Response::error("the message broke off", 400);
+                };
+                let reply = self.append(message).await;
                 if reply.is_ok() {
                     self.wake_in(ALARM_AFTER_MS, number).await?;
                 }
-                reply_json(reply)
+                match reply.and_then(|reply| Ok(fold::encode(&reply)?)) {
+                    Ok(bytes) => Response::from_bytes(bytes),
+                    Err(error) => failed(&error),
+                }
             }
             route::PULL => {
                 let Ok(ask) = fold::decode::<PullRequest>(&request.bytes().await?) else {
@@ -122,19 +136,23 @@ impl Shard {
         slot.clone().ok_or(ShardError::Malformed("no storage"))
     }
 
-    /// Runs `work` on the Shard's state; after an error of storage it is opened anew.
     fn with<T>(&self, work: impl FnOnce(&mut ShardState<Sql>) -> Outcome<T>) -> Outcome<T> {
-        let sql = self.sql()?;
-        let mut slot = self.shard.borrow_mut();
-        let mut shard = match slot.take() {
-            Some(shard) => shard,
-            None => ShardState::open(sql, WorkerClock.now())?,
-        };
-        let result = work(&mut shard);
-        if !matches!(result, Err(ShardError::Storage(_) | ShardError::Codec(_))) {
-            *slot = Some(shard);
+        on_shard(&self.shard, self.sql()?, work)
+    }
+
+    /// Appends together with all other messages that are there in this turn of the event loop: one write, one commit. The
+    /// write is the object's own task, so that no message waits for a request that may go away.
+    async fn append(&self, message: Vec<u8>) -> Outcome<AppendReply> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting.borrow_mut().push((message, answer));
+        if self.waiting.borrow().len() == 1 {
+            let (shard, waiting, sql) = (self.shard.clone(), self.waiting.clone(), self.sql()?);
+            self.state.wait_until(async move {
+                Delay::from(Duration::ZERO).await;
+                write_together(&shard, &waiting, sql);
+            });
         }
-        result
+        answered.await.unwrap_or(Err(ShardError::Storage(StorageError("write was given up"))))
     }
 
     async fn wake_in(&self, ms: u64, number: u16) -> Result<()> {
@@ -247,6 +265,30 @@ impl Shard {
         if self.hangs.get() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Runs `work` on the Shard's state; after an error of storage it is opened anew.
+fn on_shard<T>(slot: &Slot, sql: Sql, work: impl FnOnce(&mut ShardState<Sql>) -> Outcome<T>) -> Outcome<T> {
+    let mut slot = slot.borrow_mut();
+    let mut shard = match slot.take() {
+        Some(shard) => shard,
+        None => ShardState::open(sql, WorkerClock.now())?,
+    };
+    let result = work(&mut shard);
+    if !matches!(result, Err(ShardError::Storage(_) | ShardError::Codec(_))) {
+        *slot = Some(shard);
+    }
+    result
+}
+
+fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) {
+    let (messages, answers): (Vec<_>, Vec<_>) = waiting.take().into_iter().unzip();
+    let written = on_shard(slot, sql, |shard| shard.append(&messages, WorkerClock.now()));
+    let replies = written.unwrap_or_else(|error| vec![Err(error); answers.len()]);
+    for (answer, reply) in answers.into_iter().zip(replies) {
+        // Whoever asked may be gone.
+        let _ = answer.send(reply);
     }
 }
 

@@ -15,6 +15,10 @@ fn message(events: &[Event]) -> String {
     text
 }
 
+fn append(shard: &mut Shard<Memory>, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
+    shard.append(&[message.as_bytes().to_vec()], now).map(|mut replies| replies.remove(0))?
+}
+
 fn total(shard: &Shard<Memory>) -> (u64, NanoUsd, Tally) {
     let mut turns = 0;
     let mut spent = NanoUsd::ZERO;
@@ -42,14 +46,41 @@ fn an_event_counts_once_however_often_it_is_sent() {
     let mut shard = Shard::open(Memory::default(), NOW).unwrap();
     let events = [turn(1, Some(1), Some(1), NOW.0, Some(5), 0), turn(2, Some(2), Some(1), NOW.0, Some(7), 0)];
     assert_eq!(
-        shard.append(&message(&events), NOW).unwrap(),
+        append(&mut shard, &message(&events), NOW).unwrap(),
         AppendReply { stored: 2, duplicate: 0, dead_lettered: 0 }
     );
     let twice = [events[1].clone(), events[0].clone(), events[1].clone()];
-    assert_eq!(shard.append(&message(&twice), NOW).unwrap(), AppendReply { stored: 0, duplicate: 3, dead_lettered: 0 });
+    assert_eq!(
+        append(&mut shard, &message(&twice), NOW).unwrap(),
+        AppendReply { stored: 0, duplicate: 3, dead_lettered: 0 }
+    );
     let (turns, spent, tally) = total(&shard);
     assert_eq!((turns, spent), (2, NanoUsd(12)));
     assert_eq!((tally.received(), tally.stored, tally.duplicate), (5, 2, 3));
+}
+
+#[test]
+fn messages_that_are_written_together_count_as_if_they_came_one_by_one() {
+    let storage = Memory::default();
+    let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+    let event = |n: u128| turn(n, Some(1), Some(1), NOW.0, Some(5), 0);
+    let messages = [
+        message(&[event(1), event(2)]),
+        "nonsense".into(),
+        message(&[event(2), event(3)]),
+        message(&[event(4)]).replace("\"events\":1", "\"events\":2"),
+        message(&[]),
+        message(&[event(4), event(4)]),
+    ];
+    let messages: Vec<Vec<u8>> = messages.into_iter().map(String::into_bytes).collect();
+    let replies = shard.append(&messages, NOW).unwrap();
+    let counts: Vec<_> = replies.iter().map(|reply| reply.map(|r| (r.stored, r.duplicate)).ok()).collect();
+    assert_eq!(counts, [Some((2, 0)), None, Some((1, 1)), None, Some((0, 0)), Some((1, 1))]);
+    let (turns, spent, tally) = total(&shard);
+    assert_eq!((turns, spent, tally.stored, tally.duplicate), (4, NanoUsd(20), 4, 2));
+    let seqs: Vec<u64> = storage.rows_after(0, usize::MAX).unwrap().iter().map(|row| row.seq).collect();
+    assert_eq!(seqs, [1, 2, 3]);
+    assert_eq!(total(&Shard::open(storage, NOW).unwrap()), total(&shard));
 }
 
 #[test]
@@ -65,10 +96,10 @@ fn a_malformed_append_changes_nothing() {
         &good.replace("\"events\":1", "\"events\":2"),
         &good.replace("\"dead_letters\":0", "\"dead_letters\":1"),
     ] {
-        assert!(matches!(shard.append(bad, NOW), Err(ShardError::Malformed(_))), "{bad}");
+        assert!(matches!(append(&mut shard, bad, NOW), Err(ShardError::Malformed(_))), "{bad}");
     }
     assert_eq!(storage.last().unwrap().0, 0);
-    assert_eq!(shard.append(&good, NOW).unwrap().stored, 1);
+    assert_eq!(append(&mut shard, &good, NOW).unwrap().stored, 1);
 }
 
 #[test]
@@ -78,8 +109,8 @@ fn dead_letters_are_kept_once_and_balance() {
     let letter =
         r#"{"digest":"00112233aabbccdd","code":"unknown_field","field":"x","detail":"d","kind":"turn","outline":{}}"#;
     let text = format!("{{\"events\":0,\"dead_letters\":1,\"dropped\":{{\"capture_overflow\":4}}}}\n{letter}\n");
-    assert_eq!(shard.append(&text, NOW).unwrap().dead_lettered, 1);
-    assert_eq!(shard.append(&text, NOW).unwrap(), AppendReply { stored: 0, duplicate: 1, dead_lettered: 0 });
+    assert_eq!(append(&mut shard, &text, NOW).unwrap().dead_lettered, 1);
+    assert_eq!(append(&mut shard, &text, NOW).unwrap(), AppendReply { stored: 0, duplicate: 1, dead_lettered: 0 });
     assert_eq!(storage.dead_letters().len(), 1);
     let (_, _, tally) = total(&shard);
     assert_eq!((tally.received(), tally.dropped_total(), tally.dead_lettered, tally.duplicate), (10, 8, 1, 1));
@@ -93,7 +124,7 @@ fn a_large_append_is_cut_into_rows_that_storage_can_hold() {
     let mut shard = Shard::open(storage.clone(), NOW).unwrap();
     let events: Vec<Event> =
         (0..6_000).map(|i| turn(i + 1, Some((i % 250) as u8), Some(1), NOW.0, Some(1), 0)).collect();
-    assert_eq!(shard.append(&message(&events), NOW).unwrap().stored, 6_000);
+    assert_eq!(append(&mut shard, &message(&events), NOW).unwrap().stored, 6_000);
     let rows = storage.rows_after(0, usize::MAX).unwrap();
     assert!(rows.len() > 1 && rows.iter().all(|row| row.events.len() <= ROW_BYTES_MAX));
     assert_eq!(total(&Shard::open(storage, NOW).unwrap()), total(&shard));
@@ -117,7 +148,7 @@ proptest! {
             let (nth, after, checkpoint) = faults.next().unwrap();
             storage.fail(nth, if after { Fault::After } else { Fault::Before });
             let now = NOW.plus_ms(i as i64 * 40_000);
-            while shard.append(&message(chunk), now).is_err() {
+            while append(&mut shard, &message(chunk), now).is_err() {
                 shard = Shard::open(storage.clone(), now).unwrap();
             }
             if checkpoint && shard.checkpoint(true).is_err() {
@@ -141,7 +172,7 @@ proptest! {
     #[test]
     fn active_users_are_distinct_people(events in history(120), from in 0i32..9, len in 1i32..6) {
         let mut shard = Shard::open(Memory::default(), NOW).unwrap();
-        shard.append(&message(&events), NOW).unwrap();
+        append(&mut shard, &message(&events), NOW).unwrap();
         let first_day = UtcDay::of(UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap()).0;
         let civil = |day: i32| crate::protocol::CivilDay {
             date: day.to_string(),

@@ -67,11 +67,11 @@ impl ShardBatch {
         }
     }
 
-    /// The message to the Shard.
+    /// The message to the Shard, UTF-8.
     #[must_use]
-    pub fn message(&self) -> String {
-        let header = serde_json::to_string(&self.header).unwrap_or_default();
-        [header.as_str(), "\n", &self.events, &self.dead_letters].concat()
+    pub fn message(&self) -> Vec<u8> {
+        let header = serde_json::to_vec(&self.header).unwrap_or_default();
+        [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes()].concat()
     }
 }
 
@@ -88,9 +88,16 @@ pub struct EventError {
 
 /// Reads, scrubs and prices events and sorts them by Shard. Those that can't be read become dead letters.
 #[must_use]
-pub fn take_in(texts: &[String], sender: Sender, keys: &Keyring, shards: u32, now: UtcMillis) -> Batch {
-    let mut batch = Batch { received: texts.len(), ..Batch::default() };
-    for (index, text) in texts.iter().enumerate() {
+pub fn take_in<'a>(
+    texts: impl Iterator<Item = &'a str>,
+    sender: Sender,
+    keys: &Keyring,
+    shards: u32,
+    now: UtcMillis,
+) -> Batch {
+    let mut batch = Batch::default();
+    for (index, text) in texts.enumerate() {
+        batch.received += 1;
         let event = match read(text, sender)
             .map_err(Refused::from)
             .and_then(|wire| scrub(wire, text, sender.source, keys, now))
@@ -231,11 +238,17 @@ mod tests {
 
     fn batch(texts: &[String], source: Source, opted_out: bool) -> Batch {
         let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
-        take_in(texts, Sender { source, opted_out }, &keys, 1, UtcMillis::parse_rfc3339(NOW).unwrap())
+        take_in(
+            texts.iter().map(String::as_str),
+            Sender { source, opted_out },
+            &keys,
+            1,
+            UtcMillis::parse_rfc3339(NOW).unwrap(),
+        )
     }
 
     fn message(batch: &Batch) -> String {
-        batch.shards.values().map(ShardBatch::message).collect()
+        batch.shards.values().map(|own| String::from_utf8(own.message()).unwrap()).collect()
     }
 
     #[test]

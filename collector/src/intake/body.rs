@@ -1,6 +1,7 @@
 //! From the bytes of a request to the texts of its events.
 
 use std::io::Read;
+use std::ops::Range;
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -16,6 +17,32 @@ pub const EVENTS_MAX: usize = 10_000;
 /// Most bytes of one event.
 pub const EVENT_BYTES_MAX: usize = 64 << 10;
 
+/// The texts of the events of a body, in order, as parts of one string.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Texts {
+    body: String,
+    spans: Vec<Range<usize>>,
+}
+
+impl Texts {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// None at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Each event's text.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.spans.iter().map(|span| self.body.get(span.clone()).unwrap_or_default())
+    }
+}
+
 /// The texts of the events in a body, one each, in order: a JSON object, an array of objects, or NDJSON (also where the
 /// content type says JSON). A line of NDJSON may be broken; a JSON array may not.
 ///
@@ -23,39 +50,45 @@ pub const EVENT_BYTES_MAX: usize = 64 << 10;
 ///
 /// # Errors
 /// 413 over a limit, 415 for another content type or encoding, 400 for what can't be parsed.
-pub fn read(body: Vec<u8>, content_type: Option<&str>, content_encoding: Option<&str>) -> Result<Vec<String>, Problem> {
+pub fn read(body: Vec<u8>, content_type: Option<&str>, content_encoding: Option<&str>) -> Result<Texts, Problem> {
     let lines = is_ndjson(content_type)?;
     if body.len() > BODY_BYTES_MAX {
         return Err(too_large("the body is larger than 1 MiB; send smaller batches, or gzip"));
     }
     let bytes = inflate(body, content_encoding)?;
-    let text = String::from_utf8(bytes).map_err(|_| not_parseable("the body is not UTF-8"))?;
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
+    let body = String::from_utf8(bytes).map_err(|_| not_parseable("the body is not UTF-8"))?;
+    let text = body.trim();
+    if text.is_empty() {
         return Err(not_parseable("the body is empty; send one event, an array of events or one event a line"));
     }
-    let events = if lines {
-        split_lines(trimmed)
-    } else if trimmed.starts_with('[') {
-        let items: Vec<&RawValue> = serde_json::from_str(trimmed).map_err(|error| {
+    let events: Vec<&str> = if lines {
+        split_lines(text)
+    } else if text.starts_with('[') {
+        let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
             not_parseable(format!("the array is not JSON at line {}, column {}", error.line(), error.column()))
         })?;
-        items.into_iter().map(|item| item.get().to_owned()).collect()
-    } else if serde_json::from_str::<&RawValue>(trimmed).is_ok() {
-        vec![trimmed.to_owned()]
-    } else if trimmed.starts_with('{') && trimmed.contains('\n') {
-        split_lines(trimmed)
+        items.into_iter().map(RawValue::get).collect()
+    } else if serde_json::from_str::<&RawValue>(text).is_ok() {
+        vec![text]
+    } else if text.starts_with('{') && text.contains('\n') {
+        split_lines(text)
     } else {
         return Err(not_parseable("the body is not JSON; send one event, an array of events or one event a line"));
     };
     if events.len() > EVENTS_MAX {
         return Err(too_large("there are more than 10000 events; send smaller batches"));
     }
-    Ok(events)
+    let start = body.as_ptr() as usize;
+    let span = |event: &str| {
+        let at = event.as_ptr() as usize - start;
+        at..at + event.len()
+    };
+    let spans = events.into_iter().map(span).collect();
+    Ok(Texts { body, spans })
 }
 
-fn split_lines(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+fn split_lines(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }
 
 /// `text/plain` is what `navigator.sendBeacon` sends.
@@ -116,7 +149,11 @@ mod tests {
     }
 
     fn texts(body: &str, content_type: &str) -> Vec<String> {
-        read(body.into(), Some(content_type), None).unwrap()
+        owned(&read(body.into(), Some(content_type), None).unwrap())
+    }
+
+    fn owned(texts: &Texts) -> Vec<String> {
+        texts.iter().map(str::to_owned).collect()
     }
 
     #[test]
@@ -129,7 +166,7 @@ mod tests {
             [r#"{"a":1}"#, "{broken", r#"{"b":2}"#]
         );
         assert_eq!(texts("{\"a\":1}\n{\"b\":2}\n", "application/json"), [r#"{"a":1}"#, r#"{"b":2}"#]);
-        assert_eq!(read(gzip(b"{\"a\":1}"), None, Some("gzip")).unwrap(), [r#"{"a":1}"#]);
+        assert_eq!(owned(&read(gzip(b"{\"a\":1}"), None, Some("gzip")).unwrap()), [r#"{"a":1}"#]);
     }
 
     #[test]

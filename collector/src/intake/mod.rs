@@ -5,5 +5,5 @@ mod body;
 mod problem;
 
 pub use batch::{Batch, EventError, IntakeReply, Sender, ShardBatch, take_in};
-pub use body::{BODY_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_MAX, INFLATED_BYTES_MAX, read};
+pub use body::{BODY_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_MAX, INFLATED_BYTES_MAX, Texts, read};
 pub use problem::Problem;

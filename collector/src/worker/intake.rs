@@ -64,7 +64,7 @@ async fn take(
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length")).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
-    let batch = intake::take_in(&texts, sender, keyring, isolate.shards, pass::now());
+    let batch = intake::take_in(texts.iter(), sender, keyring, isolate.shards, pass::now());
     let appends =
         batch.shards.iter().map(async |(shard, own)| (*shard, runtime::append(env, *shard, &own.message()).await));
     let mut replies = Vec::new();
@@ -93,10 +93,10 @@ async fn read_bounded(
     if length.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
-    let mut request = worker::Request::from(request);
     if length.is_some() {
-        return request.bytes().await.map_err(|_| unreadable());
+        return runtime::request_bytes(&request).await.ok_or_else(unreadable);
     }
+    let mut request = worker::Request::from(request);
     let mut body = Vec::new();
     let Ok(mut stream) = request.stream() else { return Ok(body) };
     while let Some(chunk) = stream.next().await {
