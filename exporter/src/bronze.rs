@@ -10,7 +10,7 @@ use crate::error::ExportError;
 use crate::export::Export;
 use crate::ledger::{self, Change, Ledger};
 use crate::log::{LogRange, LogRow, LogSource, for_each_row};
-use crate::nightly::NightlyState;
+use crate::nightly::{NightlyState, may_trim_before};
 use crate::object_store::{Object, ObjectStore, Sha256, Stands, publish_once};
 use crate::partition::{Hour, part_key};
 
@@ -126,13 +126,13 @@ pub(crate) fn give_up_plan(ledger: &impl Ledger, closed: u64) -> Result<Vec<Chan
     }
 }
 
-/// Log rows up to this `seq` are in the lake, as NDJSON or as Parquet, or on their way to Parquet. 0 when none are.
+/// Log rows up to this `seq` stand in the lake, as NDJSON or as Parquet. 0 when none do.
 ///
 /// # Errors
 /// [`ExportError`] when the ledger is not readable.
 pub fn exported_to(ledger: &impl Ledger) -> Result<u64, ExportError> {
     let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
-    Ok(state.after.max(closed_seq(ledger)?))
+    Ok(state.after.max(may_trim_before(ledger)?))
 }
 
 fn closed_seq(ledger: &impl Ledger) -> Result<u64, ExportError> {
@@ -271,6 +271,19 @@ mod tests {
             assert!(matches!(publish(&log, &ledger, &store), Err(ExportError::Bug(_))));
             assert_eq!(store.body(key).unwrap(), b"other");
         }
+    }
+
+    #[test]
+    fn what_was_never_written_is_not_said_to_be_in_the_lake() {
+        let world = std::rc::Rc::default();
+        let (log, ledger, store) = (MemoryLog::default(), MemoryLedger::new(&world), MemoryStore::new(&world));
+        let export = Export::of(ShardNo(0));
+        log.append(UtcMillis(AT), &["{\"id\":\"a\"}"]);
+        let before = UtcMillis(AT + 1);
+        world.refuse(usize::MAX);
+        assert!(publish(&log, &ledger, &store).is_err());
+        assert!(crate::memory::block_on(crate::nightly(&export, &log, &ledger, &store, before)).is_err());
+        assert_eq!(exported_to(&ledger), Ok(0));
     }
 
     #[test]

@@ -94,11 +94,67 @@ pub fn admin(facts: &Facts<'_>) -> Value {
         };
         panels.insert(panel.name().into(), content);
     }
+    let mut panels = Value::Object(panels);
+    let silent: Vec<usize> =
+        facts.shards.iter().enumerate().filter(|(_, health)| health.is_none()).map(|(number, _)| number).collect();
+    if !silent.is_empty() {
+        mark_incomplete(&mut panels);
+    }
     json!({
         "from": civil::local_rfc3339(tz, query.window.from.start()),
         "to": civil::local_rfc3339(tz, query.window.to.start()),
         "tz": query.tz,
         "generated_at": query.now.to_rfc3339(),
+        "unreachable_shards": silent,
         "panels": panels,
     })
+}
+
+/// Of a Shard that does not answer Gold may not know the newest events: no counter is exact then.
+fn mark_incomplete(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(exact) = members.get_mut("exact") {
+                *exact = Value::Bool(false);
+            }
+            members.values_mut().for_each(mark_incomplete);
+        }
+        Value::Array(items) => items.iter_mut().for_each(mark_incomplete),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+    impl Counted for Nothing {
+        fn range(&self, _: Bucket15, _: Bucket15) -> Bucket {
+            Bucket::default()
+        }
+        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
+            Vec::new()
+        }
+    }
+
+    fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
+        let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
+        let window = civil::window(chrono_tz::UTC, now.plus_ms(-3_600_000), now);
+        let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now };
+        let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
+        admin(&Facts { query: &query, counted: &Nothing, people, shards })
+    }
+
+    #[test]
+    fn a_silent_shard_makes_no_number_look_exact() {
+        let answer = ask(vec![Some(ShardHealth::default()), None]);
+        assert_eq!(answer["unreachable_shards"], json!([1]));
+        assert_eq!(answer["panels"]["cost"]["spend"]["exact"], json!(false));
+        assert_eq!(answer["panels"]["usage"]["users"]["hidden"], json!("shard_unreachable"));
+        assert!(!answer.to_string().contains("\"exact\":true"));
+        let whole = ask(vec![Some(ShardHealth::default())]);
+        assert_eq!(whole["panels"]["cost"]["spend"]["exact"], json!(true));
+        assert_eq!(whole["panels"]["usage"]["users"]["value"], json!(0));
+    }
 }

@@ -66,7 +66,14 @@ fn quarter_json(facts: &QuarterFacts, now: UtcMillis) -> Value {
         }
     };
     let safety = &facts.counters.safety;
-    let incidents = |severity| safety.incidents.get(&severity).copied().unwrap_or(0);
+    // Outages are facts about the service, not about people.
+    let incidents = |severity| match facts.users {
+        None => Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0),
+        Some(_) => {
+            let n = safety.incidents.get(&severity).copied().unwrap_or(0);
+            Metric::exact(n, Unit::Count, n)
+        }
+    };
     json!({
         "quarter": facts.quarter.to_string(),
         "from": facts.quarter.start().utc_date().to_string(),
@@ -79,11 +86,7 @@ fn quarter_json(facts: &QuarterFacts, now: UtcMillis) -> Value {
             "flagged": metric(Some(count_of(safety, CrisisEvent::Flagged))),
             "referrals": metric(Some(count_of(safety, CrisisEvent::Referral))),
         },
-        // Outages are facts about the service, not about people.
-        "incidents": {
-            "p0": Metric::exact(incidents(IncidentSeverity::P0), Unit::Count, incidents(IncidentSeverity::P0)),
-            "p1": Metric::exact(incidents(IncidentSeverity::P1), Unit::Count, incidents(IncidentSeverity::P1)),
-        },
+        "incidents": { "p0": incidents(IncidentSeverity::P0), "p1": incidents(IncidentSeverity::P1) },
     })
 }
 

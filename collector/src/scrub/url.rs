@@ -5,19 +5,65 @@ pub const SEGMENTS_MAX: usize = 8;
 /// Most characters of a segment that is kept as it is.
 pub const SEGMENT_CHARS_MAX: usize = 40;
 
+/// Segments after which the next one names a person, unless it is one of [`PAGES`].
+const PEOPLE: [&str; 24] = [
+    "u",
+    "user",
+    "users",
+    "people",
+    "person",
+    "persons",
+    "profile",
+    "profiles",
+    "member",
+    "members",
+    "account",
+    "accounts",
+    "customer",
+    "customers",
+    "client",
+    "clients",
+    "patient",
+    "patients",
+    "contact",
+    "contacts",
+    "author",
+    "authors",
+    "friend",
+    "friends",
+];
+/// Pages that stand where a person's name may.
+const PAGES: [&str; 12] = [
+    "me",
+    "self",
+    "new",
+    "edit",
+    "list",
+    "search",
+    "settings",
+    "login",
+    "logout",
+    "register",
+    "password",
+    "preferences",
+];
+
 /// The route template of a URL or path: no query, no fragment, every segment that may name something or someone replaced
 /// by `:id`. What stays are segments of ASCII letters, hyphens and underscores and versions such as `v2`.
 #[must_use]
 pub fn route(url: &str) -> String {
     let path = path_of(url);
     let mut template = String::new();
+    let mut names_someone = false;
     for (depth, segment) in path.split('/').filter(|segment| !segment.is_empty()).enumerate() {
         if depth == SEGMENTS_MAX {
             template.push_str("/:rest");
             break;
         }
         template.push('/');
-        template.push_str(if is_word(segment) { segment } else { ":id" });
+        let word = is_word(segment) && (!names_someone || PAGES.contains(&segment));
+        template.push_str(if word { segment } else { ":id" });
+        names_someone = PEOPLE.iter().any(|people| segment.eq_ignore_ascii_case(people));
     }
     if template.is_empty() { "/".into() } else { template }
 }
@@ -121,6 +167,9 @@ mod tests {
             ("//double//slash", "/double/slash"),
             ("/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/:rest"),
             ("/key/BCDFGHJKLMNPQRST", "/key/:id"),
+            ("/users/Tolvaniker/posts", "/users/:id/posts"),
+            ("/users/me", "/users/me"),
+            ("/Profile/priya", "/Profile/:id"),
             ("/sign-in/forgot_password", "/sign-in/forgot_password"),
         ];
         for (url, template) in cases {
