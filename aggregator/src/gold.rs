@@ -154,15 +154,21 @@ mod tests {
     use schemas::Event;
 
     #[derive(Default)]
-    struct Disk(RefCell<(BTreeMap<(i32, u32), Vec<u8>>, BTreeMap<u32, u64>)>);
+    struct Tables {
+        days: BTreeMap<(i32, u32), Vec<u8>>,
+        upto: BTreeMap<u32, u64>,
+    }
+
+    #[derive(Default)]
+    struct Disk(RefCell<Tables>);
 
     impl GoldStorage for &Disk {
         fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
             let mut disk = self.0.borrow_mut();
             days.iter().for_each(|row| {
-                disk.0.insert((row.day.0, row.shard), row.bytes.clone());
+                disk.days.insert((row.day.0, row.shard), row.bytes.clone());
             });
-            disk.1.insert(shard, upto);
+            disk.upto.insert(shard, upto);
             Ok(())
         }
         fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
@@ -172,7 +178,7 @@ mod tests {
                 day: UtcDay(*day),
                 bytes: bytes.clone(),
             };
-            Ok((disk.0.iter().map(row).collect(), disk.1.clone()))
+            Ok((disk.days.iter().map(row).collect(), disk.upto.clone()))
         }
     }
 

@@ -115,11 +115,14 @@ impl DurableObject for Shard {
         // Armed anew before anything can fail; a run that has nothing left to do takes it back.
         self.alarm_set.set(true);
         self.state.storage().set_alarm(Duration::from_millis(ALARM_AFTER_MS)).await?;
+        let began_at = self.position();
         match self.round().await {
             Ok(true) => self.state.storage().set_alarm(Duration::from_millis(ALARM_AGAIN_MS)).await?,
+            // What came in meanwhile has set no alarm of its own.
+            Ok(false) if began_at != self.position() => {}
             Ok(false) => {
-                self.state.storage().delete_alarm().await?;
                 self.alarm_set.set(false);
+                self.state.storage().delete_alarm().await?;
             }
             Err(error) => worker::console_warn!("shard: {error}; tried again in {ALARM_AFTER_MS} ms"),
         }
@@ -160,12 +163,7 @@ impl Shard {
             return Ok(());
         }
         // An object does not know its own name.
-        let keep = self.sql().and_then(|sql| {
-            Ok(if sql.kept(NUMBER)?.is_none() {
-                sql.keep(NUMBER, i64::from(number))?
-            })
-        });
-        keep.map_err(|error| worker::Error::from(error.to_string()))?;
+        self.remember(number).map_err(|error| worker::Error::from(error.to_string()))?;
         let storage = self.state.storage();
         // One that an earlier life of the object has set stays: restarts must not put it off.
         let set = match storage.get_alarm().await {
@@ -174,6 +172,18 @@ impl Shard {
         };
         self.alarm_set.set(set.is_ok());
         set
+    }
+
+    fn position(&self) -> Option<u64> {
+        self.with(|shard| Ok(shard.seq())).ok()
+    }
+
+    fn remember(&self, number: u16) -> Outcome<()> {
+        let sql = self.sql()?;
+        if sql.kept(NUMBER)?.is_none() {
+            sql.keep(NUMBER, i64::from(number))?;
+        }
+        Ok(())
     }
 
     fn pull(&self, ask: &PullRequest) -> Outcome<PullReply> {
@@ -254,9 +264,10 @@ impl Shard {
         if let Some(mode) = url.path().strip_prefix(route::FAULT) {
             match mode {
                 "/panic" => {
-                    let nothing: Option<u8> = None;
-                    #[allow(clippy::unwrap_used)]
-                    nothing.unwrap();
+                    #[allow(clippy::panic)]
+                    {
+                        panic!("told to");
+                    }
                 }
                 "/hang" => self.hangs.set(true),
                 _ => {}

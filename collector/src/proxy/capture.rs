@@ -97,14 +97,23 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
     }
 }
 
-/// Request events of one isolate, on their way to a Shard.
+/// Request events of one isolate, on their way to a Shard. One lot is under way at a time.
+///
+/// A request's task can end before its time (the client is gone, the platform's limit is reached), so what it has promised
+/// to do holds for a while only; then the next request takes over.
 #[derive(Default)]
 pub struct Buffer {
     events: Vec<Event>,
     overflow: u64,
     unstored: u64,
-    flush_due: bool,
+    soon_until: UtcMillis,
+    sending_until: UtcMillis,
 }
+
+/// How much longer than [`FLUSH_AFTER_MS`] the one who waits is believed to be there, milliseconds.
+const SOON_GRACE_MS: i64 = 1_000;
+/// How long the one who sends is believed to be there: two calls of 5 s to a Shard, and some, milliseconds.
+const SENDING_MS_MAX: i64 = 12_000;
 
 /// What the one who added an event has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,34 +126,62 @@ pub enum Next {
     SendNow,
 }
 
+/// What is sent together.
+#[derive(Debug, Default, PartialEq)]
+pub struct Lot {
+    /// The events.
+    pub events: Vec<Event>,
+    /// Lost since the last lot because the buffer was full.
+    pub overflow: u64,
+    /// Lost since the last lot because no Shard took them.
+    pub unstored: u64,
+}
+
 impl Buffer {
     /// Adds an event; over [`BUFFER_MAX`] it is counted and let go.
-    pub fn add(&mut self, event: Event) -> Next {
+    pub fn add(&mut self, event: Event, now: UtcMillis) -> Next {
         if self.events.len() >= BUFFER_MAX {
             self.overflow += 1;
+        } else {
+            self.events.push(event);
+        }
+        if now < self.sending_until {
             return Next::Nothing;
         }
-        self.events.push(event);
-        if self.events.len() == FLUSH_AT {
-            Next::SendNow
-        } else if self.flush_due {
-            Next::Nothing
-        } else {
-            self.flush_due = true;
-            Next::SendSoon
+        if self.events.len() >= FLUSH_AT {
+            return Next::SendNow;
         }
+        if now < self.soon_until {
+            return Next::Nothing;
+        }
+        self.soon_until = now.plus_ms(FLUSH_AFTER_MS as i64 + SOON_GRACE_MS);
+        Next::SendSoon
     }
 
-    /// Takes everything: events, those lost to overflow, those that no Shard took.
-    pub fn take(&mut self) -> (Vec<Event>, u64, u64) {
-        self.flush_due = false;
-        (std::mem::take(&mut self.events), std::mem::take(&mut self.overflow), std::mem::take(&mut self.unstored))
+    /// Takes everything, to be sent; `None` while another lot is under way, or when there is nothing.
+    pub fn take(&mut self, now: UtcMillis) -> Option<Lot> {
+        if now < self.sending_until || self.events.is_empty() && self.overflow + self.unstored == 0 {
+            return None;
+        }
+        self.soon_until = UtcMillis::default();
+        self.sending_until = now.plus_ms(SENDING_MS_MAX);
+        Some(Lot {
+            events: std::mem::take(&mut self.events),
+            overflow: std::mem::take(&mut self.overflow),
+            unstored: std::mem::take(&mut self.unstored),
+        })
     }
 
-    /// A Shard did not answer: these events are lost, and the losses are told with the next batch.
-    pub fn lost(&mut self, events: u64, overflow: u64, unstored: u64) {
-        self.overflow += overflow;
-        self.unstored += unstored + events;
+    /// The lot is in a Shard's log.
+    pub fn sent(&mut self) {
+        self.sending_until = UtcMillis::default();
+    }
+
+    /// No Shard took the lot: its events are lost, and the losses are told with the next.
+    pub fn lost(&mut self, lot: &Lot) {
+        self.sent();
+        self.overflow += lot.overflow;
+        self.unstored += lot.unstored + lot.events.len() as u64;
     }
 }
 
@@ -200,23 +237,39 @@ mod tests {
     #[test]
     fn a_page_of_fifty_assets_is_one_batch() {
         let mut buffer = Buffer::default();
-        let event = request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1));
-        let next: Vec<Next> = (0..50).map(|_| buffer.add(event.clone())).collect();
+        let (event, now) = (request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1)), UtcMillis(5_000));
+        let next: Vec<Next> = (0..50).map(|_| buffer.add(event.clone(), now)).collect();
         assert_eq!(next[0], Next::SendSoon);
         assert!(next[1..].iter().all(|next| *next == Next::Nothing));
-        assert_eq!(buffer.take().0.len(), 50);
-        assert_eq!(buffer.add(event), Next::SendSoon);
+        assert_eq!(buffer.take(now).unwrap().events.len(), 50);
+        buffer.sent();
+        assert_eq!(buffer.take(now), None);
+        assert_eq!(buffer.add(event, now), Next::SendSoon);
     }
 
     #[test]
-    fn the_buffer_is_bounded_and_losses_are_counted() {
+    fn one_lot_is_under_way_at_a_time_and_losses_are_counted() {
         let mut buffer = Buffer::default();
-        let event = request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1));
-        let urgent = (0..BUFFER_MAX + 5).filter(|_| buffer.add(event.clone()) == Next::SendNow).count();
-        assert_eq!(urgent, 1);
-        let (events, overflow, unstored) = buffer.take();
-        assert_eq!((events.len(), overflow, unstored), (BUFFER_MAX, 5, 0));
-        buffer.lost(events.len() as u64, overflow, unstored);
-        assert_eq!(buffer.take(), (vec![], 5, BUFFER_MAX as u64));
+        let (event, now) = (request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1)), UtcMillis(5_000));
+        let next: Vec<Next> = (0..FLUSH_AT).map(|_| buffer.add(event.clone(), now)).collect();
+        assert_eq!(next[FLUSH_AT - 1], Next::SendNow);
+        let lot = buffer.take(now).unwrap();
+        assert!((0..BUFFER_MAX + 5).all(|_| buffer.add(event.clone(), now) == Next::Nothing));
+        assert_eq!(buffer.take(now), None);
+        buffer.lost(&lot);
+        let next = buffer.take(now).unwrap();
+        assert_eq!((next.events.len(), next.overflow, next.unstored), (BUFFER_MAX, 5, FLUSH_AT as u64));
+    }
+
+    #[test]
+    fn a_task_that_ended_before_its_time_is_not_waited_for() {
+        let mut buffer = Buffer::default();
+        let (event, now) = (request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1)), UtcMillis(5_000));
+        assert_eq!(buffer.add(event.clone(), now), Next::SendSoon);
+        assert_eq!(buffer.add(event.clone(), now.plus_ms(1_900)), Next::Nothing);
+        assert_eq!(buffer.add(event.clone(), now.plus_ms(2_000)), Next::SendSoon);
+        assert_eq!(buffer.take(now).unwrap().events.len(), 3);
+        assert_eq!(buffer.add(event.clone(), now.plus_ms(11_999)), Next::Nothing);
+        assert_eq!(buffer.add(event, now.plus_ms(12_000)), Next::SendSoon);
     }
 }

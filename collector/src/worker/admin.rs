@@ -63,7 +63,9 @@ async fn answer(
     let panel = query.panels.first().map_or("", |panel| panel.name());
     Ok(match format {
         query::Format::Json => ("application/json", answer.to_string()),
-        query::Format::Csv => ("text/csv; charset=utf-8", csv::panel(&answer["panels"][panel])),
+        query::Format::Csv => {
+            ("text/csv; charset=utf-8", csv::panel(answer.pointer(&format!("/panels/{panel}")).unwrap_or_default()))
+        }
     })
 }
 

@@ -117,7 +117,7 @@ fn capture(
     let country = country.ok().as_ref().and_then(JsValue::as_string);
     let head = Head { url, method: &method, headers, country: country.as_deref() };
     let id = isolate.event_ids.borrow_mut().next(isolate.capture_shard, isolate.shards);
-    let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id));
+    let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id), outcome.answered);
     if next == Next::Nothing {
         return;
     }
@@ -130,27 +130,32 @@ fn capture(
     });
 }
 
-/// Sends the buffer to the isolate's Shard. Tried twice; then its events are lost, and the loss is told with the next batch.
+/// Sends what the buffer holds to the isolate's Shard, lot after lot. A lot is tried twice; then its events are lost, and the
+/// loss is told with the next.
 async fn send(env: &Env, isolate: &Isolate) {
-    let (events, overflow, unstored) = isolate.buffer.borrow_mut().take();
-    if events.is_empty() && overflow + unstored == 0 {
-        return;
-    }
-    let mut batch = ShardBatch::default();
-    events.iter().for_each(|event| batch.push(event));
-    for (reason, count) in [(DropReason::CaptureOverflow, overflow), (DropReason::CaptureUnstored, unstored)] {
-        if count > 0 {
-            batch.header.dropped.insert(reason, count);
+    loop {
+        let Some(lot) = isolate.buffer.borrow_mut().take(now()) else { return };
+        let mut batch = ShardBatch::default();
+        lot.events.iter().for_each(|event| batch.push(event));
+        for (reason, count) in
+            [(DropReason::CaptureOverflow, lot.overflow), (DropReason::CaptureUnstored, lot.unstored)]
+        {
+            if count > 0 {
+                batch.header.dropped.insert(reason, count);
+            }
         }
-    }
-    let message = batch.message();
-    for _ in 0..2 {
-        if runtime::append(env, isolate.capture_shard, &message).await.is_ok() {
+        let message = batch.message();
+        let mut answer = runtime::append(env, isolate.capture_shard, &message).await;
+        if answer.is_err() {
+            answer = runtime::append(env, isolate.capture_shard, &message).await;
+        }
+        if let Err(error) = answer {
+            worker::console_warn!("{} request events lost: shard {} {error}", lot.events.len(), isolate.capture_shard);
+            isolate.buffer.borrow_mut().lost(&lot);
             return;
         }
+        isolate.buffer.borrow_mut().sent();
     }
-    worker::console_warn!("{} request events lost: shard {} did not take them", events.len(), isolate.capture_shard);
-    isolate.buffer.borrow_mut().lost(events.len() as u64, overflow, unstored);
 }
 
 /// The present instant, for handlers that have no clock of their own.
