@@ -4,34 +4,14 @@ use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
 use schemas::UtcMillis;
-use serde::{Deserialize, Serialize};
 
 use crate::error::ExportError;
 use crate::export::Export;
-use crate::ledger::{self, Change, Ledger};
+use crate::ledger::{self, Ledger};
 use crate::log::{LogRange, LogRow, LogSource, for_each_row};
-use crate::nightly::{NightlyState, may_trim_before};
 use crate::object_store::{Object, ObjectStore, Sha256, Stands, publish_once};
 use crate::partition::{Hour, part_key};
-
-/// A Bronze NDJSON part: consecutive log rows of one receive-hour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    /// Key of the object.
-    pub key: String,
-    /// Receive-hour of all its rows.
-    pub hour: Hour,
-    /// First log row.
-    pub first_seq: u64,
-    /// Last log row.
-    pub last_seq: u64,
-    /// Events, one line each.
-    pub rows: u64,
-    /// Length of the object.
-    pub bytes: u64,
-    /// Digest of the object.
-    pub sha256: Sha256,
-}
+use crate::records::{self, BronzeState, Part, closed_seq, may_trim_before};
 
 /// What a call did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,15 +20,6 @@ pub struct BronzeReport {
     pub published: Option<Part>,
     /// Rows wait for another call.
     pub more: bool,
-}
-
-/// Ledger record: how far Bronze has come, and the part that is being published.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct BronzeState {
-    /// Log rows up to this one are in parts.
-    pub(crate) after: u64,
-    /// Recorded before the object is put, so that a second try makes the very same object although rows have come in.
-    pub(crate) plan: Option<Part>,
 }
 
 /// Publishes the next part: log rows of one receive-hour, at most [`crate::Limits::part_raw_bytes_max`] of them.
@@ -64,7 +35,7 @@ pub async fn publish_bronze(
     ledger: &impl Ledger,
     store: &impl ObjectStore,
 ) -> Result<BronzeReport, ExportError> {
-    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    let state: BronzeState = ledger::load(ledger, records::BRONZE)?;
     let (plan, built, body) = match state.plan {
         Some(plan) => {
             let (built, body) = rebuild(log, &plan)?;
@@ -75,7 +46,7 @@ pub async fn publish_bronze(
                 return Ok(BronzeReport::default());
             };
             let planned = BronzeState { after: state.after, plan: Some(built.clone()) };
-            ledger.commit(&[ledger::store(ledger::BRONZE, &planned)?])?;
+            ledger.commit(&[ledger::store(records::BRONZE, &planned)?])?;
             (built.clone(), built, body)
         }
     };
@@ -94,11 +65,11 @@ async fn finish(
     ledger: &impl Ledger,
     store: &impl ObjectStore,
 ) -> Result<BronzeReport, ExportError> {
-    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    let state: BronzeState = ledger::load(ledger, records::BRONZE)?;
     let closed = closed_seq(ledger)?;
     if state.plan.is_some_and(|plan| plan.key == part.key) {
         let done = BronzeState { after: part.last_seq, plan: None };
-        ledger.commit(&[ledger::store(ledger::BRONZE, &done)?, ledger::store(ledger::part_record(&part), &part)?])?;
+        ledger.commit(&[ledger::store(records::BRONZE, &done)?, ledger::store(records::part_record(&part), &part)?])?;
         return Ok(BronzeReport { more: waiting(log, done.after.max(closed))?, published: Some(part) });
     }
     if part.last_seq <= closed {
@@ -107,36 +78,13 @@ async fn finish(
     Ok(BronzeReport { published: None, more: true })
 }
 
-/// Log position that parts reach to, the planned one included: every part ends at or before it.
-pub(crate) fn parts_reach(ledger: &impl Ledger) -> Result<u64, ExportError> {
-    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
-    Ok(state.plan.map_or(state.after, |plan| plan.last_seq))
-}
-
-/// The change that gives up the open part when its rows are closed under it: it may stand, so it is put on the list of
-/// parts that go once Parquet stands.
-pub(crate) fn give_up_plan(ledger: &impl Ledger, closed: u64) -> Result<Vec<Change>, ExportError> {
-    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
-    match state.plan {
-        Some(plan) if plan.last_seq <= closed => Ok(vec![
-            ledger::store(ledger::BRONZE, &BronzeState { after: state.after, plan: None })?,
-            ledger::store(ledger::part_record(&plan), &plan)?,
-        ]),
-        _ => Ok(Vec::new()),
-    }
-}
-
 /// Log rows up to this `seq` stand in the lake, as NDJSON or as Parquet. 0 when none do.
 ///
 /// # Errors
 /// [`ExportError`] when the ledger is not readable.
 pub fn exported_to(ledger: &impl Ledger) -> Result<u64, ExportError> {
-    let state: BronzeState = ledger::load(ledger, ledger::BRONZE)?;
+    let state: BronzeState = ledger::load(ledger, records::BRONZE)?;
     Ok(state.after.max(may_trim_before(ledger)?))
-}
-
-fn closed_seq(ledger: &impl Ledger) -> Result<u64, ExportError> {
-    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.closed_seq)
 }
 
 fn waiting(log: &impl LogSource, after: u64) -> Result<bool, ExportError> {
@@ -294,7 +242,7 @@ mod tests {
         plan.sha256 = Sha256::of(b"bytes of an earlier release");
         store.insert(&plan.key, b"bytes of an earlier release");
         let planned = BronzeState { after: 0, plan: Some(plan.clone()) };
-        ledger.commit(&[ledger::store(ledger::BRONZE, &planned).unwrap()]).unwrap();
+        ledger.commit(&[ledger::store(records::BRONZE, &planned).unwrap()]).unwrap();
         assert_eq!(publish(&log, &ledger, &store).unwrap().published, Some(plan));
     }
 }

@@ -6,9 +6,9 @@
 use schemas::{NanoUsd, UtcMillis};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::manifest::Totals;
 use crate::parquet_file::Cell;
 use crate::partition::ShardNo;
+use crate::records::Totals;
 
 /// Columns of `bronze_events`.
 const COLUMNS: usize = 33;

@@ -2,9 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::bronze::Part;
 use crate::error::{ExportError, SqlError};
-use crate::partition::Hour;
 
 /// Records by key, kept through a crash. In SQLite: `CREATE TABLE export(key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID`.
 pub trait Ledger {
@@ -34,33 +32,6 @@ pub enum Change {
     Put(String, Vec<u8>),
     /// Removes the record; that there is none is fine.
     Remove(String),
-}
-
-/// Key of Bronze's position and open plan.
-pub(crate) const BRONZE: &str = "bronze";
-/// Key of the nightly job's position and open plan.
-pub(crate) const NIGHTLY: &str = "nightly";
-/// Key of the manifest that is being published: its very bytes.
-pub(crate) const MANIFEST: &str = "manifest";
-/// Keys of the Parquet files whose day has no manifest yet.
-pub(crate) const FILES: &str = "file/";
-
-/// Start of the keys of NDJSON parts, in the order of the log.
-pub(crate) const PARTS: &str = "part/";
-
-/// Key of an NDJSON part.
-pub(crate) fn part_record(part: &Part) -> String {
-    format!("{PARTS}{:020}", part.first_seq)
-}
-
-/// Start of the keys of an hour's Parquet files.
-pub(crate) fn files_of(hour: Hour) -> String {
-    format!("{FILES}{:010}/", hour.0)
-}
-
-/// Key of a Parquet file.
-pub(crate) fn file_record(hour: Hour, index: u32) -> String {
-    format!("{}{index:010}", files_of(hour))
 }
 
 /// Reads a record; `T::default()` where there is none.

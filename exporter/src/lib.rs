@@ -24,19 +24,21 @@ mod nightly;
 mod object_store;
 mod parquet_file;
 mod partition;
+mod records;
 
 #[cfg(test)]
 mod fault_matrix;
 #[cfg(test)]
 mod sample;
 
-pub use bronze::{BronzeReport, Part, exported_to, publish_bronze};
+pub use bronze::{BronzeReport, exported_to, publish_bronze};
 pub use error::{ExportError, SqlError, StoreError};
 pub use export::{Export, Limits};
 pub use ledger::{Change, Ledger};
 pub use log::{LogEnd, LogRange, LogRow, LogSource};
-pub use manifest::{FileEntry, IntakeBalance, Manifest, ManifestReport, Totals, publish_manifest};
-pub use nightly::{Nightly, may_trim_before, nightly};
+pub use manifest::{IntakeBalance, Manifest, ManifestReport, publish_manifest};
+pub use nightly::{Nightly, nightly};
 pub use object_store::{Listing, Object, ObjectInfo, ObjectStore, PutNew, Sha256};
 pub use parquet_file::{Cell, ROW_GROUP_ROWS_MAX, TableWriter};
 pub use partition::{Hour, ShardNo};
+pub use records::{FileEntry, Part, Totals, may_trim_before};

@@ -2,55 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{NanoUsd, UtcDay};
+use schemas::UtcDay;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ExportError;
 use crate::export::Export;
 use crate::ledger::{self, Change, Ledger};
-use crate::nightly::NightlyState;
 use crate::object_store::{DELETE_KEYS_MAX, Object, ObjectStore, Sha256, publish_once};
 use crate::partition::{ShardNo, events_folder, is_part_of, manifest_key};
-
-/// Sums over rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Events.
-    pub rows: u64,
-    /// Priced turns and service costs.
-    pub nano_usd: NanoUsd,
-    /// Tokens that models read, where known.
-    pub input_tokens: u64,
-    /// Tokens that models wrote, where known.
-    pub output_tokens: u64,
-}
-
-impl std::ops::AddAssign for Totals {
-    fn add_assign(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.nano_usd += other.nano_usd;
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
-    }
-}
-
-/// A Parquet file of the lake: consecutive log rows of one receive-hour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
-    /// Key of the object.
-    pub key: String,
-    /// Length of the object.
-    pub bytes: u64,
-    /// Digest of the object.
-    pub sha256: Sha256,
-    /// First log row.
-    pub first_seq: u64,
-    /// Last log row.
-    pub last_seq: u64,
-    /// Sums over its rows.
-    #[serde(flatten)]
-    pub totals: Totals,
-}
+use crate::records::{self, FileEntry, NightlyState, Totals};
 
 /// What became of a day's events at the door of one Shard, by receive time, UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,22 +80,22 @@ pub async fn publish_manifest(
     intake: &IntakeBalance,
 ) -> Result<Option<ManifestReport>, ExportError> {
     let shard = export.shard;
-    let state: NightlyState = ledger::load(ledger, ledger::NIGHTLY)?;
+    let state: NightlyState = ledger::load(ledger, records::NIGHTLY)?;
     if state.day.is_some_and(|due| day < due) {
         return Ok(None);
     }
     if state.day != Some(day) || !state.day_ready {
         return Err(ExportError::Bug(format!("receive day {} is not exported yet", day.start().utc_date())));
     }
-    let body = match ledger.get(ledger::MANIFEST)? {
+    let body = match ledger.get(records::MANIFEST)? {
         Some(body) => body,
         None => {
             let body = build(shard, ledger, day, intake)?;
-            ledger.commit(&[Change::Put(ledger::MANIFEST.to_owned(), body.clone())])?;
+            ledger.commit(&[Change::Put(records::MANIFEST.to_owned(), body.clone())])?;
             body
         }
     };
-    let manifest = ledger::decode(ledger::MANIFEST, &body)?;
+    let manifest = ledger::decode(records::MANIFEST, &body)?;
     sweep_parts(shard, store, day).await?;
     let (key, sha256) = (manifest_key(shard, day), Sha256::of(&body));
     let object = Object { key: &key, body: &body, sha256, content_type: "application/json" };
@@ -150,7 +110,7 @@ fn report(key: String, manifest: Manifest) -> ManifestReport {
 }
 
 fn build(shard: ShardNo, ledger: &impl Ledger, day: UtcDay, intake: &IntakeBalance) -> Result<Vec<u8>, ExportError> {
-    let records = ledger.scan(ledger::FILES, usize::MAX)?;
+    let records = ledger.scan(records::FILES, usize::MAX)?;
     let files = records.iter().map(|(key, value)| ledger::decode(key, value)).collect::<Result<Vec<FileEntry>, _>>()?;
     let mut totals = Totals::default();
     files.iter().for_each(|file| totals += file.totals);
@@ -186,13 +146,13 @@ async fn sweep_parts(shard: ShardNo, store: &impl ObjectStore, day: UtcDay) -> R
 
 /// Records that the manifest stands, unless another call did so while this one awaited the store.
 fn finish(ledger: &impl Ledger, day: UtcDay) -> Result<(), ExportError> {
-    let mut next: NightlyState = ledger::load(ledger, ledger::NIGHTLY)?;
+    let mut next: NightlyState = ledger::load(ledger, records::NIGHTLY)?;
     if next.day != Some(day) {
         return Ok(());
     }
     (next.day, next.day_ready) = (Some(UtcDay(day.0 + 1)), false);
-    let files = ledger.scan(ledger::FILES, usize::MAX)?.into_iter().map(|(key, _)| Change::Remove(key));
-    let mut changes = vec![ledger::store(ledger::NIGHTLY, &next)?, Change::Remove(ledger::MANIFEST.to_owned())];
+    let files = ledger.scan(records::FILES, usize::MAX)?.into_iter().map(|(key, _)| Change::Remove(key));
+    let mut changes = vec![ledger::store(records::NIGHTLY, &next)?, Change::Remove(records::MANIFEST.to_owned())];
     changes.extend(files);
     Ok(ledger.commit(&changes)?)
 }

@@ -6,18 +6,16 @@
 
 use schemas::tables::BRONZE_EVENTS;
 use schemas::{UtcDay, UtcMillis};
-use serde::{Deserialize, Serialize};
 
-use crate::bronze::{give_up_plan, parts_reach};
 use crate::error::ExportError;
 use crate::event_row::EventRow;
 use crate::export::Export;
 use crate::ledger::{self, Change, Ledger};
 use crate::log::{LogRange, LogRow, LogSource, for_each_row};
-use crate::manifest::{FileEntry, Totals};
 use crate::object_store::{DELETE_KEYS_MAX, Object, ObjectStore, Sha256, Stands, publish_once};
 use crate::parquet_file::TableWriter;
 use crate::partition::{Hour, day_end, file_key};
+use crate::records::{self, FileEntry, NightlyState, OpenHour, Part, Totals, give_up_plan, parts_reach};
 
 /// What a call of [`nightly`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,38 +32,6 @@ pub enum Nightly {
     Idle,
 }
 
-/// Ledger record: how far the nightly job has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NightlyState {
-    /// Log rows up to this one are in published Parquet.
-    seq: u64,
-    /// Log rows up to this one are left to Parquet.
-    pub(crate) closed_seq: u64,
-    /// The hour that is being written.
-    hour: Option<OpenHour>,
-    /// The first day without a manifest; `None` until there is a row.
-    pub(crate) day: Option<UtcDay>,
-    /// Whether that day waits for nothing but its manifest.
-    pub(crate) day_ready: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct OpenHour {
-    hour: Hour,
-    /// Files of the hour that stand, those of earlier nights included.
-    files: u32,
-    /// The file that is being published. Recorded before the object is put.
-    plan: Option<FileEntry>,
-}
-
-/// Log rows up to this `seq` are in published Parquet and may be trimmed. 0 when none are.
-///
-/// # Errors
-/// [`ExportError`] when the ledger is not readable.
-pub fn may_trim_before(ledger: &impl Ledger) -> Result<u64, ExportError> {
-    Ok(ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)?.seq)
-}
-
 /// Takes the next step of turning rows received before `before` into Parquet: one file, or one delete. A day is ready for
 /// its manifest once `before` lies behind it.
 ///
@@ -80,7 +46,7 @@ pub async fn nightly(
     store: &impl ObjectStore,
     before: UtcMillis,
 ) -> Result<Nightly, ExportError> {
-    let state: NightlyState = ledger::load(ledger, ledger::NIGHTLY)?;
+    let state: NightlyState = ledger::load(ledger, records::NIGHTLY)?;
     let state = match (&state.hour, state.day) {
         (Some(_), _) => state,
         (None, Some(day)) if state.day_ready => return Ok(Nightly::DayReady(day)),
@@ -147,19 +113,19 @@ fn open_hour(
 ) -> Result<NightlyState, ExportError> {
     let last = |before| Ok::<_, ExportError>(log.last(before)?.map_or(0, |end| end.seq));
     let closed_seq = last(hour.end().min(before))?.max(parts_reach(ledger)?.min(last(hour.end())?));
-    let files = u32::try_from(ledger.scan(&ledger::files_of(hour), usize::MAX)?.len()).unwrap_or(u32::MAX);
+    let files = u32::try_from(ledger.scan(&records::files_of(hour), usize::MAX)?.len()).unwrap_or(u32::MAX);
     let day = Some(state.day.unwrap_or(hour.day()));
     let open = Some(OpenHour { hour, files, plan: None });
     let next = NightlyState { closed_seq, hour: open, day, ..state };
     let mut changes = give_up_plan(ledger, closed_seq)?;
-    changes.push(ledger::store(ledger::NIGHTLY, &next)?);
+    changes.push(ledger::store(records::NIGHTLY, &next)?);
     ledger.commit(&changes)?;
     Ok(next)
 }
 
 fn close_day(ledger: &impl Ledger, state: NightlyState) -> Result<(), ExportError> {
     let next = NightlyState { day_ready: true, ..state };
-    Ok(ledger.commit(&[ledger::store(ledger::NIGHTLY, &next)?])?)
+    Ok(ledger.commit(&[ledger::store(records::NIGHTLY, &next)?])?)
 }
 
 fn record_plan(
@@ -169,20 +135,20 @@ fn record_plan(
     plan: &FileEntry,
 ) -> Result<(), ExportError> {
     let hour = Some(OpenHour { plan: Some(plan.clone()), ..open.clone() });
-    Ok(ledger.commit(&[ledger::store(ledger::NIGHTLY, &NightlyState { hour, ..state.clone() })?])?)
+    Ok(ledger.commit(&[ledger::store(records::NIGHTLY, &NightlyState { hour, ..state.clone() })?])?)
 }
 
 /// Records that the file stands, unless another call did so while this one awaited the store.
 fn finish_file(ledger: &impl Ledger, file: FileEntry) -> Result<Nightly, ExportError> {
-    let state: NightlyState = ledger::load(ledger, ledger::NIGHTLY)?;
+    let state: NightlyState = ledger::load(ledger, records::NIGHTLY)?;
     let open = match &state.hour {
         Some(open) if open.plan.as_ref().is_some_and(|plan| plan.key == file.key) => open.clone(),
         _ => return Ok(Nightly::Overtaken),
     };
-    let record = ledger::store(ledger::file_record(open.hour, open.files), &file)?;
+    let record = ledger::store(records::file_record(open.hour, open.files), &file)?;
     let hour = Some(OpenHour { files: open.files + 1, plan: None, ..open });
     let next = NightlyState { seq: file.last_seq, hour, ..state };
-    ledger.commit(&[ledger::store(ledger::NIGHTLY, &next)?, record])?;
+    ledger.commit(&[ledger::store(records::NIGHTLY, &next)?, record])?;
     Ok(Nightly::Wrote(file))
 }
 
@@ -193,20 +159,20 @@ async fn replace_parts(
     state: &NightlyState,
     hour: Hour,
 ) -> Result<Nightly, ExportError> {
-    let parts = ledger.scan(ledger::PARTS, DELETE_KEYS_MAX)?;
-    let parts = parts.into_iter().map(|(key, value)| Ok((ledger::decode::<crate::Part>(&key, &value)?, key)));
+    let parts = ledger.scan(records::PARTS, DELETE_KEYS_MAX)?;
+    let parts = parts.into_iter().map(|(key, value)| Ok((ledger::decode::<Part>(&key, &value)?, key)));
     let mut parts = parts.collect::<Result<Vec<_>, ExportError>>()?;
     parts.retain(|(part, _)| part.last_seq <= state.closed_seq);
     let keys = parts.iter().map(|(part, _)| part.key.clone()).collect::<Vec<_>>();
     if !keys.is_empty() {
         store.delete(&keys).await?;
     }
-    if ledger::load::<NightlyState>(ledger, ledger::NIGHTLY)? != *state {
+    if ledger::load::<NightlyState>(ledger, records::NIGHTLY)? != *state {
         return Ok(Nightly::Overtaken);
     }
     let mut changes = parts.into_iter().map(|(_, record)| Change::Remove(record)).collect::<Vec<_>>();
     if changes.len() < DELETE_KEYS_MAX {
-        changes.push(ledger::store(ledger::NIGHTLY, &NightlyState { hour: None, ..state.clone() })?);
+        changes.push(ledger::store(records::NIGHTLY, &NightlyState { hour: None, ..state.clone() })?);
     }
     ledger.commit(&changes)?;
     Ok(Nightly::Replaced(hour))
