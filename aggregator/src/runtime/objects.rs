@@ -49,9 +49,17 @@ pub fn shard_count(env: &Env) -> u32 {
 /// The Worker's clock.
 pub struct WorkerClock;
 
+impl WorkerClock {
+    /// An instant that the host has noted, milliseconds since 1970.
+    #[must_use]
+    pub fn at(&self, host_ms: f64) -> UtcMillis {
+        UtcMillis(host_ms as i64 + clock_offset_ms())
+    }
+}
+
 impl schemas::Clock for WorkerClock {
     fn now(&self) -> UtcMillis {
-        UtcMillis(js_sys::Date::now() as i64 + clock_offset_ms())
+        self.at(js_sys::Date::now())
     }
 }
 

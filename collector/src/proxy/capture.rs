@@ -8,9 +8,9 @@ use crate::enrich;
 use crate::scrub::{network, url};
 
 /// Most request events that an isolate keeps.
-pub const BUFFER_MAX: usize = 2_000;
+pub const BUFFER_MAX: usize = 4_000;
 /// Events at which the buffer is sent at once.
-pub const FLUSH_AT: usize = 200;
+pub const FLUSH_AT: usize = 1_000;
 /// Longest that an event waits in the buffer, milliseconds.
 pub const FLUSH_AFTER_MS: u64 = 1_000;
 

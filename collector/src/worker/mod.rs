@@ -9,27 +9,54 @@ mod respond;
 
 use aggregator::runtime;
 use aggregator::runtime::objects::shard_count;
-use worker::{Context, Env, Result, ScheduleContext, ScheduledEvent, event};
+use js_sys::Promise;
+use std::panic::AssertUnwindSafe;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
+use worker::worker_sys::Context as JsContext;
+use worker::{Env, Result, ScheduleContext, ScheduledEvent, event};
 
 use crate::proxy::{is_own_path, split_url};
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<web_sys::Response> {
+/// Longest that a route of Sage's own takes, milliseconds: more than any call to an object may.
+const OWN_MS_MAX: u32 = 12_000;
+
+#[wasm_bindgen(module = "/src/worker/pass.js")]
+extern "C" {
+    fn within(reply: &Promise, limit_ms: u32) -> Promise;
+}
+
+/// The runtime's entry. Not an `async fn` of [`worker::event`], whose future would carry the app's reply and be lost with the
+/// WASM instance when an object in the same isolate panics.
+#[wasm_bindgen]
+pub fn fetch(request: web_sys::Request, env: Env, context: JsContext) -> Promise {
     let url = request.url();
-    let (_, path, query) = split_url(&url);
+    let (_, path, _) = split_url(&url);
     if !is_own_path(path) {
-        return pass::pass(request, &url, env, &context).await;
+        return pass::pass(&request, &url, &env, &context)
+            .unwrap_or_else(|error| Promise::reject(&error.to_string().into()));
     }
+    let reply = future_to_promise(AssertUnwindSafe(async move {
+        match own(request, &url, &env).await {
+            Ok(response) => Ok(response.into()),
+            Err(error) => Err(error.to_string().into()),
+        }
+    }));
+    within(&reply, OWN_MS_MAX)
+}
+
+async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys::Response> {
+    let (_, path, query) = split_url(url);
     let query = query.strip_prefix('?').unwrap_or_default();
     match path {
-        "/sage/v1/events" => intake::events(request, query, &env).await,
-        "/sage" | "/sage/" => admin::numbers(request, query, &env).await,
-        "/sage/healthz" => admin::health(&request, &env).await,
-        "/safety/transparency" => admin::transparency(&request, &env, false).await,
-        "/safety/transparency.json" => admin::transparency(&request, &env, true).await,
+        "/sage/v1/events" => intake::events(request, query, env).await,
+        "/sage" | "/sage/" => admin::numbers(request, query, env).await,
+        "/sage/healthz" => admin::health(&request, env).await,
+        "/safety/transparency" => admin::transparency(&request, env, false).await,
+        "/safety/transparency.json" => admin::transparency(&request, env, true).await,
         #[cfg(feature = "fault-injection")]
         "/sage/__fault" => {
-            let answer = runtime::fault(&env, 0, query).await;
+            let answer = runtime::fault(env, 0, query).await;
             respond::text(200, "text/plain", &format!("{answer:?}"))
         }
         _ => respond::not_found(),

@@ -7,12 +7,13 @@ use std::time::Duration;
 use aggregator::fold::intake::DropReason;
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
-use js_sys::{Array, Promise, Reflect};
+use js_sys::{JsString, Promise, Reflect};
 use schemas::{Clock, UtcMillis};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Request, Response};
+use worker::worker_sys::Context as JsContext;
 use worker::{Context, Delay, Env, Result};
 
 use super::isolate::{self, Isolate};
@@ -24,34 +25,67 @@ use crate::proxy::{
 };
 use crate::scrub::url::is_static_asset;
 
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/worker/pass.js")]
 extern "C" {
-    #[wasm_bindgen(js_name = fetch)]
-    fn host_fetch(request: &Request) -> Promise;
+    #[wasm_bindgen(js_name = headerList)]
+    fn header_list(request: &Request) -> JsString;
+    fn forward(
+        outgoing: &Request,
+        request: &Request,
+        headers: &JsString,
+        env: &JsValue,
+        context: &JsValue,
+        after: &JsValue,
+    ) -> Promise;
 }
 
-pub(super) async fn pass(request: Request, url: &str, env: Env, context: &Context) -> Result<Response> {
-    let isolate = isolate::get(&env);
-    let began = WorkerClock.now();
+type After = dyn Fn(Request, Option<Response>, JsString, f64, Env, JsContext) -> JsValue;
+
+thread_local! {
+    /// [`after`] as the host calls it; made once an isolate.
+    static AFTER: JsValue = Closure::<After>::new(after).into_js_value();
+}
+
+/// Sends a request on. The reply's path is the host's own promise: should a panic discard this WASM instance meanwhile, the
+/// app's reply arrives all the same.
+pub(super) fn pass(request: &Request, url: &str, env: &Env, context: &JsContext) -> Result<Promise> {
+    let isolate = isolate::get(env);
     let (public_origin, path, query) = split_url(url);
     let app_origin = isolate.settings.origin.as_str();
-    let headers = String::from(Array::from(&request.headers()).join("\n"));
-    let headers = HeaderList(&headers);
-    let outgoing = outgoing(&request, headers, app_origin, public_origin, path, query)?;
+    let headers = header_list(request);
+    let outgoing = outgoing(request, HeaderList(&String::from(&headers)), app_origin, public_origin, path, query)?;
     if app_origin.is_empty() {
         // A route of the app's own zone: should Sage itself fail, the platform goes to the app directly.
-        context.pass_through_on_exception();
+        context.pass_through_on_exception()?;
     }
-    let (response, unreachable) = match JsFuture::from(host_fetch(&outgoing)).await {
-        Ok(response) => (incoming(response.unchecked_into(), app_origin, public_origin)?, false),
-        Err(_) => (unreachable_response()?, true),
-    };
+    Ok(AFTER.with(|after| forward(&outgoing, request, &headers, env, context, after)))
+}
+
+/// Runs when the app has answered, or could not be reached (`None`). Returns the response to give instead of the app's own;
+/// `undefined`: give that one.
+fn after(
+    request: Request,
+    response: Option<Response>,
+    headers: JsString,
+    began_ms: f64,
+    env: Env,
+    context: JsContext,
+) -> JsValue {
+    let isolate = isolate::get(&env);
+    let url = request.url();
+    let (public_origin, path, _) = split_url(&url);
+    let status = response.as_ref().map_or(502, Response::status);
     if isolate.settings.capture.static_assets || !is_static_asset(path) {
-        let outcome =
-            Capture { status: response.status(), began, answered: WorkerClock.now(), origin_unreachable: unreachable };
-        capture(&request, url, headers, outcome, env, &isolate, context);
+        let origin_unreachable = response.is_none();
+        let began = WorkerClock.at(began_ms);
+        let outcome = Capture { status, began, answered: WorkerClock.now(), origin_unreachable };
+        capture(&request, &url, HeaderList(&String::from(&headers)), outcome, env, &isolate, &Context::new(context));
     }
-    Ok(response)
+    let instead = match response {
+        None => unreachable_response().map(Some),
+        Some(response) => redirected(&response, status, &isolate.settings.origin, public_origin),
+    };
+    instead.ok().flatten().map_or(JsValue::UNDEFINED, JsValue::from)
 }
 
 /// The request as the app gets it.
@@ -80,18 +114,18 @@ fn outgoing(
     Ok(copy)
 }
 
-/// The response as the client gets it: the app's own, with a redirect to the app's address led back to Sage's.
-fn incoming(response: Response, app_origin: &str, public_origin: &str) -> Result<Response> {
-    if app_origin.is_empty() || !(300..400).contains(&response.status()) {
-        return Ok(response);
+/// A redirect to the app's own address, led back to Sage's. `None`: the response is none.
+fn redirected(response: &Response, status: u16, app_origin: &str, public_origin: &str) -> Result<Option<Response>> {
+    if app_origin.is_empty() || !(300..400).contains(&status) {
+        return Ok(None);
     }
     let location = response.headers().get("location")?;
     let Some(location) = location.and_then(|location| public_location(&location, app_origin, public_origin)) else {
-        return Ok(response);
+        return Ok(None);
     };
     let copy = Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), response.unchecked_ref())?;
     copy.headers().set("location", &location)?;
-    Ok(copy)
+    Ok(Some(copy))
 }
 
 fn unreachable_response() -> Result<Response> {
