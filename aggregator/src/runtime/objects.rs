@@ -49,6 +49,11 @@ pub fn shard_count(env: &Env) -> u32 {
 /// The Worker's clock.
 pub struct WorkerClock;
 
+/// The host's clock, by which alarms go off; milliseconds since 1970.
+pub(super) fn host_now_ms() -> i64 {
+    js_sys::Date::now() as i64
+}
+
 impl WorkerClock {
     /// An instant that the host has noted, milliseconds since 1970.
     #[must_use]
@@ -59,7 +64,7 @@ impl WorkerClock {
 
 impl schemas::Clock for WorkerClock {
     fn now(&self) -> UtcMillis {
-        self.at(js_sys::Date::now())
+        self.at(host_now_ms() as f64)
     }
 }
 

@@ -9,7 +9,7 @@ use futures_channel::oneshot;
 use schemas::{Clock, UtcMillis};
 use worker::{Delay, DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::objects::{BRONZE_BINDING, WorkerClock, route};
+use super::objects::{BRONZE_BINDING, WorkerClock, host_now_ms, route};
 use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
@@ -167,7 +167,7 @@ impl Shard {
         let storage = self.state.storage();
         // One that an earlier life of the object has set stays: restarts must not put it off.
         let set = match storage.get_alarm().await {
-            Ok(Some(due)) if due <= js_sys::Date::now() as i64 + ms as i64 => Ok(()),
+            Ok(Some(due)) if due <= host_now_ms() + ms as i64 => Ok(()),
             _ => storage.set_alarm(Duration::from_millis(ms)).await,
         };
         self.alarm_set.set(set.is_ok());
