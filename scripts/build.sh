@@ -11,14 +11,21 @@ if [ -e "$out/index_bg.wasm" ] && [ -e "$stamp" ] && [ -z "$(find Cargo.toml Car
   aggregator collector -type f -newer "$stamp" -print -quit)" ]; then
   exit 0
 fi
-touch "$stamp.new"
+began="$stamp.$$"
+touch "$began"
+trap 'rm -f "$began" "$began.log"' EXIT
 toolchain="$(edge_toolchain_dir)" || { echo "build: no Rust compiler for $WASM_TARGET; run scripts/setup.sh" >&2; exit 1; }
 [ -z "$toolchain" ] || export PATH="$toolchain:$PATH"
 export WASM_BINDGEN_BIN="$(command -v wasm-bindgen)"
 export WASM_OPT_BIN="$SAGE_ROOT/node_modules/.bin/wasm-opt"
 export ESBUILD_BIN="$SAGE_ROOT/node_modules/.bin/esbuild"
 echo "build: the Worker (2 to 4 min the first time)"
-log="target/$(basename "$out").log"
+log="$began.log"
 worker-build --release collector --out-dir "$out" ${2:+--features "$2"} >"$log" 2>&1 || { grep -vE '^\s+(Compiling|Downloaded)' "$log" | tail -n 60 >&2; exit 1; }
-mv "$stamp.new" "$stamp"
+mv "$out/index.js" "$out/glue.js"
+cp collector/src/worker/entry.js "$out/entry.js"
+"$ESBUILD_BIN" "$out/entry.js" --bundle --format=esm --log-level=warning --external:./index_bg.wasm '--external:cloudflare:*' \
+  --outfile="$out/index.js"
+rm "$out/glue.js" "$out/entry.js"
+mv "$began" "$stamp"
 printf 'build: %s, %d KiB gzip\n' "$out" "$(($(gzip -9c "$out/index_bg.wasm" | wc -c) / 1024))"

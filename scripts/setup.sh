@@ -66,7 +66,8 @@ if ! edge_toolchain_dir >/dev/null; then
     timeout 60 rustup target add "$WASM_TARGET" >"$log_dir/rustup.log" 2>&1 </dev/null || printf 'setup:   not to be had from rustup here\n'
   fi
   if ! edge_toolchain_dir >/dev/null; then
-    step "Debian's Rust for the web (about 1 min)" rust-web apt_install rustc-web cargo-web libstd-rust-web-dev rust-web-src
+    command -v apt-get >/dev/null || die "rustup could not add $WASM_TARGET; see $log_dir/rustup.log"
+    step "Debian's Rust for the web (about 1 min)" rust-web apt_install rustc-web cargo-web libstd-rust-web-dev rust-web-src rust-web-clippy
     step "the standard library for $WASM_TARGET (about 2 min)" wasm-std build_wasm_std
     rm -rf "$SAGE_ROOT/target/$WASM_TARGET"
     edge_toolchain_dir >/dev/null || die "no Rust compiler with $WASM_TARGET; see $log_dir/wasm-std.log"
@@ -74,7 +75,7 @@ if ! edge_toolchain_dir >/dev/null; then
 fi
 if ! command -v rust-lld >/dev/null; then
   lld="$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/rust-lld"
-  [ -x "$lld" ] || die "no rust-lld in $(rustc --print sysroot); install the Rust toolchain with rustup"
+  [ -x "$lld" ] || { step "the linker lld (about 20 s)" lld apt_install lld; lld="$(command -v lld)"; }
   ln -sf "$lld" "$SAGE_TOOLS/bin/rust-lld"
 fi
 
