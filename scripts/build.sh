@@ -25,6 +25,7 @@ worker-build --release collector --out-dir "$out" ${2:+--features "$2"} >"$log" 
 mv "$out/index.js" "$out/glue.js"
 cp collector/src/worker/entry.js "$out/entry.js"
 "$ESBUILD_BIN" "$out/entry.js" --bundle --format=esm --log-level=warning --external:./index_bg.wasm '--external:cloudflare:*' \
+  --log-override:duplicate-object-key=silent \
   --outfile="$out/index.js"
 rm "$out/glue.js" "$out/entry.js"
 mv "$began" "$stamp"

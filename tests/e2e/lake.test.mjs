@@ -96,8 +96,7 @@ describe('the lake', { concurrency: true, timeout: 280_000 }, () => {
       const began = Date.now();
       await store(sage, [...turns.slice(0, 3_000), ...others('first')]);
       const first = await until('NDJSON', async () => {
-        const { shards } = (await sage.sage('panel=operations')).panels.operations;
-        if (!shards.every((/** @type {any} */ shard) => shard.bronze_position === shard.log_position)) return false;
+        if ((await sage.sage('panel=operations')).panels.operations.lake.bronze_lag.value !== 0) return false;
         const found = await objects(sage);
         return Object.keys(found).some(isPart) && found;
       }, { ms: BRONZE_MS_MAX, everyMs: 1_000 });
@@ -115,8 +114,8 @@ describe('the lake', { concurrency: true, timeout: 280_000 }, () => {
       const agree = async (/** @type {string} */ name) => {
         const found = await nightlyUntil(sage, 'Parquet alone', async () => {
           const now = await objects(sage);
-          const { shards, lake } = (await sage.sage('panel=operations')).panels.operations;
-          return shards.every((/** @type {any} */ shard) => shard.bronze_position === shard.log_position) && !Object.keys(now).some(isPart) && Object.keys(now).some(isParquet) && lake.errors.length === 0 && now;
+          const { lake } = (await sage.sage('panel=operations')).panels.operations;
+          return lake.bronze_lag.value === 0 && !Object.keys(now).some(isPart) && Object.keys(now).some(isParquet) && lake.errors.length === 0 && now;
         });
         const [{ duckdb, pyarrow }, numbers] = [await read(found, name), await told(sage)];
         const { turns: turnCount, ...sums } = numbers;
@@ -236,8 +235,8 @@ describe('the lake', { concurrency: true, timeout: 280_000 }, () => {
       });
       try {
         const found = await until(`the part after ${fate} ${phase}`, async () => {
-          const { shards, lake } = (await sage.sage('panel=operations')).panels.operations;
-          return (failed || phase === 'never') && shards[0].bronze_position === shards[0].log_position && lake.errors.length === 0 && objects(sage);
+          const { lake } = (await sage.sage('panel=operations')).panels.operations;
+          return (failed || phase === 'never') && lake.bronze_lag.value === 0 && lake.errors.length === 0 && objects(sage);
         }, { ms: 150_000, everyMs: 1_000 });
         return { what: `${fate} ${phase}`, digests: digests(found), rows: (await read(found, `part-${n}-read`)).duckdb.ndjson };
       } finally {

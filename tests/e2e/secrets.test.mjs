@@ -239,7 +239,7 @@ test('no planted secret is written, logged or answered', { timeout: 180_000 }, a
     }
     await until('the requests that did not pass', async () => (await requestsSeen()) === REQUESTS + 4, { ms: 15_000 });
     // Everything goes to the lake: NDJSON within a minute, then, by the nightly job, Parquet.
-    const exported = async () => (await today()).panels.operations.shards.every((/** @type {any} */ shard) => shard.reachable && shard.bronze_position === shard.log_position);
+    const exported = async () => (await today()).panels.operations.lake.bronze_lag.value === 0;
     await until('Bronze', exported, { ms: 120_000, everyMs: 500 });
     const parts = (await sage.bucket('BRONZE').list()).filter(({ key }) => key.endsWith('.ndjson.gz')).length;
     assert.ok(parts > 0, 'NDJSON parts stand');

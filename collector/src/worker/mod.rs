@@ -21,11 +21,6 @@ use crate::proxy::{is_own_path, split_url};
 /// Longest that a route of Sage's own takes, milliseconds: more than any call to an object may.
 const OWN_MS_MAX: u32 = 12_000;
 
-#[wasm_bindgen(module = "/src/worker/pass.js")]
-extern "C" {
-    fn within(reply: &Promise, limit_ms: u32) -> Promise;
-}
-
 /// The runtime's entry. Not an `async fn` of [`worker::event`], whose future would carry the app's reply and be lost with the
 /// WASM instance when an object in the same isolate panics.
 #[wasm_bindgen]
@@ -42,7 +37,7 @@ pub fn fetch(request: web_sys::Request, env: Env, context: JsContext) -> Promise
             Err(error) => Err(error.to_string().into()),
         }
     }));
-    within(&reply, OWN_MS_MAX)
+    pass::within(&reply, OWN_MS_MAX)
 }
 
 async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys::Response> {

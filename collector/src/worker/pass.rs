@@ -37,6 +37,8 @@ extern "C" {
         context: &JsValue,
         after: &JsValue,
     ) -> Promise;
+    /// The reply, or 503 when there is none in `limit_ms`.
+    pub(super) fn within(reply: &Promise, limit_ms: u32) -> Promise;
 }
 
 type After = dyn Fn(Request, Option<Response>, JsString, f64, Env, JsContext) -> JsValue;
