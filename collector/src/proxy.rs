@@ -54,6 +54,17 @@ pub fn is_own_path(path: &str) -> bool {
     own("/sage") || own("/safety/transparency") || path == "/safety/transparency.json"
 }
 
+/// Is this the address of the machine itself? There Sage without an `origin` would ask itself for ever.
+#[must_use]
+pub fn is_loopback(origin: &str) -> bool {
+    let authority = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+    let host = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let host = host.map_or(authority, |(host, _)| host);
+    host == "localhost"
+        || host == "[::1]"
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// Splits an absolute URL into origin, path and query (with `?`, or empty).
 #[must_use]
 pub fn split_url(url: &str) -> (&str, &str, &str) {
@@ -131,6 +142,23 @@ mod tests {
             "/SAGE",
         ] {
             assert!(!is_own_path(app), "{app}");
+        }
+    }
+
+    #[test]
+    fn the_machine_itself_is_known() {
+        for own in
+            ["http://127.0.0.1:8787", "http://localhost:8787", "http://localhost", "http://[::1]:8787", "http://[::1]"]
+        {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in [
+            "https://chat.example.com",
+            "https://localhost.example.com",
+            "http://10.0.0.1",
+            "https://127.0.0.1.example",
+        ] {
+            assert!(!is_loopback(other), "{other}");
         }
     }
 

@@ -402,3 +402,15 @@ test('the public page shows nothing that fewer than 50 people stand behind', { t
     await sage.stop();
   }
 });
+
+test('without an origin on one machine, Sage says what to set instead of asking itself for ever', async () => {
+  const sage = await startSage({ settings: { origin: '' } });
+  try {
+    const reply = await fetch(`${sage.url}/anything`);
+    assert.equal(reply.status, 503);
+    assert.match(await reply.text(), /set `origin` in sage\.toml/);
+    assert.equal((await fetch(`${sage.url}/sage/healthz`)).status, 200);
+  } finally {
+    await sage.stop();
+  }
+});

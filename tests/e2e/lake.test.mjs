@@ -113,8 +113,8 @@ describe('the lake', { concurrency: true, timeout: 280_000 }, () => {
       await store(sage, [...turns.slice(3_000), ...others('second')]);
       const agree = async (/** @type {string} */ name) => {
         const found = await nightlyUntil(sage, 'Parquet alone', async () => {
-          const now = await objects(sage);
           const { lake } = (await sage.sage('panel=operations')).panels.operations;
+          const now = await objects(sage);
           return lake.bronze_lag.value === 0 && !Object.keys(now).some(isPart) && Object.keys(now).some(isParquet) && lake.errors.length === 0 && now;
         });
         const [{ duckdb, pyarrow }, numbers] = [await read(found, name), await told(sage)];

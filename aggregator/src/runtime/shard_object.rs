@@ -187,23 +187,25 @@ impl Shard {
     }
 
     fn pull(&self, ask: &PullRequest) -> Outcome<PullReply> {
-        let health = self.health()?;
+        let health = self.health(self.with(|shard| Ok(shard.seq()))?)?;
         self.with(|shard| {
             let changes = shard.changes(ask.since)?;
             // People are asked for again with the last changes; working them out before would be for nothing.
             let people =
                 if changes.more { Vec::new() } else { ask.windows.iter().map(|window| shard.people(window)).collect() };
-            Ok(PullReply { people, changes, health: ShardHealth { log_position: shard.seq(), ..health } })
+            Ok(PullReply { people, changes, health })
         })
     }
 
-    fn health(&self) -> Outcome<ShardHealth> {
+    fn health(&self, log_position: u64) -> Outcome<ShardHealth> {
         let sql = self.sql()?;
         let bronze = exporter::exported_to(&sql).map_err(|_| ShardError::Malformed("ledger"))?;
+        let oldest = sql.received_after(bronze)?;
         Ok(ShardHealth {
-            log_position: 0,
-            bronze_position: bronze,
-            oldest_unexported_ms: sql.received_after(bronze)?.map(|at| at.0),
+            log_position,
+            // Rows without events, of duplicates alone, have nothing for the lake.
+            bronze_position: if oldest.is_none() { log_position } else { bronze },
+            oldest_unexported_ms: oldest.map(|at| at.0),
             database_bytes: sql.bytes(),
             last_nightly: sql.kept(NIGHTLY_DAY)?.map(|day| schemas::UtcDay(day as i32).start().utc_date().to_string()),
             lake_error: self.lake_error.borrow().clone(),

@@ -18,10 +18,10 @@ use worker::{Context, Delay, Env, Result};
 
 use super::isolate::{self, Isolate};
 use super::respond;
-use crate::intake::ShardBatch;
+use crate::intake::{Problem, ShardBatch};
 use crate::proxy::{
-    Capture, FLUSH_AFTER_MS, Head, HeaderList, Next, headers_to_drop, public_location, request_event, split_url,
-    unreachable_page,
+    Capture, FLUSH_AFTER_MS, Head, HeaderList, Next, headers_to_drop, is_loopback, public_location, request_event,
+    split_url, unreachable_page,
 };
 use crate::scrub::url::is_static_asset;
 
@@ -54,6 +54,11 @@ pub(super) fn pass(request: &Request, url: &str, env: &Env, context: &JsContext)
     let isolate = isolate::get(env);
     let (public_origin, path, query) = split_url(url);
     let app_origin = isolate.settings.origin.as_str();
+    if app_origin.is_empty() && is_loopback(public_origin) {
+        let detail = "Sage does not know where the app is; set `origin` in sage.toml";
+        let reply = respond::problem(&Problem::unavailable("not_configured", detail, 60))?;
+        return Ok(Promise::resolve(&JsValue::from(reply)));
+    }
     let headers = header_list(request);
     let outgoing = outgoing(request, HeaderList(&String::from(&headers)), app_origin, public_origin, path, query)?;
     if app_origin.is_empty() {
