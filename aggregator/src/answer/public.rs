@@ -43,7 +43,7 @@ pub fn public_page(facts: &PublicFacts) -> Value {
         "quarters": facts.quarters.iter().map(|quarter| quarter_json(quarter, facts.now)).collect::<Vec<_>>(),
         "method": [
             "Numbers are exact counts made from events that hold no text, no name and no address; people are counted by keyed, one-way codes.",
-            "Nothing is shown that fewer than 50 people stand behind.",
+            "Nothing is shown that fewer than 50 people stand behind, so neither are 1 to 49 crises; 0 is.",
             "The running quarter is rounded down to tens.",
             "A quarter is a calendar quarter in UTC. A session is one visit to one conversation and ends after 30 minutes of silence.",
         ],
@@ -65,6 +65,11 @@ fn quarter_json(facts: &QuarterFacts, now: UtcMillis) -> Value {
             Metric { exact: closed, ..Metric::exact(shown, Unit::Count, shown) }
         }
     };
+    // Of few crises even the number may tell the people around someone who it was; that there was none tells nobody's.
+    let crises = |count: u64| match hidden {
+        None if (1..PEOPLE_MIN).contains(&count) => Metric::hidden(Unit::Count, Hidden::FewerThan50People, 0),
+        _ => metric(Some(count)),
+    };
     let safety = &facts.counters.safety;
     // Outages are facts about the service, not about people.
     let incidents = |severity| match facts.users {
@@ -83,8 +88,8 @@ fn quarter_json(facts: &QuarterFacts, now: UtcMillis) -> Value {
         "sessions": metric(facts.sessions),
         "turns": metric(Some(facts.counters.usage.turns)),
         "crisis": {
-            "flagged": metric(Some(count_of(safety, CrisisEvent::Flagged))),
-            "referrals": metric(Some(count_of(safety, CrisisEvent::Referral))),
+            "flagged": crises(count_of(safety, CrisisEvent::Flagged)),
+            "referrals": crises(count_of(safety, CrisisEvent::Referral)),
         },
         "incidents": { "p0": incidents(IncidentSeverity::P0), "p1": incidents(IncidentSeverity::P1) },
     })
@@ -99,6 +104,7 @@ mod tests {
         let quarter = Quarter { year: 2026, quarter: 4 };
         let mut counters = Bucket::default();
         counters.usage.turns = 1_237;
+        counters.safety.crisis.insert((CrisisEvent::Flagged, 2), 49);
         let quarter = QuarterFacts { quarter, users, sessions: users.map(|n| n * 3), counters };
         public_page(&PublicFacts { now, quarters: vec![quarter] })["quarters"][0].clone()
     }
@@ -118,6 +124,8 @@ mod tests {
     fn a_closed_quarter_is_exact_and_a_running_one_coarse() {
         let closed = page(Some(50), "2027-01-02T00:00:00Z");
         assert_eq!((&closed["users"]["value"], &closed["turns"]["value"]), (&json!(50), &json!(1_237)));
+        assert_eq!(closed["crisis"]["flagged"]["hidden"], "fewer_than_50_people");
+        assert_eq!(closed["crisis"]["referrals"]["value"], json!(0));
         let running = page(Some(57), "2026-11-21T00:00:00Z");
         assert_eq!((&running["users"]["value"], &running["turns"]["value"]), (&json!(50), &json!(1_230)));
         assert_eq!(running["users"]["exact"], json!(false));
