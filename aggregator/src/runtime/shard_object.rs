@@ -222,11 +222,6 @@ impl Shard {
         let lake = self.lake(&sql, number as u16).await;
         *self.lake_error.borrow_mut() = lake.as_ref().err().cloned();
         let more = lake?;
-        self.with(|shard| {
-            let seq = exporter::may_trim_before(&sql).unwrap_or(0);
-            shard.trim(seq, WorkerClock.now())
-        })
-        .map_err(|error| error.to_string())?;
         pushed?;
         Ok(more)
     }
@@ -255,8 +250,11 @@ impl Shard {
         let intake_of = |day| self.with(|shard| Ok(shard.intake_of(day))).unwrap_or_default();
         let round = lake::round(&Export::of(ShardNo(number)), sql, &R2(bucket), before, intake_of).await;
         let round = round.map_err(|error| error.to_string())?;
+        // Once a day: finding what may go reads every row that is still there.
         if let Some(day) = round.day {
             sql.keep(NIGHTLY_DAY, i64::from(day.0)).map_err(|error| error.to_string())?;
+            let seq = exporter::may_trim_before(sql).map_err(|error| error.to_string())?;
+            self.with(|shard| shard.trim(seq, WorkerClock.now())).map_err(|error| error.to_string())?;
         }
         Ok(round.more)
     }
