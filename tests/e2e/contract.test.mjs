@@ -394,7 +394,8 @@ test('the public page shows nothing that fewer than 50 people stand behind', { t
     }, { ms: 20_000, everyMs: 500 });
     assert.equal(many.quarters[0].users.value, 50);
     assert.equal(many.quarters[0].turns.value, 50, '51, in steps of ten');
-    assert.equal(many.quarters[0].crisis.referrals.value, 0, '1, in steps of ten');
+    assert.deepEqual([many.quarters[0].crisis.referrals.value, many.quarters[0].crisis.referrals.hidden], [null, 'fewer_than_50_people'], 'one referral');
+    assert.equal(many.quarters[0].crisis.flagged.value, 0);
     assert.equal(many.quarters[0].users.exact, false);
     for (const quarter of many.quarters.slice(1)) assert.equal(quarter.users.hidden, 'fewer_than_50_people');
     assert.match((await sage.request('/safety/transparency')).text, /<dd>50<\/dd>/);
