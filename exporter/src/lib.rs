@@ -18,8 +18,8 @@ mod export;
 mod ledger;
 mod log;
 mod manifest;
-#[cfg(any(test, feature = "testing"))]
-pub mod memory;
+#[cfg(test)]
+mod memory;
 mod nightly;
 mod object_store;
 mod parquet_file;

@@ -66,12 +66,6 @@ impl World {
         self.crashed.set(false);
     }
 
-    /// Whether it is down.
-    #[must_use]
-    pub fn is_down(&self) -> bool {
-        self.crashed.get()
-    }
-
     /// Every write that was asked for, in order: what kind, of which key.
     #[must_use]
     pub fn writes(&self) -> Vec<String> {

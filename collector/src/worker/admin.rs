@@ -4,13 +4,14 @@ use std::cell::Cell;
 
 use aggregator::answer::csv;
 use aggregator::runtime;
+use aggregator::runtime::objects::WorkerClock;
 use futures_util::future::join_all;
-use schemas::UtcMillis;
+use schemas::{Clock, UtcMillis};
 use serde_json::json;
 use worker::{Env, Result};
 
 use super::isolate::{self, variable};
-use super::{jwks, pass, respond};
+use super::{jwks, respond};
 use crate::admit::{self, AdminClaim, Admission, access};
 use crate::intake::Problem;
 use crate::serve::{page, query};
@@ -35,7 +36,7 @@ async fn answer(
 ) -> std::result::Result<(&'static str, String), Problem> {
     let isolate = isolate::get(env);
     let settings = &isolate.settings;
-    let now = pass::now();
+    let now = WorkerClock.now();
     let headers = request.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
     let (authorization, access_token) = (header("authorization"), header("cf-access-jwt-assertion"));
@@ -82,7 +83,7 @@ pub(super) async fn health(request: &web_sys::Request, env: &Env) -> Result<web_
     let mut reasons = Vec::new();
     reasons.extend(isolate.settings_error.clone());
     reasons.extend(isolate.keys().err().map(|problem| problem.detail));
-    let now = pass::now();
+    let now = WorkerClock.now();
     if now.0 - HEALTHY_AT.get().0 >= HEALTH_MS_MAX {
         let objects = (0..isolate.shards).map(Some).chain([None]);
         let probes = join_all(objects.map(async |object| (object, runtime::probe(env, object).await))).await;

@@ -1,14 +1,16 @@
 //! `POST /sage/v1/events`.
 
 use aggregator::runtime;
+use aggregator::runtime::objects::WorkerClock;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use http::StatusCode;
+use schemas::Clock;
 use schemas::event::Source;
 use worker::{Env, Result};
 
 use super::isolate::{self, variable};
-use super::{pass, respond};
+use super::respond;
 use crate::admit::{self, IntakeClaim, IntakeKeys};
 use crate::intake::{self, BODY_BYTES_MAX, IntakeReply, Problem, Sender};
 
@@ -64,7 +66,7 @@ async fn take(
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length")).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
-    let batch = intake::take_in(texts.iter(), sender, keyring, isolate.shards, pass::now());
+    let batch = intake::take_in(texts.iter(), sender, keyring, isolate.shards, WorkerClock.now());
     let appends =
         batch.shards.iter().map(async |(shard, own)| (*shard, runtime::append(env, *shard, &own.message()).await));
     let mut replies = Vec::new();

@@ -29,13 +29,11 @@ pub fn fetch(request: web_sys::Request, env: Env, context: JsContext) -> Promise
     let (_, path, _) = split_url(&url);
     if !is_own_path(path) {
         return pass::pass(&request, &url, &env, &context)
-            .unwrap_or_else(|error| Promise::reject(&error.to_string().into()));
+            .unwrap_or_else(|_| Promise::reject(&"a request could not be passed on".into()));
     }
+    // The host's errors can quote a URL, and what is thrown here is logged.
     let reply = future_to_promise(AssertUnwindSafe(async move {
-        match own(request, &url, &env).await {
-            Ok(response) => Ok(response.into()),
-            Err(error) => Err(error.to_string().into()),
-        }
+        own(request, &url, &env).await.map(Into::into).map_err(|_| "a route of Sage's own failed".into())
     }));
     pass::within(&reply, OWN_MS_MAX)
 }
@@ -62,7 +60,7 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     for shard in 0..shard_count(&env) {
         if let Err(error) = runtime::start_nightly(&env, shard).await {
-            worker::console_error!("nightly job: shard {shard} {error}; it starts by itself when the shard is back");
+            worker::console_error!("nightly job: shard {shard} {error}; the next night takes up what this one left");
         }
     }
 }

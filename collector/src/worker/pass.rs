@@ -8,7 +8,7 @@ use aggregator::fold::intake::DropReason;
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use js_sys::{JsString, Promise, Reflect};
-use schemas::{Clock, UtcMillis};
+use schemas::Clock;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -175,7 +175,7 @@ fn capture(
 /// loss is told with the next.
 async fn send(env: &Env, isolate: &Isolate) {
     loop {
-        let Some(lot) = isolate.buffer.borrow_mut().take(now()) else { return };
+        let Some(lot) = isolate.buffer.borrow_mut().take(WorkerClock.now()) else { return };
         let mut batch = ShardBatch::default();
         lot.events.iter().for_each(|event| batch.push(event));
         for (reason, count) in
@@ -197,9 +197,4 @@ async fn send(env: &Env, isolate: &Isolate) {
         }
         isolate.buffer.borrow_mut().sent();
     }
-}
-
-/// The present instant, for handlers that have no clock of their own.
-pub(super) fn now() -> UtcMillis {
-    WorkerClock.now()
 }
