@@ -6,7 +6,7 @@ use schemas::event::{
     Platform, PlatformEvent, Provenance, Rating, Request, Service, ServiceCost, Source, Turn, TurnStatus,
     UnpricedReason, UtcOffset, Vital, VitalName,
 };
-use schemas::{ConversationKey, EventKey, KeyId, Label, NanoUsd, SessionKey, Usage, UserKey, UtcMillis};
+use schemas::{ConversationKey, EventKey, KeyId, Label, NanoUsd, ReplyKey, SessionKey, Usage, UserKey, UtcMillis};
 
 fn label(text: &str) -> Label {
     Label::parse(text).unwrap()
@@ -32,6 +32,7 @@ fn event(n: u64, body: Body) -> Event {
         user: (!n.is_multiple_of(50)).then(|| UserKey::from_mac(KeyId(1), mac(users ^ 0xaaaa_0000))),
         conversation: Some(ConversationKey::from_mac(KeyId(1), mac((users * 7 + n / 9_000) ^ 0xbbbb_0000))),
         session: n.is_multiple_of(3).then(|| SessionKey::from_mac(KeyId(1), mac(users ^ 0xcccc_0000))),
+        reply: n.is_multiple_of(4).then(|| ReplyKey::from_mac(KeyId(1), mac(n ^ 0xdddd_0000))),
         cohort: Cohort {
             country: Country::parse(["DE", "US", "IN", "NP", "T1"][(users % 5) as usize]),
             utc_offset_minutes: UtcOffset::new([60, -300, 330, 345, 0][(users % 5) as usize]),
@@ -56,7 +57,14 @@ pub(crate) fn turn(n: u64) -> Event {
     } else {
         let nano_usd = NanoUsd(i64::try_from(usage.input_tokens * 3_000 + usage.output_tokens * 15_000).unwrap());
         let price_version = label("2026-11-01:claude-sonnet-4-5");
-        Cost::Priced { nano_usd, price_version, tier: label("standard"), provenance: Provenance::ProviderReported }
+        Cost::Priced {
+            nano_usd,
+            price_version,
+            tier: label("standard"),
+            provenance: Provenance::ProviderReported,
+            units: Vec::new(),
+            range: None,
+        }
     };
     let turn = Turn {
         turn_index: Some(u32::try_from(n % 20).unwrap()),
@@ -70,6 +78,8 @@ pub(crate) fn turn(n: u64) -> Event {
         user_chars: Some(u32::try_from(n * 17 % 700).unwrap()),
         assistant_chars: Some(u32::try_from(n * 29 % 3_000).unwrap()),
         usage: (!n.is_multiple_of(17)).then_some(usage),
+        partial: n.is_multiple_of(101),
+        price_context: Default::default(),
         cost,
     };
     event(n, Body::Turn(turn))

@@ -45,6 +45,11 @@ key_kind!(
     Event, EventKey, "event"
 );
 
+key_kind!(
+    /// A reply of a model provider: HMAC of the provider's own id of it.
+    Reply, ReplyKey, "reply"
+);
+
 /// Which secret made a key, so that secrets can be rotated: 0–255, written in the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub u8);

@@ -14,7 +14,7 @@ pub mod usage;
 pub mod wire;
 
 pub use event::{Body, Event};
-pub use ids::{ConversationKey, EventKey, KeyId, SessionKey, UserKey};
+pub use ids::{ConversationKey, EventKey, KeyId, ReplyKey, SessionKey, UserKey};
 pub use label::Label;
 pub use money::NanoUsd;
 pub use time::{Bucket15, Clock, Quarter, UtcDay, UtcMillis};

@@ -103,6 +103,7 @@ impl Counters for Spend {
                         }
                     }
                     Cost::Unpriced { unpriced: UnpricedReason::UsageMissing } => amount.usage_missing += 1,
+                    Cost::Unpriced { unpriced: UnpricedReason::NotBilled } => {}
                     Cost::Unpriced { .. } => {
                         amount.unpriced += 1;
                         amount.unpriced_tokens += tokens;

@@ -153,6 +153,8 @@ pub(crate) mod testing {
                 price_version: Label::parse("v").unwrap(),
                 tier: Label::parse("base").unwrap(),
                 provenance: Provenance::Computed,
+                units: Vec::new(),
+                range: None,
             },
             None => Cost::Unpriced { unpriced: UnpricedReason::UnknownModel },
         };
@@ -163,6 +165,7 @@ pub(crate) mod testing {
             user: user.map(|n| UserKey::from_mac(KeyId(1), key(n))),
             conversation: conversation.map(|n| ConversationKey::from_mac(KeyId(1), key(n))),
             session: None,
+            reply: None,
             cohort: Default::default(),
             body: Body::Turn(Turn {
                 turn_index: None,
@@ -176,6 +179,8 @@ pub(crate) mod testing {
                 user_chars: None,
                 assistant_chars: None,
                 usage: Some(Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() }),
+                partial: false,
+                price_context: Default::default(),
                 cost,
             }),
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::body::EVENT_BYTES_MAX;
+use crate::price::Prices;
 use crate::scrub::{Keyring, Refused, scrub};
 
 /// Who sent a batch.
@@ -92,6 +93,7 @@ pub fn take_in<'a>(
     texts: impl Iterator<Item = &'a str>,
     sender: Sender,
     keys: &Keyring,
+    prices: &Prices,
     shards: u32,
     now: UtcMillis,
 ) -> Batch {
@@ -100,7 +102,7 @@ pub fn take_in<'a>(
         batch.received += 1;
         let event = match read(text, sender)
             .map_err(Refused::from)
-            .and_then(|wire| scrub(wire, text, sender.source, keys, now))
+            .and_then(|wire| scrub(wire, text, sender.source, keys, prices, now))
         {
             Ok(event) => event,
             Err(Refused::OptedOut) => {
@@ -242,6 +244,7 @@ mod tests {
             texts.iter().map(String::as_str),
             Sender { source, opted_out },
             &keys,
+            &Prices::default(),
             1,
             UtcMillis::parse_rfc3339(NOW).unwrap(),
         )

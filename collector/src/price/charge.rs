@@ -186,6 +186,8 @@ pub fn cost_of(priced: &Result<Priced, UnpricedReason>) -> Cost {
             price_version: label(priced.price_version)?,
             tier: label(&priced.tier.to_string())?,
             provenance: priced.provenance,
+            units: Vec::new(),
+            range: None,
         })
     });
     cost.unwrap_or_else(|unpriced| Cost::Unpriced { unpriced })

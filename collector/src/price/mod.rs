@@ -10,7 +10,9 @@ mod charge;
 mod clause;
 mod find;
 mod pattern;
+mod turn;
 
 pub use amount::ExactUsd;
 pub use book::PriceBook;
 pub use charge::{Priced, Tier, UnitCost, cost_of};
+pub use turn::{Prices, TurnFacts};

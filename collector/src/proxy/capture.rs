@@ -83,6 +83,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
         user: None,
         conversation: None,
         session: None,
+        reply: None,
         cohort: Cohort { country, ..Cohort::default() },
         body: Body::Request(Request {
             method: Method::parse(head.method),

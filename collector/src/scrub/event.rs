@@ -1,13 +1,13 @@
 //! One event: raw in, canonical out.
 
-use schemas::event::{self, Cohort, Cost, Provenance, Source, UnpricedReason};
+use schemas::event::{self, Cohort, Provenance, Source};
 use schemas::time::DAY_MS;
 use schemas::wire::{WireBody, WireCode, WireError, WireEvent};
 use schemas::{Body, Event, UtcMillis};
 
 use super::keys::Keyring;
 use super::url;
-use crate::price::{PriceBook, cost_of};
+use crate::price::{Prices, TurnFacts};
 use crate::usage::read_usage;
 
 /// How far a sender's clock may be ahead, milliseconds.
@@ -48,7 +48,14 @@ fn kept_without_person(body: &WireBody) -> bool {
 ///
 /// # Errors
 /// When its time can't be true, or its usage can't be read.
-pub fn scrub(wire: WireEvent, content: &str, source: Source, keys: &Keyring, now: UtcMillis) -> Result<Event, Refused> {
+pub fn scrub(
+    wire: WireEvent,
+    content: &str,
+    source: Source,
+    keys: &Keyring,
+    prices: &Prices,
+    now: UtcMillis,
+) -> Result<Event, Refused> {
     let envelope = wire.envelope;
     if envelope.ts > now.plus_ms(CLOCK_SKEW_MS_MAX) {
         let detail = "lies more than 5 minutes in the future; check the sender's clock";
@@ -66,7 +73,11 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, keys: &Keyring, now
         Some(id) => keys.key(id),
         None => keys.key_of_content(content),
     };
-    let body = body(wire.body, keys, envelope.ts)?;
+    let reply = match &wire.body {
+        WireBody::Turn(turn) => turn.response_id.as_ref().map(|raw| keys.key(raw)),
+        _ => None,
+    };
+    let body = body(wire.body, keys, prices, envelope.ts)?;
     let known = !envelope.opted_out;
     let cohort = Cohort {
         country: envelope.country,
@@ -81,14 +92,15 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, keys: &Keyring, now
         user: envelope.user_id.filter(|_| known).map(|raw| keys.key(&raw)),
         conversation: envelope.conversation_id.filter(|_| known).map(|raw| keys.key(&raw)),
         session: envelope.session_id.filter(|_| known).map(|raw| keys.key(&raw)),
+        reply,
         cohort: if known { cohort } else { Cohort::default() },
         body,
     })
 }
 
-fn body(body: WireBody, keys: &Keyring, ts: UtcMillis) -> Result<Body, WireError> {
+fn body(body: WireBody, keys: &Keyring, prices: &Prices, ts: UtcMillis) -> Result<Body, WireError> {
     Ok(match body {
-        WireBody::Turn(turn) => Body::Turn(priced(turn, ts)?),
+        WireBody::Turn(turn) => Body::Turn(priced(turn, prices, ts)?),
         WireBody::Feedback(feedback) => Body::Feedback(event::Feedback {
             rating: feedback.rating,
             turn_index: feedback.turn_index,
@@ -118,7 +130,7 @@ fn body(body: WireBody, keys: &Keyring, ts: UtcMillis) -> Result<Body, WireError
     })
 }
 
-fn priced(turn: schemas::wire::Turn, ts: UtcMillis) -> Result<event::Turn, WireError> {
+fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<event::Turn, WireError> {
     let (usage, provenance) = match (turn.usage, &turn.provider_usage) {
         (Some(_), Some(_)) => {
             let detail = "and usage are both there; send one of them";
@@ -132,12 +144,17 @@ fn priced(turn: schemas::wire::Turn, ts: UtcMillis) -> Result<event::Turn, WireE
         }
         (None, None) => (None, Provenance::Computed),
     };
-    let cost = match &usage {
-        None => Cost::Unpriced { unpriced: UnpricedReason::UsageMissing },
-        Some(usage) => {
-            cost_of(&PriceBook::builtin().price(turn.provider.as_str(), turn.model.as_str(), ts, usage, provenance))
-        }
-    };
+    let cost = prices.cost(&TurnFacts {
+        provider: turn.provider.as_str(),
+        model: turn.model.as_str(),
+        at: ts,
+        usage: usage.as_ref(),
+        provenance,
+        context: &turn.price_context,
+        latency_ms: turn.latency_ms,
+        input_chars: turn.user_chars,
+        output_chars: turn.assistant_chars,
+    });
     Ok(event::Turn {
         turn_index: turn.turn_index,
         provider: turn.provider,
@@ -150,6 +167,8 @@ fn priced(turn: schemas::wire::Turn, ts: UtcMillis) -> Result<event::Turn, WireE
         user_chars: turn.user_chars,
         assistant_chars: turn.assistant_chars,
         usage,
+        partial: turn.partial,
+        price_context: turn.price_context,
         cost,
     })
 }

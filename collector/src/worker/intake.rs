@@ -66,7 +66,7 @@ async fn take(
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length")).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
-    let batch = intake::take_in(texts.iter(), sender, keyring, isolate.shards, WorkerClock.now());
+    let batch = intake::take_in(texts.iter(), sender, keyring, &isolate.prices, isolate.shards, WorkerClock.now());
     let appends =
         batch.shards.iter().map(async |(shard, own)| (*shard, runtime::append(env, *shard, &own.message()).await));
     let mut replies = Vec::new();

@@ -7,6 +7,7 @@ use aggregator::runtime::objects::shard_count;
 use worker::Env;
 
 use crate::intake::Problem;
+use crate::price::Prices;
 use crate::proxy::{Buffer, EventIds};
 use crate::scrub::Keyring;
 use crate::scrub::keys::KeyringError;
@@ -17,6 +18,7 @@ pub(super) struct Isolate {
     pub settings: Settings,
     pub settings_error: Option<String>,
     pub keys: Result<Keyring, KeyringError>,
+    pub prices: Prices,
     pub shards: u32,
     /// The Shard that takes this isolate's request events.
     pub capture_shard: u32,
@@ -51,6 +53,7 @@ fn load(env: &Env) -> Isolate {
         settings,
         settings_error,
         keys,
+        prices: Prices::default(),
         shards,
         capture_shard,
         buffer: RefCell::default(),

@@ -1,8 +1,11 @@
 //! What happens in a chat: turns, and what people and the sentinel made of them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::EventKey;
 use crate::label::Label;
 use crate::money::NanoUsd;
 use crate::usage::Usage;
@@ -40,8 +43,24 @@ pub struct Turn {
     /// Tokens; `None` when the provider did not say (never read as zero).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The reply broke off, or its reader hung up: `usage` is what was known by then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub partial: bool,
+    /// What else decides the price, in the price list's words: `service_tier` → `flex`, `processing` → `batch`…
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub price_context: PriceContext,
     /// What it cost. Fixed when the turn is received: a stored cost does not change when prices do.
     pub cost: Cost,
+}
+
+/// What else than provider, model, time and usage decides a price: pairs in the price list's words.
+pub type PriceContext = BTreeMap<Label, Label>;
+
+/// Most pairs of a [`PriceContext`] that a client may send.
+pub const PRICE_CONTEXT_MAX: usize = 8;
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How a turn ended.
@@ -75,12 +94,38 @@ pub enum Cost {
         tier: Label,
         /// How the usage came to be known.
         provenance: Provenance,
+        /// What each unit added; they sum to `nano_usd`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        units: Vec<UnitAmount>,
+        /// Of an estimate: between which amounts the true one is expected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        range: Option<AmountRange>,
     },
     /// Not priced: counted and shown as such, never as $0.
     Unpriced {
         /// Why.
         unpriced: UnpricedReason,
     },
+}
+
+/// What one unit of a price added to a cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnitAmount {
+    /// Name in the price list: `input_tokens`, `cache_read_tokens`, `requests`, `seconds`…
+    pub unit: Label,
+    /// How many, without those that a unit within it took; milliseconds for `seconds`.
+    pub count: u64,
+    /// Its part of the rounded total (largest remainder).
+    pub nano_usd: NanoUsd,
+}
+
+/// Between which amounts an estimate is expected to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AmountRange {
+    /// Lower end.
+    pub low: NanoUsd,
+    /// Upper end.
+    pub high: NanoUsd,
 }
 
 impl Cost {
@@ -120,6 +165,27 @@ pub enum UnpricedReason {
     NoPrice,
     /// Usage and price contradict each other.
     InconsistentUsage,
+    /// The provider refused or failed the call before it was billed.
+    NotBilled,
+}
+
+/// A price found later for a turn that had none, made by an operator's command. Its event has the turn's time and keys; the
+/// turn itself stays as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Repriced {
+    /// The turn.
+    pub turn: EventKey,
+    /// The turn's provider.
+    pub provider: Label,
+    /// The turn's model.
+    pub model: Label,
+    /// The turn's feature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature: Option<Label>,
+    /// The turn's tokens, input and output.
+    pub tokens: u64,
+    /// What it cost: always priced.
+    pub cost: Cost,
 }
 
 /// What a person thought of a reply. Text is reduced to its length at the edge.

@@ -11,14 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use conversation::{
-    Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, Provenance, Rating, Turn, TurnStatus,
-    UnpricedReason, Wish,
+    AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
+    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, Wish,
 };
 pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, Request, Vital, VitalName};
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 
-use crate::ids::{ConversationKey, EventKey, SessionKey, UserKey};
+use crate::ids::{ConversationKey, EventKey, ReplyKey, SessionKey, UserKey};
 use crate::label::Label;
 use crate::time::UtcMillis;
 
@@ -40,6 +40,9 @@ pub struct Event {
     /// Which visit, as a key, where the app names its visits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionKey>,
+    /// Which reply of a provider, as a key: a turn that several ways tell of counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<ReplyKey>,
     /// What is known of the person as a number.
     #[serde(default, skip_serializing_if = "Cohort::is_empty")]
     pub cohort: Cohort,
@@ -57,6 +60,14 @@ pub enum Source {
     Backend,
     /// A page, with the public key.
     Browser,
+    /// The gateway to model providers, which saw the call itself.
+    Gateway,
+    /// OpenTelemetry spans.
+    Otlp,
+    /// The app's own response: header or event `Sage-Turn`.
+    Response,
+    /// An operator's command.
+    Admin,
 }
 
 /// Coarse facts about a person, none of which names one.
@@ -162,6 +173,8 @@ pub enum Body {
     Request(Request),
     /// A message of a person and the model's reply.
     Turn(Turn),
+    /// A price found later for a turn that had none.
+    Repriced(Repriced),
     /// What a person thought of a reply.
     Feedback(Feedback),
     /// Labels of the chat sentinel.
@@ -195,6 +208,7 @@ impl Body {
         match self {
             Self::Request(_) => "request",
             Self::Turn(_) => "turn",
+            Self::Repriced(_) => "repriced",
             Self::Feedback(_) => "feedback",
             Self::Observation(_) => "observation",
             Self::Error(_) => "error",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::raw::Raw;
-use crate::event::{self, Rating, TurnStatus, VitalName};
+use crate::event::{self, PRICE_CONTEXT_MAX, PriceContext, Rating, TurnStatus, VitalName};
 use crate::label::Label;
 use crate::usage::Usage;
 
@@ -69,6 +69,22 @@ pub struct Turn {
     pub usage: Option<Usage>,
     /// The provider's usage block as it came.
     pub provider_usage: Option<Value>,
+    /// The provider's id of the reply: a turn that several ways tell of counts once.
+    pub response_id: Option<Raw>,
+    /// The reply broke off: usage is what was known by then.
+    #[serde(default)]
+    pub partial: bool,
+    /// What else decides the price, in the price list's words: `{"service_tier": "flex", "processing": "batch"}`.
+    #[serde(default, deserialize_with = "few_pairs")]
+    pub price_context: PriceContext,
+}
+
+fn few_pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PriceContext, D::Error> {
+    let pairs = PriceContext::deserialize(deserializer)?;
+    if pairs.len() > PRICE_CONTEXT_MAX {
+        return Err(de::Error::custom("must hold at most 8 pairs"));
+    }
+    Ok(pairs)
 }
 
 fn checked_usage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usage>, D::Error> {
