@@ -98,30 +98,50 @@ pub fn take_in<'a>(
     now: UtcMillis,
 ) -> Batch {
     let mut batch = Batch::default();
-    for (index, text) in texts.enumerate() {
-        batch.received += 1;
-        let event = match read(text, sender)
-            .map_err(Refused::from)
-            .and_then(|wire| scrub(wire, text, sender.source, keys, prices, now))
-        {
-            Ok(event) => event,
+    for text in texts {
+        let event = read(text, sender).map_err(Refused::from);
+        let event = event.and_then(|wire| scrub(wire, text, sender.source, keys, prices, now));
+        batch.add(event, text, keys, shards);
+    }
+    batch
+}
+
+/// As [`take_in`], for events that Sage made itself.
+#[must_use]
+pub fn take_in_events(
+    events: impl IntoIterator<Item = WireEvent>,
+    sender: Sender,
+    keys: &Keyring,
+    prices: &Prices,
+    shards: u32,
+    now: UtcMillis,
+) -> Batch {
+    let mut batch = Batch::default();
+    for event in events {
+        batch.add(scrub(event, "", sender.source, keys, prices, now), "", keys, shards);
+    }
+    batch
+}
+
+impl Batch {
+    fn add(&mut self, event: Result<schemas::Event, Refused>, text: &str, keys: &Keyring, shards: u32) {
+        let index = self.received;
+        self.received += 1;
+        match event {
+            Ok(event) => self.shards.entry(event.shard(shards)).or_default().push(&event),
             Err(Refused::OptedOut) => {
-                *batch.dropped.entry(DropReason::OptedOut).or_default() += 1;
+                *self.dropped.entry(DropReason::OptedOut).or_default() += 1;
                 let number = shard_of_digest(&keys.digest("dead", text), shards);
-                let dropped = &mut batch.shards.entry(number).or_default().header.dropped;
+                let dropped = &mut self.shards.entry(number).or_default().header.dropped;
                 *dropped.entry(DropReason::OptedOut).or_default() += 1;
-                continue;
             }
             Err(Refused::Wrong(error)) => {
                 let letter = dead_letter(text, &error, keys);
-                batch.shards.entry(shard_of_digest(&letter.digest, shards)).or_default().bury(&letter);
-                batch.errors.push(EventError { index, code: error.code, detail: error.to_string() });
-                continue;
+                self.shards.entry(shard_of_digest(&letter.digest, shards)).or_default().bury(&letter);
+                self.errors.push(EventError { index, code: error.code, detail: error.to_string() });
             }
-        };
-        batch.shards.entry(event.shard(shards)).or_default().push(&event);
+        }
     }
-    batch
 }
 
 fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {
@@ -132,6 +152,13 @@ fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {
     if sender.source == Source::Browser && !BROWSER_KINDS.contains(&wire.body.kind()) {
         let detail = format!("must be one of {} for a page", BROWSER_KINDS.join(", "));
         return Err(WireError::at(WireCode::TypeNotAllowed, "type", detail));
+    }
+    if sender.source == Source::Response && wire.body.kind() != "turn" {
+        return Err(WireError::at(
+            WireCode::TypeNotAllowed,
+            "type",
+            "must be turn in a response; send others to the intake",
+        ));
     }
     wire.envelope.opted_out |= sender.opted_out;
     Ok(wire)

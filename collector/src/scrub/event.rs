@@ -1,8 +1,8 @@
 //! One event: raw in, canonical out.
 
-use schemas::event::{self, Cohort, Provenance, Source};
+use schemas::event::{self, Cohort, Cost, Provenance, Source, UnpricedReason};
 use schemas::time::DAY_MS;
-use schemas::wire::{WireBody, WireCode, WireError, WireEvent};
+use schemas::wire::{WireBody, WireCode, WireError, WireEvent, Witnessed};
 use schemas::{Body, Event, UtcMillis};
 
 use super::keys::Keyring;
@@ -136,6 +136,9 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
             let detail = "and usage are both there; send one of them";
             return Err(WireError::at(WireCode::InvalidValue, "provider_usage", detail));
         }
+        (Some(usage), None) if turn.witnessed == Some(Witnessed::Reported) => {
+            (Some(usage), Provenance::ProviderReported)
+        }
         (Some(usage), None) => (Some(usage), Provenance::Computed),
         (None, Some(block)) => {
             let usage = read_usage(turn.provider.as_str(), block)
@@ -144,17 +147,23 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         }
         (None, None) => (None, Provenance::Computed),
     };
-    let cost = prices.cost(&TurnFacts {
-        provider: turn.provider.as_str(),
-        model: turn.model.as_str(),
-        at: ts,
-        usage: usage.as_ref(),
-        provenance,
-        context: &turn.price_context,
-        latency_ms: turn.latency_ms,
-        input_chars: turn.user_chars,
-        output_chars: turn.assistant_chars,
-    });
+    let asked = || {
+        prices.cost(&TurnFacts {
+            provider: turn.provider.as_str(),
+            model: turn.model.as_str(),
+            at: ts,
+            usage: usage.as_ref(),
+            provenance,
+            context: &turn.price_context,
+            latency_ms: turn.latency_ms,
+            input_chars: turn.user_chars,
+            output_chars: turn.assistant_chars,
+        })
+    };
+    let cost = match turn.witnessed {
+        Some(Witnessed::NotBilled) => Cost::Unpriced { unpriced: UnpricedReason::NotBilled },
+        _ => asked(),
+    };
     Ok(event::Turn {
         turn_index: turn.turn_index,
         provider: turn.provider,

@@ -10,12 +10,14 @@ mod cohere;
 mod gemini;
 mod openai_chat;
 mod openai_responses;
+mod reply;
 mod stream;
 
 use schemas::Usage;
 use serde_json::Value;
 
 use block::Block;
+pub use reply::{Framing, Reply, ReplyStream, Stop, read_error_code, read_reply};
 pub use stream::{StreamUsage, UsageStream};
 
 /// Why a usage can't be read. Names fields of the API, never what they hold.
