@@ -6,7 +6,9 @@
 #![warn(missing_docs)]
 
 pub mod answer;
+pub mod batch;
 pub mod civil;
+mod correlate;
 pub mod fold;
 pub mod gold;
 pub mod protocol;

@@ -2,14 +2,15 @@
 
 mod people_answer;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use schemas::{Event, UtcDay, UtcMillis};
 
+use crate::correlate;
 use crate::fold::intake::Tally;
 use crate::fold::{self, CodecError, Day, Fold};
-use crate::protocol::{AppendHeader, AppendReply, ChangedDay, Changes, DeadLetterLine, PeopleAnswer, Window};
-use crate::seen::SeenIds;
+use crate::protocol::{AppendHeader, AppendReply, ChangedDay, Changes, Claim, DeadLetterLine, PeopleAnswer, Window};
+use crate::seen::{IdSet, SeenIds};
 use crate::storage::{DeadLetter, Part, Row, Storage, StorageError};
 
 /// Most bytes of events in one row of the log: half of the platform's 2 MB limit of a row.
@@ -108,6 +109,25 @@ impl<S: Storage> Shard<S> {
         }
         group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
         Ok(replies)
+    }
+
+    /// *Idempotent* by event id. *Input*: turns that several ways may tell of. *Output*: for each, whether it is the telling to
+    /// store.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] when it is unknown whether the answer is durable: the Shard must be opened anew.
+    pub fn claim(&mut self, claims: &[Claim], now: UtcMillis) -> Result<Vec<bool>, ShardError> {
+        let received_at = now.max(self.last_received_at);
+        let mut group = Group { seq: self.seq, received_at, ..Group::default() };
+        group.open_row();
+        let won = claims.iter().map(|claim| group.claim(claim, &self.seen)).collect();
+        let Some(row) = group.rows.first_mut().filter(|row| !row.ids.is_empty()) else { return Ok(won) };
+        row.tally = serde_json::to_string(&Tally::default()).unwrap_or_default();
+        self.storage.append(&group.rows, &[])?;
+        self.last_received_at = received_at;
+        self.seq = group.seq;
+        group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
+        Ok(won)
     }
 
     /// Stores what the fold has become, if enough of the log lies behind the last checkpoint or `always`.
@@ -236,7 +256,7 @@ struct Group {
     events: Vec<Vec<Event>>,
     tallies: Vec<Tally>,
     dead: Vec<DeadLetter>,
-    fresh: HashSet<u64>,
+    fresh: IdSet,
 }
 
 impl Group {
@@ -249,24 +269,44 @@ impl Group {
             .and_then(|line| serde_json::from_str(line).ok())
             .ok_or(ShardError::Malformed("no header line"))?;
         let mut own = Group { seq: self.seq, received_at: self.received_at, ..Group::default() };
-        let mut tally = Tally { dropped: header.dropped, ..Tally::default() };
+        let mut tally = Tally { dropped: header.dropped, duplicate: header.duplicate, ..Tally::default() };
+        let mut correlated = header.duplicate;
         own.open_row();
         for _ in 0..header.events {
             let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
             let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
             let id = event.id.prefix();
-            if seen.contains(id) || self.fresh.contains(&id) || !own.fresh.insert(id) {
+            let knows = |id| seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id);
+            if knows(id) {
                 tally.duplicate += 1;
-            } else {
-                own.push(line, id, event);
+                continue;
             }
+            let Some(reply) = correlate::reply_of(&event).filter(|_| !header.claimed) else {
+                own.push(line, id, event);
+                continue;
+            };
+            let lost = correlate::lost(event.id);
+            if knows(lost) {
+                tally.duplicate += 1;
+                correlated += 1;
+                continue;
+            }
+            let place = correlate::place(reply, event.source, knows);
+            if place.first {
+                own.push(line, id, event);
+            } else {
+                tally.duplicate += 1;
+                correlated += 1;
+                own.know(lost);
+            }
+            own.know(place.id);
         }
         for _ in 0..header.dead_letters {
             let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
             let letter: DeadLetterLine =
                 serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
             let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
-            if seen.contains(id) || self.fresh.contains(&id) || !own.fresh.insert(id) {
+            if seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id) {
                 tally.duplicate += 1;
             } else {
                 tally.dead_lettered += 1;
@@ -279,11 +319,31 @@ impl Group {
             first.merge(&tally);
         }
         let stored = own.tallies.iter().map(|tally| tally.stored).sum();
-        let reply = AppendReply { stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
+        let mut reply = AppendReply {
+            stored,
+            duplicate: tally.duplicate,
+            dead_lettered: tally.dead_lettered,
+            correlated,
+            seq: self.seq,
+        };
         if stored + tally.received() > 0 {
+            reply.seq = own.seq;
             self.take(own);
         }
         Ok(reply)
+    }
+
+    /// Decides on a claim; the last row remembers it.
+    fn claim(&mut self, claim: &Claim, seen: &SeenIds) -> bool {
+        let knows = |id| seen.contains(id) || self.fresh.contains(&id);
+        let (won, lost) = (correlate::won(claim.id), correlate::lost(claim.id));
+        if knows(won) || knows(lost) {
+            return knows(won);
+        }
+        let place = correlate::place(claim.reply, claim.source, knows);
+        self.know(if place.first { won } else { lost });
+        self.know(place.id);
+        place.first
     }
 
     fn open_row(&mut self) {
@@ -303,13 +363,14 @@ impl Group {
             row.events.extend_from_slice(line.as_bytes());
             row.events.push(b'\n');
             row.count += 1;
-            row.ids.extend_from_slice(&id.to_le_bytes());
             events.push(event);
             tally.stored += 1;
         }
+        self.know(id);
     }
 
     fn know(&mut self, id: u64) {
+        self.fresh.insert(id);
         if let Some(row) = self.rows.last_mut() {
             row.ids.extend_from_slice(&id.to_le_bytes());
         }

@@ -1,8 +1,9 @@
 //! Calls to objects. Each has a time limit, because an object that has panicked does not answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use js_sys::{Promise, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,8 +13,9 @@ use worker::{Delay, Env, Method, Request, RequestInit, Response};
 
 use super::objects::{GOLD_BINDING, GOLD_NAME, SHARD_BINDING, route, shard_name};
 use crate::answer::Query;
+use crate::batch::{self, ShardBatch};
 use crate::fold;
-use crate::protocol::{AppendReply, Changes, PullReply, PullRequest};
+use crate::protocol::{AppendReply, Changes, Claim, PullReply, PullRequest};
 
 /// Longest wait for a Shard to make events durable, milliseconds.
 const APPEND_MS_MAX: u64 = 5_000;
@@ -96,6 +98,33 @@ pub async fn request_bytes(request: &web_sys::Request) -> Option<Vec<u8>> {
 pub async fn append(env: &Env, shard: u32, message: &[u8]) -> Result<AppendReply, CallError> {
     let body = Uint8Array::from(message).into();
     decoded(call(env, Target::Shard(shard), route::APPEND, Some(body), APPEND_MS_MAX).await?).await
+}
+
+/// Makes the batches of one request durable, each in its Shard, all at once. Turns that several ways may tell of are claimed
+/// first where there is more than one Shard. What became of each, by Shard, in order.
+///
+/// An error is one Shard's: it did not acknowledge, or one that it depends on did not decide; the same events may be sent
+/// again, those that are stored do not count twice.
+pub async fn append_all(
+    env: &Env,
+    shards: u32,
+    batches: BTreeMap<u32, ShardBatch>,
+) -> Vec<(u32, Result<AppendReply, CallError>)> {
+    let claims = batch::claims(&batches, shards);
+    let verdicts = claims.into_iter().map(async |(shard, claims)| (shard, claim(env, shard, &claims).await));
+    let verdicts: BTreeMap<_, _> = join_all(verdicts).await.into_iter().collect();
+    let appends = batch::judged(batches, shards, &verdicts).into_iter().map(async |(shard, batch)| match batch {
+        Ok(batch) => (shard, append(env, shard, &batch.message()).await),
+        Err(error) => (shard, Err(error)),
+    });
+    join_all(appends).await
+}
+
+async fn claim(env: &Env, shard: u32, claims: &[Claim]) -> Result<Vec<bool>, CallError> {
+    let body = bytes(&claims)?;
+    let won: Vec<bool> =
+        decoded(call(env, Target::Shard(shard), route::CLAIM, Some(body), APPEND_MS_MAX).await?).await?;
+    if won.len() == claims.len() { Ok(won) } else { Err(CallError::Unreachable) }
 }
 
 /// The answer of `GET /sage`.

@@ -11,4 +11,4 @@ mod sql;
 
 #[cfg(feature = "fault-injection")]
 pub use call::fault;
-pub use call::{CallError, answer, append, probe, public_page, request_bytes, start_nightly};
+pub use call::{CallError, answer, append, append_all, probe, public_page, request_bytes, start_nightly};

@@ -14,7 +14,7 @@ use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
 use crate::fold;
-use crate::protocol::{AppendReply, Changes, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
+use crate::protocol::{AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
 use crate::shard::{Shard as ShardState, ShardError};
 use crate::storage::StorageError;
 
@@ -86,19 +86,17 @@ impl DurableObject for Shard {
                 if reply.is_ok() {
                     self.wake_in(ALARM_AFTER_MS, number).await?;
                 }
-                match reply.and_then(|reply| Ok(fold::encode(&reply)?)) {
-                    Ok(bytes) => Response::from_bytes(bytes),
-                    Err(error) => failed(&error),
-                }
+                reply_bytes(reply)
             }
+            route::CLAIM => match fold::decode::<Vec<Claim>>(&request.bytes().await?) {
+                Ok(claims) => reply_bytes(self.with(|shard| shard.claim(&claims, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
             route::PULL => {
                 let Ok(ask) = fold::decode::<PullRequest>(&request.bytes().await?) else {
                     return Response::error("malformed", 400);
                 };
-                match self.pull(&ask).and_then(|reply| Ok(fold::encode(&reply)?)) {
-                    Ok(bytes) => Response::from_bytes(bytes),
-                    Err(error) => failed(&error),
-                }
+                reply_bytes(self.pull(&ask))
             }
             route::NIGHTLY => {
                 let kept = self.sql().and_then(|sql| Ok(sql.keep(NIGHTLY_BEFORE, WorkerClock.now().0)?));
@@ -300,6 +298,13 @@ fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) {
     for (answer, reply) in answers.into_iter().zip(replies) {
         // Whoever asked may be gone.
         let _ = answer.send(reply);
+    }
+}
+
+fn reply_bytes<T: serde::Serialize>(result: Outcome<T>) -> Result<Response> {
+    match result.and_then(|reply| Ok(fold::encode(&reply)?)) {
+        Ok(bytes) => Response::from_bytes(bytes),
+        Err(error) => failed(&error),
     }
 }
 
