@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod budget;
 pub mod civil;
 mod correlate;
 pub mod fold;

@@ -4,8 +4,9 @@ mod people_answer;
 
 use std::collections::BTreeMap;
 
-use schemas::{Event, UtcDay, UtcMillis};
+use schemas::{Event, EventKey, UtcDay, UtcMillis};
 
+use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
 use crate::correlate;
 use crate::fold::intake::Tally;
 use crate::fold::{self, CodecError, Day, Fold};
@@ -39,6 +40,7 @@ pub struct Shard<S> {
     storage: S,
     seen: SeenIds,
     fold: Fold,
+    holds: Holds,
     seq: u64,
     last_received_at: UtcMillis,
     checkpointed: u64,
@@ -57,6 +59,7 @@ impl<S: Storage> Shard<S> {
         let mut shard = Self {
             seen: SeenIds::default(),
             fold: Fold::default(),
+            holds: storage.holds()?.into_iter().collect(),
             seq: seq.max(position),
             last_received_at,
             checkpointed: position,
@@ -97,17 +100,20 @@ impl<S: Storage> Shard<S> {
     ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
         let received_at = now.max(self.last_received_at);
         let mut group = Group { seq: self.seq, received_at, ..Group::default() };
-        let replies: Vec<_> = messages.iter().map(|message| group.add(message, &self.seen)).collect();
+        let replies: Vec<_> = messages.iter().map(|message| group.add(message, &self.seen, &self.holds)).collect();
         if group.rows.is_empty() {
             return Ok(replies);
         }
-        self.storage.append(&group.rows, &group.dead)?;
+        self.storage.append(&group.rows, &group.dead, &group.settled)?;
         self.last_received_at = received_at;
         for ((row, events), tally) in group.rows.iter().zip(&group.events).zip(&group.tallies) {
             self.bytes_since_checkpoint += row.events.len();
             self.count(row, events, tally);
         }
         group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
+        for id in &group.settled {
+            self.holds.remove(id);
+        }
         Ok(replies)
     }
 
@@ -123,11 +129,48 @@ impl<S: Storage> Shard<S> {
         let won = claims.iter().map(|claim| group.claim(claim, &self.seen)).collect();
         let Some(row) = group.rows.first_mut().filter(|row| !row.ids.is_empty()) else { return Ok(won) };
         row.tally = serde_json::to_string(&Tally::default()).unwrap_or_default();
-        self.storage.append(&group.rows, &[])?;
+        self.storage.append(&group.rows, &[], &[])?;
         self.last_received_at = received_at;
         self.seq = group.seq;
         group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
         Ok(won)
+    }
+
+    /// *Idempotent* by the turn's id. *Input*: what a call may cost at most. *Output*: whether the limits of its person have
+    /// room for it; then it is held until its turn is appended, is released, or its time is over.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] when it is unknown whether the hold is durable: the Shard must be opened anew.
+    pub fn hold(&mut self, request: &HoldRequest, now: UtcMillis) -> Result<HoldReply, ShardError> {
+        let Some(user) = request.user.filter(|_| request.limits.of_people()) else { return Ok(HoldReply::Admitted) };
+        let ended = self.holds.expire(now);
+        let known = self.holds.contains(&request.id) || self.seen.contains(request.id.prefix());
+        let limit = |kind, limit, span: Span| {
+            let spent = self.fold.people.spent(user, span.from, span.to);
+            Limit { kind, limit, span, spent }
+        };
+        let limits = [
+            limit(LimitKind::UserDay, request.limits.user_day, request.periods.day),
+            limit(LimitKind::UserMonth, request.limits.user_month, request.periods.month),
+        ];
+        let refusal = self.holds.refusal(Some(user), request.amount, &limits).filter(|_| !known);
+        let hold = (refusal.is_none() && !known).then(|| request.hold(Some(user), now));
+        if hold.is_some() || !ended.is_empty() {
+            self.storage.change_holds(hold.as_ref(), &ended)?;
+        }
+        hold.into_iter().for_each(|hold| self.holds.put(hold));
+        Ok(refusal.map_or(HoldReply::Admitted, HoldReply::Refused))
+    }
+
+    /// *Idempotent*. Takes back the hold of a call that made no turn.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] as with [`Shard::hold`].
+    pub fn release(&mut self, id: EventKey) -> Result<(), ShardError> {
+        if self.holds.remove(&id) {
+            self.storage.change_holds(None, &[id])?;
+        }
+        Ok(())
     }
 
     /// Stores what the fold has become, if enough of the log lies behind the last checkpoint or `always`.
@@ -257,11 +300,12 @@ struct Group {
     tallies: Vec<Tally>,
     dead: Vec<DeadLetter>,
     fresh: IdSet,
+    settled: Vec<EventKey>,
 }
 
 impl Group {
     /// Adds a message's rows; of a malformed one nothing.
-    fn add(&mut self, message: &[u8], seen: &SeenIds) -> Result<AppendReply, ShardError> {
+    fn add(&mut self, message: &[u8], seen: &SeenIds, holds: &Holds) -> Result<AppendReply, ShardError> {
         let text = std::str::from_utf8(message).map_err(|_| ShardError::Malformed("not UTF-8"))?;
         let mut lines = text.lines();
         let header: AppendHeader = lines
@@ -275,6 +319,9 @@ impl Group {
         for _ in 0..header.events {
             let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
             let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
+            if !holds.is_empty() && holds.contains(&event.id) {
+                own.settled.push(event.id);
+            }
             let id = event.id.prefix();
             let knows = |id| seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id);
             if knows(id) {
@@ -386,6 +433,7 @@ impl Group {
         self.tallies.append(&mut other.tallies);
         self.dead.append(&mut other.dead);
         self.fresh.extend(other.fresh);
+        self.settled.append(&mut other.settled);
     }
 }
 

@@ -22,6 +22,10 @@ pub mod route {
     pub const APPEND: &str = "/append";
     /// Shard. *Idempotent* by event id. *Input* a list of [`crate::protocol::Claim`]. *Output* for each whether it is won.
     pub const CLAIM: &str = "/claim";
+    /// Shard and Gold. *Idempotent* by the turn's id. *Input* [`crate::budget::HoldRequest`]. *Output* [`crate::budget::HoldReply`].
+    pub const HOLD: &str = "/hold";
+    /// Shard. *Idempotent*. *Input* the id of a turn that will not come. Gold. *Idempotent*. *Input* [`crate::budget::Settlement`].
+    pub const SETTLE: &str = "/settle";
     /// Shard. *Idempotent*. *Input* [`crate::protocol::PullRequest`]. *Output* [`crate::protocol::PullReply`].
     pub const PULL: &str = "/pull";
     /// Shard. *Idempotent*. Starts the nightly lake job if it is due.

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use exporter::{Export, ShardNo};
 use futures_channel::oneshot;
-use schemas::{Clock, UtcMillis};
+use schemas::{Clock, EventKey, UtcMillis};
 use worker::{Delay, DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::objects::{BRONZE_BINDING, WorkerClock, host_now_ms, route};
 use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
+use crate::budget::HoldRequest;
 use crate::fold;
 use crate::protocol::{AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
 use crate::shard::{Shard as ShardState, ShardError};
@@ -90,6 +91,14 @@ impl DurableObject for Shard {
             }
             route::CLAIM => match fold::decode::<Vec<Claim>>(&request.bytes().await?) {
                 Ok(claims) => reply_bytes(self.with(|shard| shard.claim(&claims, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::HOLD => match fold::decode::<HoldRequest>(&request.bytes().await?) {
+                Ok(ask) => reply_bytes(self.with(|shard| shard.hold(&ask, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::SETTLE => match fold::decode::<EventKey>(&request.bytes().await?) {
+                Ok(id) => reply_bytes(self.with(|shard| shard.release(id))),
                 Err(_) => Response::error("malformed", 400),
             },
             route::PULL => {
