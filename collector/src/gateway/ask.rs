@@ -20,8 +20,8 @@ pub struct Ask {
     pub streams: bool,
     /// Most tokens that the reply may have.
     pub output_tokens_max: Option<u64>,
-    /// Characters of every text in it.
-    pub input_chars: u32,
+    /// Bytes of every text in it, UTF-8.
+    pub input_bytes: u64,
     /// The body that asks for usage as well, where the caller's streams and does not.
     pub asking_for_usage: Option<Vec<u8>>,
 }
@@ -41,7 +41,7 @@ impl Ask {
             model: fields.model.and_then(|name| Label::parse(&name).ok()),
             streams: fields.stream,
             output_tokens_max: fields.output_tokens_max,
-            input_chars: u32::try_from(fields.chars).unwrap_or(u32::MAX),
+            input_bytes: fields.text_bytes,
             asking_for_usage,
         }
     }
@@ -76,7 +76,7 @@ struct Fields<'a> {
     stream: bool,
     stream_options: Option<&'a str>,
     output_tokens_max: Option<u64>,
-    chars: u64,
+    text_bytes: u64,
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                         }
                         "messages" | "input" | "contents" | "system" | "instructions" | "systemInstruction"
                         | "system_instruction" | "prompt" | "message" | "chat_history" | "preamble" | "tools" => {
-                            map.next_value_seed(Chars(&mut fields.chars))?;
+                            map.next_value_seed(TextBytes(&mut fields.text_bytes))?;
                         }
                         _ => {
                             map.next_value::<IgnoredAny>()?;
@@ -136,23 +136,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// Counts the characters of every text in a value, but for encoded files.
-struct Chars<'a>(&'a mut u64);
+/// Counts the bytes of every text in a value, but for encoded files.
+struct TextBytes<'a>(&'a mut u64);
 
-impl<'de> DeserializeSeed<'de> for Chars<'_> {
+impl<'de> DeserializeSeed<'de> for TextBytes<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Chars<'_> {
+impl<'de> Visitor<'de> for TextBytes<'_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        *self.0 += text.chars().count() as u64;
+        *self.0 += text.len() as u64;
         Ok(())
     }
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
@@ -171,7 +171,7 @@ impl<'de> Visitor<'de> for Chars<'_> {
         Ok(())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Chars(self.0))?.is_some() {}
+        while items.next_element_seed(TextBytes(self.0))?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
@@ -182,7 +182,7 @@ impl<'de> Visitor<'de> for Chars<'_> {
             ) {
                 members.next_value::<IgnoredAny>()?;
             } else {
-                members.next_value_seed(Chars(self.0))?;
+                members.next_value_seed(TextBytes(self.0))?;
             }
         }
         Ok(())
@@ -207,14 +207,14 @@ mod tests {
         );
         assert_eq!(ask.model.unwrap().as_str(), "gpt-4o");
         assert_eq!(
-            (ask.streams, ask.output_tokens_max, ask.input_chars, ask.asking_for_usage),
-            (true, Some(77), 9, None)
+            (ask.streams, ask.output_tokens_max, ask.input_bytes, ask.asking_for_usage),
+            (true, Some(77), 10, None)
         );
         let gemini = Ask::read(
             br#"{"contents":[{"parts":[{"text":"hello"}]}],"generationConfig":{"maxOutputTokens":5}}"#,
             false,
         );
-        assert_eq!((gemini.output_tokens_max, gemini.input_chars, gemini.streams), (Some(5), 5, false));
+        assert_eq!((gemini.output_tokens_max, gemini.input_bytes, gemini.streams), (Some(5), 5, false));
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn wrong_types_are_left_unsaid() {
         let ask = Ask::read(br#"{"model":7,"stream":1,"max_tokens":"many","messages":{"a":[null,1.5,"xy"]}}"#, true);
-        assert_eq!(ask, Ask { input_chars: 2, ..Ask::default() });
+        assert_eq!(ask, Ask { input_bytes: 2, ..Ask::default() });
         let personal = Ask::read(br#"{"model":"alice@example.com"}"#, true);
         assert_eq!(personal.model, None);
     }

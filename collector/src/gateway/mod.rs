@@ -1,9 +1,10 @@
 //! The way to model providers: a call passes through, and what it cost is read from the reply as it goes by.
 //!
-//! `provider` says where a call goes, `named` who and what it is for, `ask` what the request holds, `usage_chunk` hides what
-//! only Sage asked for, `turn` makes the event. The bytes themselves are moved by the shell.
+//! `provider` says where a call goes, `named` who and what it is for, `ask` what the request holds, `hold` what it may cost,
+//! `usage_chunk` hides what only Sage asked for, `turn` makes the event. The bytes themselves are moved by the shell.
 
 mod ask;
+mod hold;
 mod named;
 mod provider;
 mod turn;
@@ -11,6 +12,7 @@ mod turn;
 mod usage_chunk;
 
 pub use ask::Ask;
+pub use hold::{hold_request, limits, periods, refusal_body, retry_after_s};
 pub use named::Named;
 pub use provider::{ModelCall, Target, target};
 pub use turn::{Call, Ended, Outcome, turn};

@@ -2,10 +2,11 @@
 
 use schemas::Label;
 use schemas::UtcMillis;
-use schemas::event::Country;
+use schemas::event::{Belonging, Country};
 use schemas::wire::{Envelope, Raw};
 
 use crate::proxy::HeaderList;
+use crate::scrub::Keyring;
 
 /// What the headers `Sage-…` of a call say. What can't be read is left unsaid: a call is never refused for it.
 pub struct Named {
@@ -47,10 +48,17 @@ impl Named {
         }
     }
 
-    /// The person, as far as they may be known.
+    /// Who and what the call's turn will be of.
     #[must_use]
-    pub fn user(&self) -> Option<&Raw> {
-        self.user.as_ref().filter(|_| !self.opted_out)
+    pub fn belonging(&self, keys: &Keyring) -> Belonging {
+        if self.opted_out {
+            return Belonging::default();
+        }
+        Belonging {
+            user: self.user.as_ref().map(|raw| keys.key(raw)),
+            conversation: self.conversation.as_ref().map(|raw| keys.key(raw)),
+            session: self.session.as_ref().map(|raw| keys.key(raw)),
+        }
     }
 
     /// What the call's event shares with all others.
@@ -104,7 +112,8 @@ mod tests {
         for header in ["sage-opt-out,1", "sage-opt-out,true", "sec-gpc,1", "dnt,1"] {
             let headers = format!("sage-user,alice\n{header}");
             let named = Named::read(HeaderList(&headers));
-            assert!(named.user().is_none() && named.opted_out, "{header}");
+            let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
+            assert!(named.belonging(&keys) == Belonging::default() && named.opted_out, "{header}");
         }
     }
 }

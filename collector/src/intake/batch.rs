@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aggregator::batch::ShardBatch;
 use aggregator::fold::intake::DropReason;
-use aggregator::protocol::{AppendHeader, AppendReply, DeadLetterLine};
+use aggregator::protocol::{AppendReply, DeadLetterLine};
 use schemas::UtcMillis;
 use schemas::event::Source;
 use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
@@ -39,43 +40,6 @@ pub struct Batch {
     pub dropped: BTreeMap<DropReason, u64>,
 }
 
-/// Events and dead letters for one Shard.
-#[derive(Debug, Default)]
-pub struct ShardBatch {
-    /// What follows.
-    pub header: AppendHeader,
-    /// Canonical events, a line each.
-    pub events: String,
-    /// Dead letters, a line each.
-    pub dead_letters: String,
-}
-
-impl ShardBatch {
-    /// Adds a canonical event.
-    pub fn push(&mut self, event: &schemas::Event) {
-        if let Ok(line) = serde_json::to_string(event) {
-            self.header.events += 1;
-            self.events.push_str(&line);
-            self.events.push('\n');
-        }
-    }
-
-    fn bury(&mut self, letter: &DeadLetterLine) {
-        if let Ok(line) = serde_json::to_string(letter) {
-            self.header.dead_letters += 1;
-            self.dead_letters.push_str(&line);
-            self.dead_letters.push('\n');
-        }
-    }
-
-    /// The message to the Shard, UTF-8.
-    #[must_use]
-    pub fn message(&self) -> Vec<u8> {
-        let header = serde_json::to_vec(&self.header).unwrap_or_default();
-        [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes()].concat()
-    }
-}
-
 /// What was wrong with one event of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventError {
@@ -98,50 +62,30 @@ pub fn take_in<'a>(
     now: UtcMillis,
 ) -> Batch {
     let mut batch = Batch::default();
-    for text in texts {
-        let event = read(text, sender).map_err(Refused::from);
-        let event = event.and_then(|wire| scrub(wire, text, sender.source, keys, prices, now));
-        batch.add(event, text, keys, shards);
-    }
-    batch
-}
-
-/// As [`take_in`], for events that Sage made itself.
-#[must_use]
-pub fn take_in_events(
-    events: impl IntoIterator<Item = WireEvent>,
-    sender: Sender,
-    keys: &Keyring,
-    prices: &Prices,
-    shards: u32,
-    now: UtcMillis,
-) -> Batch {
-    let mut batch = Batch::default();
-    for event in events {
-        batch.add(scrub(event, "", sender.source, keys, prices, now), "", keys, shards);
-    }
-    batch
-}
-
-impl Batch {
-    fn add(&mut self, event: Result<schemas::Event, Refused>, text: &str, keys: &Keyring, shards: u32) {
-        let index = self.received;
-        self.received += 1;
-        match event {
-            Ok(event) => self.shards.entry(event.shard(shards)).or_default().push(&event),
+    for (index, text) in texts.enumerate() {
+        batch.received += 1;
+        let event = match read(text, sender)
+            .map_err(Refused::from)
+            .and_then(|wire| scrub(wire, text, sender.source, keys, prices, now))
+        {
+            Ok(event) => event,
             Err(Refused::OptedOut) => {
-                *self.dropped.entry(DropReason::OptedOut).or_default() += 1;
+                *batch.dropped.entry(DropReason::OptedOut).or_default() += 1;
                 let number = shard_of_digest(&keys.digest("dead", text), shards);
-                let dropped = &mut self.shards.entry(number).or_default().header.dropped;
+                let dropped = &mut batch.shards.entry(number).or_default().header.dropped;
                 *dropped.entry(DropReason::OptedOut).or_default() += 1;
+                continue;
             }
             Err(Refused::Wrong(error)) => {
                 let letter = dead_letter(text, &error, keys);
-                self.shards.entry(shard_of_digest(&letter.digest, shards)).or_default().bury(&letter);
-                self.errors.push(EventError { index, code: error.code, detail: error.to_string() });
+                batch.shards.entry(shard_of_digest(&letter.digest, shards)).or_default().bury(&letter);
+                batch.errors.push(EventError { index, code: error.code, detail: error.to_string() });
+                continue;
             }
-        }
+        };
+        batch.shards.entry(event.shard(shards)).or_default().push(&event);
     }
+    batch
 }
 
 fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {

@@ -1,15 +1,19 @@
 //! `/sage/llm/{provider}/…`: a call to a model provider, read as it passes.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
+use aggregator::budget::{HoldReply, HoldRequest, Refusal};
+use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use http::StatusCode;
 use js_sys::Promise;
 use schemas::event::Source;
 use schemas::wire::Raw;
-use schemas::{Clock, UtcMillis};
+use schemas::{Body, Clock, UtcMillis};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::Request;
 use worker::Env;
 use worker::worker_sys::Context as JsContext;
@@ -19,9 +23,14 @@ use super::pass::header_list;
 use super::tap::{Tap, Watch};
 use super::{report, respond};
 use crate::admit::same_secret;
-use crate::gateway::{Ask, Call, Ended, Named, Outcome, Target, UsageChunk, headers_kept_back, target, turn};
-use crate::intake::{Problem, Sender};
+use crate::gateway::{
+    Ask, Call, Ended, Named, Outcome, Target, UsageChunk, headers_kept_back, hold_request, refusal_body, retry_after_s,
+    target, turn,
+};
+use crate::intake::Problem;
 use crate::proxy::HeaderList;
+use crate::scrub::scrub;
+use crate::settings::OnFailure;
 use crate::usage::{Framing, ReplyStream, read_error_code, read_reply};
 
 #[wasm_bindgen(module = "/src/worker/stream.js")]
@@ -82,8 +91,11 @@ fn admitted(
     };
     isolate.keys()?;
     let call = Call { provider, kind, named: Named::read(headers), ask: Ask::default() };
-    let call = GatewayCall { env, isolate: isolate.clone(), call, hides_usage: false, began: WorkerClock.now() };
-    Ok(relay(request, call, &url, &kept_back, drains, false, context))
+    let id = isolate::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let began = WorkerClock.now();
+    let refuses_unasked = isolate.settings.budget.hard_stop && isolate.settings.budget.on_failure == OnFailure::Closed;
+    let call = GatewayCall { env, isolate: isolate.clone(), call, id, hold: None, hides_usage: false, began };
+    Ok(relay(request, call, &url, &kept_back, drains, refuses_unasked, context))
 }
 
 /// A call under way.
@@ -92,6 +104,9 @@ pub struct GatewayCall {
     env: Env,
     isolate: Rc<Isolate>,
     call: Call,
+    /// Names its turn.
+    id: String,
+    hold: Option<HoldRequest>,
     hides_usage: bool,
     began: UtcMillis,
 }
@@ -107,13 +122,33 @@ impl GatewayCall {
         asking
     }
 
-    /// May the call pass? `true`, or the response that refuses it.
-    pub fn admit(&mut self) -> JsValue {
-        JsValue::TRUE
+    /// May the call pass? A promise of `true`, or of the response that refuses it.
+    pub fn admit(&mut self) -> Promise {
+        let isolate = &self.isolate;
+        let belonging = isolate.keys().map(|keys| self.call.named.belonging(keys)).unwrap_or_default();
+        let id = isolate.keys().map(|keys| keys.key(&Raw::new(&self.id))).unwrap_or_default();
+        let settings = &isolate.settings;
+        self.hold = hold_request(&self.call, settings, &isolate.prices, belonging, id, self.began, isolate.shards);
+        let (env, hold) = (self.env.clone(), self.hold.clone());
+        let closed = settings.budget.on_failure == OnFailure::Closed;
+        future_to_promise(AssertUnwindSafe(async move {
+            let Some(hold) = hold else { return Ok(JsValue::TRUE) };
+            match runtime::hold(&env, &hold).await {
+                Ok(HoldReply::Admitted) => Ok(JsValue::TRUE),
+                Ok(HoldReply::Refused(refusal)) => Ok(refused(&refusal).map_err(|_| JsValue::UNDEFINED)?.into()),
+                Err(error) if closed => {
+                    // What was held of one limit ends by itself should this fail, too.
+                    let _ = runtime::release(&env, &hold).await;
+                    worker::console_warn!("a call is refused: the budget {error}");
+                    Ok(JsValue::UNDEFINED)
+                }
+                Err(error) => {
+                    worker::console_warn!("a call passes without its budget: it {error}");
+                    Ok(JsValue::TRUE)
+                }
+            }
+        }))
     }
-
-    /// The call was refused.
-    pub fn refused(self) {}
 
     /// The provider could not be reached.
     pub fn unreachable(self) -> Promise {
@@ -146,10 +181,34 @@ impl GatewayCall {
     }
 
     fn report(self, outcome: Outcome) -> Promise {
-        let id: String = isolate::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let event = turn(self.call, outcome, Raw::new(&id), &self.isolate.prices);
-        report::event(self.env, self.isolate, event, Sender { source: Source::Gateway, opted_out: false })
+        let Self { env, isolate, call, hold, id, .. } = self;
+        let wire = turn(call, outcome, Raw::new(&id), &isolate.prices);
+        let event = isolate
+            .keys()
+            .ok()
+            .and_then(|keys| scrub(wire, &id, Source::Gateway, keys, &isolate.prices, WorkerClock.now()).ok());
+        future_to_promise(AssertUnwindSafe(async move {
+            let Some(event) = event else { return Ok(JsValue::UNDEFINED) };
+            let stored = report::turn(&env, &isolate, &event).await;
+            if let (Some(hold), Some(stored), Body::Turn(turn)) = (hold, stored, &event.body) {
+                // A hold that can't be settled ends by itself.
+                let _ = runtime::settle(&env, &hold, turn.cost.nano_usd(), &stored).await;
+            }
+            Ok(JsValue::UNDEFINED)
+        }))
     }
+}
+
+/// The 429 of a call that a budget has no room for. SDKs do not send it again by themselves.
+fn refused(refusal: &Refusal) -> worker::Result<web_sys::Response> {
+    let seconds = retry_after_s(refusal, WorkerClock.now()).to_string();
+    let headers = [
+        ("content-type", "application/problem+json"),
+        ("cache-control", "no-store"),
+        ("retry-after", seconds.as_str()),
+        ("x-should-retry", "false"),
+    ];
+    respond::with_headers(429, &refusal_body(refusal), &headers)
 }
 
 /// A reply under way.

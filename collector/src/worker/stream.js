@@ -83,7 +83,8 @@ export async function relay(request, call, url, keptBack, drains, refusesUnasked
     const asking = aside(() => call.readAsk(asked));
     const admission = await within(aside(() => call.admit()), ADMIT_MS_MAX).catch(() => undefined);
     if (admission !== true && (admission instanceof Response || refusesUnasked)) {
-      settle(aside(() => call.refused()));
+      call.free();
+      settle();
       return admission || unasked();
     }
     const send = (body) => fetch(url, { method: request.method, headers, body, redirect: "manual" });
