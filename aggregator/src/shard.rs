@@ -9,6 +9,7 @@ use schemas::{Event, EventKey, UtcDay, UtcMillis};
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
 use crate::correlate;
 use crate::fold::intake::Tally;
+use crate::fold::pending::{PENDING_PAGE_MAX, PendingCursor, PendingPage};
 use crate::fold::{self, CodecError, Day, Fold};
 use crate::protocol::{AppendHeader, AppendReply, ChangedDay, Changes, Claim, DeadLetterLine, PeopleAnswer, Window};
 use crate::seen::{IdSet, SeenIds};
@@ -237,6 +238,18 @@ impl<S: Storage> Shard<S> {
     #[must_use]
     pub fn people(&self, window: &Window) -> PeopleAnswer {
         people_answer::answer(&self.fold.people, window)
+    }
+
+    /// The Shard's turns that wait for a price, after a cursor, [`PENDING_PAGE_MAX`] at most.
+    #[must_use]
+    pub fn pending(&self, after: Option<PendingCursor>) -> PendingPage {
+        self.fold.people.pending(after, PENDING_PAGE_MAX)
+    }
+
+    /// How many turns wait for a price, and how many more were not kept.
+    #[must_use]
+    pub fn pending_counts(&self) -> (u64, u64) {
+        self.fold.people.pending_counts()
     }
 
     /// Position of the last row.

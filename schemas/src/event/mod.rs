@@ -227,14 +227,17 @@ impl Body {
 
 impl Event {
     /// What the event belongs to, as 64 bits: its person; without one the visit that the app names; without one its
-    /// conversation; else itself.
+    /// conversation; else itself, or the turn that it gives a price.
     #[must_use]
     pub fn belongs_to(&self) -> u64 {
         match (self.user, self.session, self.conversation) {
             (Some(user), ..) => user.prefix(),
             (None, Some(session), _) => session.prefix(),
             (None, None, Some(conversation)) => conversation.prefix(),
-            (None, None, None) => self.id.prefix(),
+            (None, None, None) => match &self.body {
+                Body::Repriced(repriced) => repriced.turn.prefix(),
+                _ => self.id.prefix(),
+            },
         }
     }
 
