@@ -91,7 +91,11 @@ impl DurableObject for Shard {
                 reply_bytes(reply)
             }
             route::CLAIM => match fold::decode::<Vec<Claim>>(&request.bytes().await?) {
-                Ok(claims) => reply_bytes(self.with(|shard| shard.claim(&claims, WorkerClock.now()))),
+                Ok(claims) => {
+                    let won = self.with(|shard| shard.claim(&claims, WorkerClock.now()));
+                    self.wake_in(ALARM_AFTER_MS, number).await?;
+                    reply_bytes(won)
+                }
                 Err(_) => Response::error("malformed", 400),
             },
             route::HOLD => match fold::decode::<HoldRequest>(&request.bytes().await?) {
