@@ -261,15 +261,22 @@ impl Event {
         Belonging { user: self.user, conversation: self.conversation, session: self.session }
     }
 
-    /// See [`Belonging::bits`].
+    /// See [`Belonging::bits`]; a price found later belongs to what its turn belongs to.
     #[must_use]
     pub fn belongs_to(&self) -> u64 {
-        self.belonging().bits(self.id)
+        self.belonging().bits(self.named())
+    }
+
+    fn named(&self) -> EventKey {
+        match &self.body {
+            Body::Repriced(repriced) => repriced.turn,
+            _ => self.id,
+        }
     }
 
     /// Which of `shards` partitions holds what the event belongs to.
     #[must_use]
     pub fn shard(&self, shards: u32) -> u32 {
-        self.belonging().shard(self.id, shards)
+        self.belonging().shard(self.named(), shards)
     }
 }
