@@ -1,5 +1,6 @@
 //! `POST /sage/v1/events`.
 
+use aggregator::protocol::AppendReply;
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use futures_util::StreamExt;
@@ -12,7 +13,7 @@ use worker::{Env, Result};
 use super::isolate::{self, variable};
 use super::respond;
 use crate::admit::{self, IntakeClaim, IntakeKeys};
-use crate::intake::{self, BODY_BYTES_MAX, IntakeReply, Problem, Sender};
+use crate::intake::{self, BODY_BYTES_MAX, Batch, IntakeReply, Problem, Sender};
 
 pub(super) async fn events(request: web_sys::Request, query: &str, env: &Env) -> Result<web_sys::Response> {
     let isolate = isolate::get(env);
@@ -64,9 +65,15 @@ async fn take(
     let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
     let sender = Sender { source, opted_out: source == Source::Browser && (set("sec-gpc") || set("dnt")) };
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
-    let body = read_bounded(request, header("content-length")).await?;
+    let body = read_bounded(request, header("content-length"), BODY_BYTES_MAX).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
     let batch = intake::take_in(texts.iter(), sender, keyring, &isolate.prices, isolate.shards, WorkerClock.now());
+    let replies = append(env, &batch).await?;
+    Ok(IntakeReply::new(&batch, &replies))
+}
+
+/// Makes a batch durable.
+pub(super) async fn append(env: &Env, batch: &Batch) -> std::result::Result<Vec<AppendReply>, Problem> {
     let appends =
         batch.shards.iter().map(async |(shard, own)| (*shard, runtime::append(env, *shard, &own.message()).await));
     let mut replies = Vec::new();
@@ -78,21 +85,22 @@ async fn take(
             Problem::unavailable("shard_unreachable", detail, 2)
         })?);
     }
-    Ok(IntakeReply::new(&batch, &replies))
+    Ok(replies)
 }
 
 /// The body's bytes, reading no further than the limit.
-async fn read_bounded(
+pub(super) async fn read_bounded(
     request: web_sys::Request,
     content_length: Option<String>,
+    bytes_max: usize,
 ) -> std::result::Result<Vec<u8>, Problem> {
     let too_large = || {
-        let detail = "the body is larger than 1 MiB; send smaller batches, or gzip";
+        let detail = format!("the body is larger than {} MiB; send smaller batches, or gzip", bytes_max >> 20);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     };
     let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "not_parseable", "the body broke off");
     let length = content_length.and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+    if length.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
     if length.is_some() {
@@ -103,7 +111,7 @@ async fn read_bounded(
     let Ok(mut stream) = request.stream() else { return Ok(body) };
     while let Some(chunk) = stream.next().await {
         body.extend_from_slice(&chunk.map_err(|_| unreadable())?);
-        if body.len() > BODY_BYTES_MAX {
+        if body.len() > bytes_max {
             return Err(too_large());
         }
     }
