@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::Unreadable;
 use super::conventions::Fact;
 use super::span::Span;
 use super::usage;
+use crate::intake::EVENTS_MAX;
 
 /// What a span does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,54 +50,52 @@ impl Call {
     }
 }
 
-/// Longest way up from a span to the call around it.
+/// Longest way up from a span that is gone.
 const DEPTH_MAX: usize = 64;
 
-/// The calls among the spans that no other call of this request tells in more detail, in order.
+/// The calls among the spans that no other call of this request tells in more detail, in order; each with the attributes of
+/// the spans around it.
 ///
 /// A call around others is told by them where one of them has its reply's id; where either side has no ids, where theirs are as
 /// many tokens as its own. So it goes when two libraries watch the same call, and for spans that sum up a loop of calls.
-pub(super) fn innermost(spans: Vec<Span>) -> Vec<(Call, Span)> {
+///
+/// # Errors
+/// There are more than [`EVENTS_MAX`].
+pub(super) fn innermost(mut spans: Vec<Span>) -> Result<Vec<(Call, Span)>, Unreadable> {
     let calls: Vec<Option<Call>> = spans.iter().map(Call::of).collect();
-    let told_within: Vec<bool> = {
-        let around = around(&spans, &calls);
-        let mut within: BTreeMap<usize, Vec<&Span>> = BTreeMap::new();
-        for (at, span) in spans.iter().enumerate() {
-            if let Some(outer) = around.get(at).copied().flatten() {
-                within.entry(outer).or_default().push(span);
-            }
+    if calls.iter().flatten().count() > EVENTS_MAX {
+        return Err(Unreadable::TooManyCalls);
+    }
+    let ways_up = ways_up(&spans, &calls);
+    let mut within: BTreeMap<usize, Vec<&Span>> = BTreeMap::new();
+    for (way, span) in ways_up.iter().zip(&spans) {
+        if let Some(call) = way.iter().find(|at| calls.get(**at).is_some_and(Option::is_some)) {
+            within.entry(*call).or_default().push(span);
         }
-        let told = |(at, span)| within.get(&at).is_some_and(|inner: &Vec<&Span>| is_told_by(span, inner));
-        spans.iter().enumerate().map(told).collect()
-    };
-    let all = spans.into_iter().zip(calls).zip(told_within);
-    all.filter(|(_, told)| !told).filter_map(|((span, call), _)| Some((call?, span))).collect()
+    }
+    let is_told = |(at, span)| within.get(&at).is_some_and(|inner: &Vec<&Span>| is_told_by(span, inner));
+    let told: Vec<bool> = spans.iter().enumerate().map(is_told).collect();
+    let attributes: Vec<_> = spans.iter().map(|span| span.attributes.clone()).collect();
+    for (span, way) in spans.iter_mut().zip(ways_up) {
+        span.outer = way.into_iter().filter_map(|at| attributes.get(at).cloned()).collect();
+    }
+    let all = spans.into_iter().zip(calls).zip(told);
+    Ok(all.filter(|(_, told)| !told).filter_map(|((span, call), _)| Some((call?, span))).collect())
 }
 
-/// For each call the nearest call around it.
-fn around(spans: &[Span], calls: &[Option<Call>]) -> Vec<Option<usize>> {
+/// For each call the spans around it, the nearest first. Spans that are around each other are around nothing.
+fn ways_up(spans: &[Span], calls: &[Option<Call>]) -> Vec<Vec<usize>> {
     let ids = spans.iter().enumerate().filter_map(|(at, span)| Some(((span.trace_id?, span.span_id?), at)));
     let by_id: BTreeMap<_, _> = ids.collect();
-    let is_call = |at: usize| calls.get(at).is_some_and(Option::is_some);
     let parent = |at: usize| {
         let span = spans.get(at)?;
         by_id.get(&(span.trace_id?, span.parent_id?)).copied()
     };
-    let nearest = |own: usize| {
-        let mut found = None;
-        let mut at = own;
-        for _ in 0..DEPTH_MAX {
-            let Some(up) = parent(at) else { break };
-            if up == own {
-                // Spans that are around each other are around nothing.
-                return None;
-            }
-            found = found.or_else(|| is_call(up).then_some(up));
-            at = up;
-        }
-        found
+    let way_up = |own: usize| {
+        let way: Vec<usize> = std::iter::successors(parent(own), |at| parent(*at)).take(DEPTH_MAX).collect();
+        if way.contains(&own) { Vec::new() } else { way }
     };
-    (0..spans.len()).map(|at| if is_call(at) { nearest(at) } else { None }).collect()
+    calls.iter().enumerate().map(|(at, call)| if call.is_some() { way_up(at) } else { Vec::new() }).collect()
 }
 
 fn is_told_by(outer: &Span, inner: &[&Span]) -> bool {

@@ -50,6 +50,8 @@ facts! {
         "llm.response.finish_reason" "gen_ai.response.stop_reason" "llm.response.stop_reason";
     /// Class of error.
     ErrorType: "error.type";
+    /// The provider's HTTP status, where there is no class of error.
+    HttpStatus: "http.response.status_code";
     /// Was the reply streamed?
     Stream: "gen_ai.request.stream" "gen_ai.request.is_stream" "gen_ai.is_streaming" "llm.is_streaming";
     /// Seconds to the first token.
@@ -109,6 +111,13 @@ facts! {
     Service: "service.name";
     /// The person opted out.
     OptedOut: "sage.opted_out";
+}
+
+impl Fact {
+    /// Does it hold for everything that is done within a span? An app says once, around its calls, for whom it makes them.
+    pub(super) fn holds_within(self) -> bool {
+        matches!(self, Self::User | Self::Conversation | Self::Session | Self::Feature | Self::OptedOut)
+    }
 }
 
 /// The name on the list that these bytes are.

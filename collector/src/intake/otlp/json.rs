@@ -151,7 +151,8 @@ fn read_span(span: &JsonSpan, around: &Rc<Around>) -> Result<Span, Unreadable> {
         start_ns: span.start_time_unix_nano.and_then(number).unwrap_or(0),
         end_ns: span.end_time_unix_nano.and_then(number).unwrap_or(0),
         failed: matches!(code, Some("2" | "\"STATUS_CODE_ERROR\"")),
-        attributes,
+        attributes: Rc::new(attributes),
+        outer: Vec::new(),
         around: around.clone(),
     })
 }

@@ -19,7 +19,7 @@ use schemas::UtcMillis;
 use schemas::event::Source;
 
 use super::batch::{Batch, Door};
-use super::body::{BODY_BYTES_MAX, EVENTS_MAX, INFLATED_BYTES_MAX, inflate, media_type, not_parseable, too_large};
+use super::body::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, inflate, media_type, not_parseable, too_large};
 use super::problem::Problem;
 use crate::price::Prices;
 use crate::scrub::Keyring;
@@ -37,6 +37,8 @@ enum Unreadable {
     Broken,
     /// More than [`span::SPANS_MAX`].
     TooMany,
+    /// More calls of models than there may be events.
+    TooManyCalls,
 }
 
 /// The encoding that a request's `Content-Type` names.
@@ -77,15 +79,13 @@ pub fn read(body: Vec<u8>, encoding: Encoding, content_encoding: Option<&str>) -
         Encoding::Protobuf => protobuf::read(&body),
         Encoding::Json => std::str::from_utf8(&body).map_err(|_| Unreadable::Broken).and_then(json::read),
     };
-    let calls = call::innermost(spans.map_err(|error| match error {
+    let calls = spans.and_then(call::innermost).map_err(|error| match error {
         Unreadable::Broken => {
             not_parseable("the body is not an ExportTraceServiceRequest of the Content-Type's encoding")
         }
         Unreadable::TooMany => too_large("there are more than 50000 spans; export smaller batches"),
-    })?);
-    if calls.len() > EVENTS_MAX {
-        return Err(too_large("there are more than 10000 calls of models; export smaller batches"));
-    }
+        Unreadable::TooManyCalls => too_large("there are more than 10000 calls of models; export smaller batches"),
+    })?;
     Ok(Traces(calls))
 }
 

@@ -94,6 +94,7 @@ fn read_scope(message: &[u8], around: &Around, spans: &mut Vec<Span>) -> Result<
 
 fn read_span(message: &[u8], around: &Rc<Around>) -> Result<Span, Unreadable> {
     let mut span = Span { around: around.clone(), ..Span::default() };
+    let mut attributes = Attributes::default();
     for field in Fields(message) {
         match field? {
             (1, Field::Bytes(bytes)) => span.trace_id = id(bytes),
@@ -101,7 +102,7 @@ fn read_span(message: &[u8], around: &Rc<Around>) -> Result<Span, Unreadable> {
             (4, Field::Bytes(bytes)) => span.parent_id = id(bytes),
             (7, Field::Fixed(ns)) => span.start_ns = ns,
             (8, Field::Fixed(ns)) => span.end_ns = ns,
-            (9, Field::Bytes(attribute)) => read_attribute(attribute, &mut span.attributes)?,
+            (9, Field::Bytes(attribute)) => read_attribute(attribute, &mut attributes)?,
             (15, Field::Bytes(status)) => {
                 for field in Fields(status) {
                     if let (3, Field::Number(code)) = field? {
@@ -112,6 +113,7 @@ fn read_span(message: &[u8], around: &Rc<Around>) -> Result<Span, Unreadable> {
             _ => {}
         }
     }
+    span.attributes = Rc::new(attributes);
     Ok(span)
 }
 

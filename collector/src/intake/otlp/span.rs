@@ -27,7 +27,9 @@ pub(super) struct Span {
     pub end_ns: u64,
     /// The status is an error.
     pub failed: bool,
-    pub attributes: Attributes,
+    pub attributes: Rc<Attributes>,
+    /// Those of the spans around it, the nearest first.
+    pub outer: Vec<Rc<Attributes>>,
     pub around: Rc<Around>,
 }
 
@@ -86,10 +88,12 @@ impl Attributes {
 }
 
 impl Span {
-    /// The values under the names of a fact, in the order of the names; the span's own before its resource's.
+    /// The values under the names of a fact, in the order of the names: the span's own, then, where the fact holds for all that
+    /// is done within a span, those of the spans around it, then its resource's.
     fn values(&self, fact: Fact) -> impl Iterator<Item = (&'static str, &Value)> {
-        let own = fact.names().iter().filter_map(|name| Some((*name, self.attributes.get(name)?)));
-        own.chain(fact.names().iter().filter_map(|name| Some((*name, self.around.attributes.get(name)?))))
+        let outer = self.outer.iter().filter(move |_| fact.holds_within());
+        let all = [&self.attributes].into_iter().chain(outer).chain([&self.around.attributes]);
+        all.flat_map(move |attributes| fact.names().iter().filter_map(|name| Some((*name, attributes.get(name)?))))
     }
 
     /// The first text, which is not empty.
@@ -123,7 +127,12 @@ impl Span {
 
     /// A yes or no.
     pub(super) fn flag(&self, fact: Fact) -> Option<bool> {
-        self.values(fact).find_map(|(_, value)| match value {
+        self.flags(fact).next()
+    }
+
+    /// Every yes or no.
+    pub(super) fn flags(&self, fact: Fact) -> impl Iterator<Item = bool> {
+        self.values(fact).filter_map(|(_, value)| match value {
             Value::Flag(flag) => Some(*flag),
             Value::Whole(number) => Some(*number != 0),
             Value::Text(text) => text.parse().ok(),

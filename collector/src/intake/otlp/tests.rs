@@ -306,6 +306,9 @@ fn how_a_call_ended() {
         (json!({ "error.type": "429" }), false, "error", Some("429")),
         (json!({ "error.type": "openai.APITimeoutError" }), true, "timeout", Some("openai.APITimeoutError")),
         (json!({ "error.type": "504" }), true, "timeout", Some("504")),
+        (json!({ "http.response.status_code": 429 }), true, "error", Some("429")),
+        (json!({ "http.response.status_code": 200 }), false, "ok", None),
+        (json!({ "http.response.status_code": -7 }), true, "error", None),
         (json!({ "error.type": "AbortError" }), true, "cancelled", Some("AbortError")),
         (json!({ "error.type": "asyncio.CancelledError" }), true, "cancelled", Some("asyncio.CancelledError")),
         (json!({ "error.type": "user alice@example.com failed" }), true, "error", None),
@@ -377,6 +380,32 @@ fn of_a_person_who_opted_out_only_money_is_kept() {
         assert!(["user", "conversation", "session"].iter().all(|key| event.get(*key).is_none()), "{event}");
         assert_eq!(event["body"]["turn"]["cost"]["nano_usd"], 35_000);
     }
+}
+
+#[test]
+fn what_is_said_around_a_call_holds_for_it() {
+    let turn = |attributes: Json, around: Json| {
+        let agent = span(2, with(json!({ "gen_ai.operation.name": "invoke_agent" }), around)).within(3);
+        let root = span(
+            3,
+            json!({ "user.id": "alice", "session.id": "s1", "gen_ai.request.model": "m", "error.type": "500" }),
+        );
+        events(&sample(vec![span(1, with(chat(1, 1), attributes)).within(2), agent, root])).remove(0)
+    };
+    let event = turn(json!({}), json!({ "gen_ai.agent.name": "support", "gen_ai.conversation.id": "c1" }));
+    assert!(["user", "conversation", "session"].iter().all(|key| event.get(*key).is_some()), "{event}");
+    let told = &event["body"]["turn"];
+    assert_eq!(
+        (&told["feature"], &told["model"], &told["status"]),
+        (&json!("support"), &json!("gpt-4o"), &json!("ok"))
+    );
+    let nearer = turn(json!({ "user.id": "bob" }), json!({ "user.id": "carol" }));
+    assert_eq!(
+        (nearer["user"] == turn(json!({ "user.id": "bob" }), json!({}))["user"], nearer["user"] == event["user"]),
+        (true, false)
+    );
+    let opted_out = turn(json!({ "sage.opted_out": false }), json!({ "sage.opted_out": true }));
+    assert_eq!(opted_out.get("user"), None);
 }
 
 #[test]

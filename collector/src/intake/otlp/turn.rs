@@ -43,7 +43,7 @@ pub(super) fn read(call: Call, span: &Span) -> Result<WireEvent, WireError> {
         utc_offset_minutes: None,
         plan: None,
         guest: None,
-        opted_out: span.flag(Fact::OptedOut).unwrap_or(false),
+        opted_out: span.flags(Fact::OptedOut).any(|opted_out| opted_out),
     };
     let latency_ms = span.end_ns.checked_sub(span.start_ns).and_then(|ns| u32::try_from(ns / NS_PER_MS).ok());
     let body = Turn {
@@ -52,7 +52,7 @@ pub(super) fn read(call: Call, span: &Span) -> Result<WireEvent, WireError> {
         model,
         feature: feature(span),
         status: status(span),
-        error_code: span.text(Fact::ErrorType).and_then(|code| Label::parse(code).ok()),
+        error_code: Label::parse(&error_type(span)).ok(),
         latency_ms,
         ttft_ms: first_token_ms(span).filter(|ttft| latency_ms.is_none_or(|latency| *ttft <= latency)),
         user_chars: None,
@@ -117,8 +117,15 @@ fn feature(span: &Span) -> Option<Label> {
     named.or_else(|| Label::parse(service()?).ok())
 }
 
+/// The class of the error in which a call ended, else the provider's HTTP status of a call that failed; empty for one that did not.
+fn error_type(span: &Span) -> String {
+    let status =
+        || span.count(Fact::HttpStatus).ok().flatten().filter(|_| span.failed).map(|status| status.to_string());
+    span.text(Fact::ErrorType).map(str::to_owned).or_else(status).unwrap_or_default()
+}
+
 fn status(span: &Span) -> TurnStatus {
-    let error = span.text(Fact::ErrorType).unwrap_or_default().to_ascii_lowercase();
+    let error = error_type(span).to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| error.contains(word));
     let ends = |words: &[&str]| {
         span.list(Fact::FinishReasons).any(|end| words.iter().any(|word| end.eq_ignore_ascii_case(word)))
