@@ -10,9 +10,11 @@ mod charge;
 mod clause;
 mod find;
 mod pattern;
+mod reprice;
 mod turn;
 
 pub use amount::ExactUsd;
 pub use book::PriceBook;
 pub use charge::{Priced, Tier, UnitCost, cost_of};
+pub use reprice::Repricing;
 pub use turn::{Prices, TurnFacts};
