@@ -1,15 +1,16 @@
 //! Gold: the days of all Shards, merged. No row of it knows a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::time::{DAY_MS, MINUTE_MS};
-use schemas::{Bucket15, UtcDay, UtcMillis};
+use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
 use crate::answer::Counted;
+use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
 use crate::fold::intake::Tally;
 use crate::fold::{Bucket, CodecError, Counters, Day};
 use crate::protocol::Changes;
-use crate::storage::StorageError;
+use crate::storage::{HoldStorage, StorageError};
 
 /// A stored day of a Shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct StoredDay {
 }
 
 /// Gold's storage. Every method is one atomic step.
-pub trait GoldStorage {
+pub trait GoldStorage: HoldStorage {
     /// Stores days of a Shard and the log position that they are complete up to.
     ///
     /// # Errors
@@ -52,6 +53,11 @@ pub struct Gold<S> {
     storage: S,
     days: BTreeMap<(UtcDay, u32), Day>,
     upto: BTreeMap<u32, u64>,
+    /// Shards of which some days are on their way: their turns up to `upto` may be in one of those.
+    partial: BTreeSet<u32>,
+    holds: Holds,
+    /// Spend of spans that were asked for since a day last changed.
+    spent: BTreeMap<(Bucket15, Bucket15), NanoUsd>,
 }
 
 impl<S: GoldStorage> Gold<S> {
@@ -65,7 +71,10 @@ impl<S: GoldStorage> Gold<S> {
         for row in stored {
             days.insert((row.day, row.shard), Day::decode(&row.bytes)?);
         }
-        Ok(Self { storage, days, upto })
+        let mut holds: Holds = storage.holds()?.into_iter().collect();
+        // Days are stored before the turns that they include are taken away.
+        upto.iter().for_each(|(shard, upto)| drop(holds.covered(*shard, *upto)));
+        Ok(Self { storage, days, upto, partial: BTreeSet::new(), holds, spent: BTreeMap::new() })
     }
 
     /// Log position up to which Gold holds a Shard's days.
@@ -93,6 +102,11 @@ impl<S: GoldStorage> Gold<S> {
             }
         }
         let upto = held.max(changes.upto);
+        if changes.more {
+            self.partial.insert(shard);
+        } else {
+            self.partial.remove(&shard);
+        }
         if fresh.is_empty() && upto == held {
             return Ok(held);
         }
@@ -102,7 +116,71 @@ impl<S: GoldStorage> Gold<S> {
             self.days.insert((row.day, row.shard), day);
         }
         self.upto.insert(shard, upto);
+        self.spent.clear();
+        if !changes.more {
+            let covered = self.holds.covered(shard, changes.upto);
+            self.forget(&covered)?;
+        }
         Ok(upto)
+    }
+
+    /// *Idempotent* by the turn's id. *Input*: what a call may cost at most. *Output*: whether the app's limits have room for
+    /// it; then it is held until it is settled or its time is over.
+    ///
+    /// # Errors
+    /// When storage fails; Gold must be opened anew.
+    pub fn hold(&mut self, request: &HoldRequest, now: UtcMillis) -> Result<HoldReply, GoldError> {
+        let ended = self.holds.expire(now);
+        let known = self.holds.contains(&request.id);
+        let mut limit = |kind, limit, span: Span| Limit { kind, limit, span, spent: self.spent_in(limit, span) };
+        let limits = [
+            limit(LimitKind::Day, request.limits.day, request.periods.day),
+            limit(LimitKind::Month, request.limits.month, request.periods.month),
+        ];
+        let refusal = self.holds.refusal(None, request.amount, &limits).filter(|_| !known);
+        let hold = (refusal.is_none() && !known && request.asks_all()).then(|| request.hold(None, now));
+        if hold.is_some() || !ended.is_empty() {
+            self.storage.change_holds(hold.as_ref(), &ended)?;
+        }
+        hold.into_iter().for_each(|hold| self.holds.put(hold));
+        Ok(refusal.map_or(HoldReply::Admitted, HoldReply::Refused))
+    }
+
+    /// *Idempotent*. *Input*: what a held call has cost, and where its turn is. It takes the hold's place until the days
+    /// include it.
+    ///
+    /// # Errors
+    /// When storage fails; Gold must be opened anew.
+    pub fn settle(&mut self, settlement: &Settlement, now: UtcMillis) -> Result<(), GoldError> {
+        let at = settlement.stored;
+        let included = at.seq <= self.upto(at.shard) && !self.partial.contains(&at.shard);
+        match settlement.cost.filter(|cost| *cost > NanoUsd::ZERO && !included) {
+            Some(cost) => {
+                let hold = Hold::settled(settlement, cost, now);
+                self.storage.change_holds(Some(&hold), &[])?;
+                self.holds.put(hold);
+            }
+            None if self.holds.remove(&settlement.id) => self.forget(&[settlement.id])?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn forget(&self, ids: &[EventKey]) -> Result<(), StorageError> {
+        if ids.is_empty() { Ok(()) } else { self.storage.change_holds(None, ids) }
+    }
+
+    /// What the days say was spent; not looked up where there is no limit.
+    fn spent_in(&mut self, limit: NanoUsd, span: Span) -> NanoUsd {
+        if limit <= NanoUsd::ZERO || span.from >= span.to {
+            return NanoUsd::ZERO;
+        }
+        let days = &self.days;
+        *self.spent.entry((span.from, span.to)).or_insert_with(|| {
+            let keys = (span.from.utc_day(), 0)..=(Bucket15(span.to.0 - 1).utc_day(), u32::MAX);
+            let buckets = days.range(keys).flat_map(|(_, day)| day.buckets.range(span.from.0..span.to.0));
+            buckets.flat_map(|(_, bucket)| bucket.cost.lines.values()).map(|amount| amount.nano_usd).sum()
+        })
     }
 
     /// The storage below.
@@ -142,8 +220,6 @@ impl<S> Counted for Gold<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
     use crate::fold::Fold;
     use crate::fold::testing::history;
@@ -152,35 +228,6 @@ mod tests {
     use crate::storage::memory::Memory;
     use proptest::prelude::*;
     use schemas::Event;
-
-    #[derive(Default)]
-    struct Tables {
-        days: BTreeMap<(i32, u32), Vec<u8>>,
-        upto: BTreeMap<u32, u64>,
-    }
-
-    #[derive(Default)]
-    struct Disk(RefCell<Tables>);
-
-    impl GoldStorage for &Disk {
-        fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
-            let mut disk = self.0.borrow_mut();
-            days.iter().for_each(|row| {
-                disk.days.insert((row.day.0, row.shard), row.bytes.clone());
-            });
-            disk.upto.insert(shard, upto);
-            Ok(())
-        }
-        fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
-            let disk = self.0.borrow();
-            let row = |((day, shard), bytes): (&(i32, u32), &Vec<u8>)| StoredDay {
-                shard: *shard,
-                day: UtcDay(*day),
-                bytes: bytes.clone(),
-            };
-            Ok((disk.days.iter().map(row).collect(), disk.upto.clone()))
-        }
-    }
 
     fn append(shard: &mut Shard<Memory>, events: &[&Event]) {
         let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
@@ -197,8 +244,8 @@ mod tests {
         /// However changes are cut, repeated and delayed, Gold ends up with the fold of all events, for any number of Shards.
         #[test]
         fn gold_is_the_fold_of_everything(events in history(80), shards in 1u32..5, order in proptest::collection::vec(any::<u8>(), 40)) {
-            let disk = Disk::default();
-            let mut gold = Gold::open(&disk).unwrap();
+            let disk = Memory::default();
+            let mut gold = Gold::open(disk.clone()).unwrap();
             let mut objects: Vec<Shard<Memory>> = (0..shards).map(|_| Shard::open(Memory::default(), UtcMillis(0)).unwrap()).collect();
             let mut in_flight: Vec<(u32, Changes)> = Vec::new();
             for (chunk, choice) in events.chunks(3).zip(order.iter().cycle()) {
@@ -213,7 +260,7 @@ mod tests {
                     gold.apply(number, &changes).unwrap();
                 }
                 if choice % 7 == 0 {
-                    gold = Gold::open(&disk).unwrap();
+                    gold = Gold::open(disk.clone()).unwrap();
                 }
             }
             for number in 0..shards {
@@ -234,7 +281,7 @@ mod tests {
             let mut by_day = Bucket::default();
             days.windows(2).skip(20_700).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
             prop_assert_eq!(by_day, expected);
-            prop_assert_eq!(Gold::open(&disk).unwrap().range(EVER.0, EVER.1), gold.range(EVER.0, EVER.1));
+            prop_assert_eq!(Gold::open(disk.clone()).unwrap().range(EVER.0, EVER.1), gold.range(EVER.0, EVER.1));
         }
     }
 }

@@ -6,7 +6,10 @@
 #![warn(missing_docs)]
 
 pub mod answer;
+pub mod batch;
+pub mod budget;
 pub mod civil;
+mod correlate;
 pub mod fold;
 pub mod gold;
 pub mod protocol;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{Bucket15, NanoUsd, UserKey};
+use schemas::event::Source;
+use schemas::{Bucket15, EventKey, NanoUsd, ReplyKey, UserKey};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::intake::DropReason;
@@ -18,6 +19,35 @@ pub struct AppendHeader {
     /// Events given up before they reached a Shard, to be counted here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dropped: BTreeMap<DropReason, u64>,
+    /// Events taken out before because another way has told of their turn, to be counted here.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicate: u64,
+    /// Turns that several ways may tell of have been claimed: what is here is to be stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claimed: bool,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Asks to be the one telling of a turn that is stored. See [`crate::batch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The turn's reply.
+    pub reply: ReplyKey,
+    /// The way that tells of it.
+    pub source: Source,
+    /// The event that tells of it.
+    pub id: EventKey,
+}
+
+impl Claim {
+    /// Which of `shards` decides on it.
+    #[must_use]
+    pub fn shard(&self, shards: u32) -> u32 {
+        u32::try_from(self.reply.prefix() % u64::from(shards.max(1))).unwrap_or(0)
+    }
 }
 
 /// A dead letter: what is wrong with an event, and its outline. Holds no value of the event.
@@ -54,6 +84,12 @@ pub struct AppendReply {
     pub duplicate: u64,
     /// Now in the dead-letter log.
     pub dead_lettered: u64,
+    /// Of the duplicates: turns that another way has told of.
+    #[serde(default)]
+    pub correlated: u64,
+    /// Position in the Shard's log at or before which all of it is.
+    #[serde(default)]
+    pub seq: u64,
 }
 
 /// A civil day of the asked-for zone, as buckets `[from, to)`.

@@ -8,11 +8,14 @@ use schemas::{UtcDay, UtcMillis};
 /// Days that an id is remembered after the day it was seen on: at least seven times 24 hours.
 pub const SEEN_DAYS: i32 = 7;
 
+/// A set of bits of MACs.
+pub(crate) type IdSet = HashSet<u64, BuildHasherDefault<MacHasher>>;
+
 /// Ids by the UTC day of their receipt, as the first 64 bits of their MAC: 8 bytes an id, and one chance in 10^6 that any
 /// two of 10 million coincide.
 #[derive(Default)]
 pub struct SeenIds {
-    days: BTreeMap<UtcDay, HashSet<u64, BuildHasherDefault<MacHasher>>>,
+    days: BTreeMap<UtcDay, IdSet>,
 }
 
 impl SeenIds {
@@ -40,7 +43,7 @@ impl SeenIds {
 
 /// The bits of a MAC are their own hash.
 #[derive(Default)]
-struct MacHasher(u64);
+pub(crate) struct MacHasher(u64);
 
 impl Hasher for MacHasher {
     fn finish(&self) -> u64 {

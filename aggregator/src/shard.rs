@@ -2,14 +2,16 @@
 
 mod people_answer;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use schemas::{Event, UtcDay, UtcMillis};
+use schemas::{Event, EventKey, UtcDay, UtcMillis};
 
+use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
+use crate::correlate;
 use crate::fold::intake::Tally;
 use crate::fold::{self, CodecError, Day, Fold};
-use crate::protocol::{AppendHeader, AppendReply, ChangedDay, Changes, DeadLetterLine, PeopleAnswer, Window};
-use crate::seen::SeenIds;
+use crate::protocol::{AppendHeader, AppendReply, ChangedDay, Changes, Claim, DeadLetterLine, PeopleAnswer, Window};
+use crate::seen::{IdSet, SeenIds};
 use crate::storage::{DeadLetter, Part, Row, Storage, StorageError};
 
 /// Most bytes of events in one row of the log: half of the platform's 2 MB limit of a row.
@@ -38,6 +40,7 @@ pub struct Shard<S> {
     storage: S,
     seen: SeenIds,
     fold: Fold,
+    holds: Holds,
     seq: u64,
     last_received_at: UtcMillis,
     checkpointed: u64,
@@ -56,6 +59,7 @@ impl<S: Storage> Shard<S> {
         let mut shard = Self {
             seen: SeenIds::default(),
             fold: Fold::default(),
+            holds: storage.holds()?.into_iter().collect(),
             seq: seq.max(position),
             last_received_at,
             checkpointed: position,
@@ -96,18 +100,77 @@ impl<S: Storage> Shard<S> {
     ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
         let received_at = now.max(self.last_received_at);
         let mut group = Group { seq: self.seq, received_at, ..Group::default() };
-        let replies: Vec<_> = messages.iter().map(|message| group.add(message, &self.seen)).collect();
+        let replies: Vec<_> = messages.iter().map(|message| group.add(message, &self.seen, &self.holds)).collect();
         if group.rows.is_empty() {
             return Ok(replies);
         }
-        self.storage.append(&group.rows, &group.dead)?;
+        self.storage.append(&group.rows, &group.dead, &group.settled)?;
         self.last_received_at = received_at;
         for ((row, events), tally) in group.rows.iter().zip(&group.events).zip(&group.tallies) {
             self.bytes_since_checkpoint += row.events.len();
             self.count(row, events, tally);
         }
         group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
+        for id in &group.settled {
+            self.holds.remove(id);
+        }
         Ok(replies)
+    }
+
+    /// *Idempotent* by event id. *Input*: turns that several ways may tell of. *Output*: for each, whether it is the telling to
+    /// store.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] when it is unknown whether the answer is durable: the Shard must be opened anew.
+    pub fn claim(&mut self, claims: &[Claim], now: UtcMillis) -> Result<Vec<bool>, ShardError> {
+        let received_at = now.max(self.last_received_at);
+        let mut group = Group { seq: self.seq, received_at, ..Group::default() };
+        group.open_row();
+        let won = claims.iter().map(|claim| group.claim(claim, &self.seen)).collect();
+        let Some(row) = group.rows.first_mut().filter(|row| !row.ids.is_empty()) else { return Ok(won) };
+        row.tally = serde_json::to_string(&Tally::default()).unwrap_or_default();
+        self.storage.append(&group.rows, &[], &[])?;
+        self.last_received_at = received_at;
+        self.seq = group.seq;
+        group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
+        Ok(won)
+    }
+
+    /// *Idempotent* by the turn's id. *Input*: what a call may cost at most. *Output*: whether the limits of its person have
+    /// room for it; then it is held until its turn is appended, is released, or its time is over.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] when it is unknown whether the hold is durable: the Shard must be opened anew.
+    pub fn hold(&mut self, request: &HoldRequest, now: UtcMillis) -> Result<HoldReply, ShardError> {
+        let Some(user) = request.user.filter(|_| request.limits.of_people()) else { return Ok(HoldReply::Admitted) };
+        let ended = self.holds.expire(now);
+        let known = self.holds.contains(&request.id) || self.seen.contains(request.id.prefix());
+        let limit = |kind, limit, span: Span| {
+            let spent = self.fold.people.spent(user, span.from, span.to);
+            Limit { kind, limit, span, spent }
+        };
+        let limits = [
+            limit(LimitKind::UserDay, request.limits.user_day, request.periods.day),
+            limit(LimitKind::UserMonth, request.limits.user_month, request.periods.month),
+        ];
+        let refusal = self.holds.refusal(Some(user), request.amount, &limits).filter(|_| !known);
+        let hold = (refusal.is_none() && !known).then(|| request.hold(Some(user), now));
+        if hold.is_some() || !ended.is_empty() {
+            self.storage.change_holds(hold.as_ref(), &ended)?;
+        }
+        hold.into_iter().for_each(|hold| self.holds.put(hold));
+        Ok(refusal.map_or(HoldReply::Admitted, HoldReply::Refused))
+    }
+
+    /// *Idempotent*. Takes back the hold of a call that made no turn.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] as with [`Shard::hold`].
+    pub fn release(&mut self, id: EventKey) -> Result<(), ShardError> {
+        if self.holds.remove(&id) {
+            self.storage.change_holds(None, &[id])?;
+        }
+        Ok(())
     }
 
     /// Stores what the fold has become, if enough of the log lies behind the last checkpoint or `always`.
@@ -236,12 +299,13 @@ struct Group {
     events: Vec<Vec<Event>>,
     tallies: Vec<Tally>,
     dead: Vec<DeadLetter>,
-    fresh: HashSet<u64>,
+    fresh: IdSet,
+    settled: Vec<EventKey>,
 }
 
 impl Group {
     /// Adds a message's rows; of a malformed one nothing.
-    fn add(&mut self, message: &[u8], seen: &SeenIds) -> Result<AppendReply, ShardError> {
+    fn add(&mut self, message: &[u8], seen: &SeenIds, holds: &Holds) -> Result<AppendReply, ShardError> {
         let text = std::str::from_utf8(message).map_err(|_| ShardError::Malformed("not UTF-8"))?;
         let mut lines = text.lines();
         let header: AppendHeader = lines
@@ -249,24 +313,47 @@ impl Group {
             .and_then(|line| serde_json::from_str(line).ok())
             .ok_or(ShardError::Malformed("no header line"))?;
         let mut own = Group { seq: self.seq, received_at: self.received_at, ..Group::default() };
-        let mut tally = Tally { dropped: header.dropped, ..Tally::default() };
+        let mut tally = Tally { dropped: header.dropped, duplicate: header.duplicate, ..Tally::default() };
+        let mut correlated = header.duplicate;
         own.open_row();
         for _ in 0..header.events {
             let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
             let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
-            let id = event.id.prefix();
-            if seen.contains(id) || self.fresh.contains(&id) || !own.fresh.insert(id) {
-                tally.duplicate += 1;
-            } else {
-                own.push(line, id, event);
+            if !holds.is_empty() && holds.contains(&event.id) {
+                own.settled.push(event.id);
             }
+            let id = event.id.prefix();
+            let knows = |id| seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id);
+            if knows(id) {
+                tally.duplicate += 1;
+                continue;
+            }
+            let Some(reply) = correlate::reply_of(&event).filter(|_| !header.claimed) else {
+                own.push(line, id, event);
+                continue;
+            };
+            let lost = correlate::lost(event.id);
+            if knows(lost) {
+                tally.duplicate += 1;
+                correlated += 1;
+                continue;
+            }
+            let place = correlate::place(reply, event.source, knows);
+            if place.first {
+                own.push(line, id, event);
+            } else {
+                tally.duplicate += 1;
+                correlated += 1;
+                own.know(lost);
+            }
+            own.know(place.id);
         }
         for _ in 0..header.dead_letters {
             let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
             let letter: DeadLetterLine =
                 serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
             let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
-            if seen.contains(id) || self.fresh.contains(&id) || !own.fresh.insert(id) {
+            if seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id) {
                 tally.duplicate += 1;
             } else {
                 tally.dead_lettered += 1;
@@ -279,11 +366,31 @@ impl Group {
             first.merge(&tally);
         }
         let stored = own.tallies.iter().map(|tally| tally.stored).sum();
-        let reply = AppendReply { stored, duplicate: tally.duplicate, dead_lettered: tally.dead_lettered };
+        let mut reply = AppendReply {
+            stored,
+            duplicate: tally.duplicate,
+            dead_lettered: tally.dead_lettered,
+            correlated,
+            seq: self.seq,
+        };
         if stored + tally.received() > 0 {
+            reply.seq = own.seq;
             self.take(own);
         }
         Ok(reply)
+    }
+
+    /// Decides on a claim; the last row remembers it.
+    fn claim(&mut self, claim: &Claim, seen: &SeenIds) -> bool {
+        let knows = |id| seen.contains(id) || self.fresh.contains(&id);
+        let (won, lost) = (correlate::won(claim.id), correlate::lost(claim.id));
+        if knows(won) || knows(lost) {
+            return knows(won);
+        }
+        let place = correlate::place(claim.reply, claim.source, knows);
+        self.know(if place.first { won } else { lost });
+        self.know(place.id);
+        place.first
     }
 
     fn open_row(&mut self) {
@@ -303,13 +410,14 @@ impl Group {
             row.events.extend_from_slice(line.as_bytes());
             row.events.push(b'\n');
             row.count += 1;
-            row.ids.extend_from_slice(&id.to_le_bytes());
             events.push(event);
             tally.stored += 1;
         }
+        self.know(id);
     }
 
     fn know(&mut self, id: u64) {
+        self.fresh.insert(id);
         if let Some(row) = self.rows.last_mut() {
             row.ids.extend_from_slice(&id.to_le_bytes());
         }
@@ -325,6 +433,7 @@ impl Group {
         self.tallies.append(&mut other.tallies);
         self.dead.append(&mut other.dead);
         self.fresh.extend(other.fresh);
+        self.settled.append(&mut other.settled);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a Shard keeps on disk. One real implementation (the object's SQLite), one for tests that can fail.
 
-use schemas::UtcMillis;
+use schemas::{EventKey, UtcMillis};
+
+use crate::budget::Hold;
 
 /// A row of the log: events that were accepted together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,13 +44,27 @@ pub struct Part {
 #[error("the object's storage failed: {0}")]
 pub struct StorageError(pub &'static str);
 
-/// The object's storage. Every method is one atomic step.
-pub trait Storage {
-    /// Appends rows to the log, and dead letters beside it.
+/// Storage of holds, of either object. Every method is one atomic step.
+pub trait HoldStorage {
+    /// Stores a hold, in place of one of the same id, and forgets others.
     ///
     /// # Errors
     /// When storage fails.
-    fn append(&self, rows: &[Row], dead_letters: &[DeadLetter]) -> Result<(), StorageError>;
+    fn change_holds(&self, put: Option<&Hold>, gone: &[EventKey]) -> Result<(), StorageError>;
+    /// Every hold.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn holds(&self) -> Result<Vec<Hold>, StorageError>;
+}
+
+/// The object's storage. Every method is one atomic step.
+pub trait Storage: HoldStorage {
+    /// Appends rows to the log, and dead letters beside it; forgets the holds whose turns are among them.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn append(&self, rows: &[Row], dead_letters: &[DeadLetter], settled: &[EventKey]) -> Result<(), StorageError>;
     /// The rows after `seq`, ascending, at most `bytes_max` of events but at least one row if there is any.
     ///
     /// # Errors
@@ -90,6 +106,8 @@ pub(crate) mod memory {
     use std::rc::Rc;
 
     use super::*;
+    use crate::gold::{GoldStorage, StoredDay};
+    use schemas::UtcDay;
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Fault {
@@ -103,6 +121,9 @@ pub(crate) mod memory {
         dead: RefCell<Vec<DeadLetter>>,
         parts: RefCell<BTreeMap<String, Vec<u8>>>,
         position: Cell<u64>,
+        holds: RefCell<BTreeMap<EventKey, Hold>>,
+        days: RefCell<BTreeMap<(u32, i32), Vec<u8>>>,
+        upto: RefCell<BTreeMap<u32, u64>>,
         fault: Cell<Option<(u32, Fault)>>,
     }
 
@@ -139,11 +160,44 @@ pub(crate) mod memory {
         }
     }
 
+    impl HoldStorage for Memory {
+        fn change_holds(&self, put: Option<&Hold>, gone: &[EventKey]) -> Result<(), StorageError> {
+            self.write(|| {
+                let mut holds = self.0.holds.borrow_mut();
+                holds.retain(|id, _| !gone.contains(id));
+                holds.extend(put.map(|hold| (hold.id, *hold)));
+            })
+        }
+        fn holds(&self) -> Result<Vec<Hold>, StorageError> {
+            Ok(self.0.holds.borrow().values().copied().collect())
+        }
+    }
+
+    impl GoldStorage for Memory {
+        fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
+            self.write(|| {
+                let rows = days.iter().map(|row| ((row.shard, row.day.0), row.bytes.clone()));
+                self.0.days.borrow_mut().extend(rows);
+                self.0.upto.borrow_mut().insert(shard, upto);
+            })
+        }
+        fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
+            let days = self.0.days.borrow();
+            let row = |((shard, day), bytes): (&(u32, i32), &Vec<u8>)| StoredDay {
+                shard: *shard,
+                day: UtcDay(*day),
+                bytes: bytes.clone(),
+            };
+            Ok((days.iter().map(row).collect(), self.0.upto.borrow().clone()))
+        }
+    }
+
     impl Storage for Memory {
-        fn append(&self, rows: &[Row], dead_letters: &[DeadLetter]) -> Result<(), StorageError> {
+        fn append(&self, rows: &[Row], dead_letters: &[DeadLetter], settled: &[EventKey]) -> Result<(), StorageError> {
             self.write(|| {
                 self.0.rows.borrow_mut().extend_from_slice(rows);
                 self.0.dead.borrow_mut().extend_from_slice(dead_letters);
+                self.0.holds.borrow_mut().retain(|id, _| !settled.contains(id));
             })
         }
         fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {

@@ -6,6 +6,7 @@
 
 pub mod admit;
 pub mod enrich;
+pub mod gateway;
 pub mod intake;
 pub mod price;
 pub mod proxy;

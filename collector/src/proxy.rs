@@ -1,8 +1,10 @@
 //! Rules of passing a request on. The bytes themselves never come here.
 
 mod capture;
+mod turn_event;
 
 pub use capture::{Buffer, Capture, EventIds, FLUSH_AFTER_MS, Head, Next, request_event};
+pub use turn_event::{TurnEvents, turn_texts};
 
 /// Headers as the host joins them: a line each, `name,value`, names in lower case.
 #[derive(Clone, Copy)]
@@ -15,7 +17,7 @@ impl<'a> HeaderList<'a> {
         self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(','))
     }
 
-    fn names(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.0.lines().filter_map(|line| Some(line.split_once(',')?.0))
     }
 }

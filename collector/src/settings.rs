@@ -1,8 +1,9 @@
 //! `sage.toml`: read and checked at build, embedded in the Worker.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// All settings. Keys that are left out have their default; keys that do not exist are an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub struct Settings {
     pub browser: Browser,
     /// Who may see numbers.
     pub admin: Admin,
+    /// The way to model providers.
+    pub gateway: Gateway,
+    /// What may be spent.
+    pub budget: Budget,
 }
 
 impl Default for Settings {
@@ -28,6 +33,8 @@ impl Default for Settings {
             capture: Capture::default(),
             browser: Browser::default(),
             admin: Admin::default(),
+            gateway: Gateway::default(),
+            budget: Budget::default(),
         }
     }
 }
@@ -60,6 +67,116 @@ pub struct Admin {
     pub access_audience: String,
 }
 
+/// The way to model providers, `/sage/llm/{provider}/…`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// Is it open?
+    pub enabled: bool,
+    /// Only for callers who send the ingest key as `Sage-Key`.
+    pub require_key: bool,
+    /// Providers beside those that Sage knows, or other addresses of those, by the name in the path.
+    pub providers: BTreeMap<String, GatewayProvider>,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self { enabled: true, require_key: false, providers: BTreeMap::new() }
+    }
+}
+
+/// A model provider of the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayProvider {
+    /// Where its API is, with the path that comes before what the caller adds.
+    pub base_url: String,
+    /// Whose prices hold: a provider of the price list or of `prices.toml`. Left out: the one of that name.
+    #[serde(default)]
+    pub prices: String,
+    /// Ask chat streams for usage where the caller did not. Left out: as Sage knows the provider, else yes.
+    #[serde(default)]
+    pub ask_for_usage: Option<bool>,
+    /// Read a stream to its end when the caller hangs up, because the provider bills all of it. Left out: as Sage knows the
+    /// provider, else no.
+    #[serde(default)]
+    pub drain: Option<bool>,
+}
+
+/// What may be spent. Days and months are those of `time_zone`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// In a day.
+    pub day_usd: Usd,
+    /// In a month.
+    pub month_usd: Usd,
+    /// By one person in a day.
+    pub user_day_usd: Usd,
+    /// By one person in a month.
+    pub user_month_usd: Usd,
+    /// Refuse calls through the gateway that a budget has no room for.
+    pub hard_stop: bool,
+    /// What a call is held to cost until its price is known; 0: worked out from the call.
+    pub hold_usd: Usd,
+    /// What becomes of a call when those who count can't be asked.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of a call when those who count can't be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It passes.
+    #[default]
+    Open,
+    /// It is refused.
+    Closed,
+}
+
+/// Dollars, USD × 1e-9; written as a decimal, `"12.50"` or `12.5`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Usd(pub i64);
+
+impl Usd {
+    fn parse(text: &str) -> Option<Self> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 9 {
+            return None;
+        }
+        let part: i64 = format!("{part:0<9}").parse().ok()?;
+        Some(Self(whole.parse::<i64>().ok()?.checked_mul(1_000_000_000)?.checked_add(part)?))
+    }
+}
+
+impl Serialize for Usd {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000))
+    }
+}
+
+impl<'de> Deserialize<'de> for Usd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Whole(u64),
+            // The shortest decimal that means this double is the one that was written.
+            Decimal(f64),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Whole(number) => number.to_string(),
+            Written::Decimal(number) => number.to_string(),
+        };
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom("must be an amount of dollars such as \"12.50\", with at most 9 decimals")
+        })
+    }
+}
+
 impl Settings {
     /// Checks what types can't.
     ///
@@ -88,6 +205,29 @@ impl Settings {
         if self.admin.access_team_domain.contains(['/', ':']) && !is_origin(&self.admin.access_team_domain) {
             return wrong("admin.access_team_domain", "must be a domain such as \"example.cloudflareaccess.com\"");
         }
+        for (name, provider) in &self.gateway.providers {
+            let key = |part: &str| format!("gateway.providers.{name}.{part}");
+            if name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+            {
+                return wrong(
+                    &key("base_url"),
+                    "belongs to a provider whose name must be lower-case letters, digits and - _ .",
+                );
+            }
+            if !is_base_url(&provider.base_url) {
+                return wrong(
+                    &key("base_url"),
+                    "must be an address such as \"https://llm.example.com/v1\", without a query",
+                );
+            }
+        }
+        if self.budget.hard_stop && !self.gateway.require_key {
+            return wrong(
+                "budget.hard_stop",
+                "needs gateway.require_key = true; else a stranger's calls could use the budget up",
+            );
+        }
         Ok(())
     }
 }
@@ -95,6 +235,11 @@ impl Settings {
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
+}
+
+fn is_base_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '@', ' ']))
 }
 
 /// A network in CIDR form, or one address: its first address and the length of the prefix in bits.
@@ -153,8 +298,27 @@ mod tests {
             (r#"{"time_zone":"X/Y"}"#, "time_zone"),
             (r#"{"admin":{"ip_allow":["10.0.0.0/99"]}}"#, "ip_allow"),
             (r#"{"admin":{"access_audience":"x"}}"#, "access"),
+            (r#"{"gateway":{"providers":{"x":{"base_url":"ftp://a"}}}}"#, "base_url"),
+            (r#"{"gateway":{"providers":{"X/":{"base_url":"http://a"}}}}"#, "lower-case"),
+            (r#"{"budget":{"day_usd":"-1"}}"#, "dollars"),
+            (r#"{"budget":{"day_usd":1e300}}"#, "dollars"),
+            (r#"{"budget":{"hard_stop":true}}"#, "require_key"),
+            (r#"{"budget":{"on_failure":"maybe"}}"#, "closed"),
         ] {
             assert!(Settings::load(&embedded, Some(overlay)).unwrap_err().contains(word), "{overlay}");
         }
+    }
+
+    #[test]
+    fn dollars_are_exact() {
+        let usd = |json: &str| serde_json::from_str::<Usd>(json).map(|usd| usd.0).ok();
+        assert_eq!(usd("0.1"), Some(100_000_000));
+        assert_eq!(usd("\"12.50\""), Some(12_500_000_000));
+        assert_eq!(usd("7"), Some(7_000_000_000));
+        assert_eq!(usd("\"0.000000001\""), Some(1));
+        for wrong in ["\"\"", "\"1.٣\"", "\"1e3\"", "\".5\"", "\"0.0000000001\"", "-1", "\"99999999999999\""] {
+            assert_eq!(usd(wrong), None, "{wrong}");
+        }
+        assert_eq!(usd(&serde_json::to_string(&Usd(1_500_000_000)).unwrap()), Some(1_500_000_000));
     }
 }

@@ -7,8 +7,8 @@ use schemas::event::Service;
 use schemas::{Bucket15, NanoUsd, UtcMillis};
 use serde_json::{Value, json};
 
-use super::Facts;
 use super::metric::{Hidden, Metric, Unit, mean_half_even, quantile};
+use super::{Facts, budget};
 use crate::civil;
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::protocol::PeopleAnswer;
@@ -44,6 +44,7 @@ pub(super) fn answer(facts: &Facts<'_>, tz: Tz) -> Value {
         "per_user": distribution(facts.people.as_ref().map(|people| people.spend_per_user.as_slice())),
         "per_session": distribution(facts.people.as_ref().map(|people| people.spend_per_session.as_slice())),
         "top_users": facts.people.as_ref().map(top_users),
+        "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
         "unpriced": {
             "turns": Metric::exact(whole.unpriced, Unit::Count, models.count),
             "token_share": share(whole.unpriced_tokens, whole.input_tokens + whole.output_tokens),

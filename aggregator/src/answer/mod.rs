@@ -1,5 +1,6 @@
 //! Answers: from merged counters to the JSON that admins and the public read. One file per panel.
 
+mod budget;
 mod cost;
 mod crisis;
 pub mod csv;
@@ -12,6 +13,7 @@ use schemas::{Bucket15, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::budget::BudgetQuery;
 use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
@@ -57,6 +59,9 @@ pub struct Query {
     pub panels: Vec<Panel>,
     /// When it was asked.
     pub now: UtcMillis,
+    /// Limits of spend, where any is set.
+    #[serde(default)]
+    pub budget: Option<BudgetQuery>,
 }
 
 /// Counters of a range of buckets, merged over all Shards.
@@ -75,6 +80,9 @@ pub struct Facts<'a> {
     pub counted: &'a dyn Counted,
     /// What people did; `None` when a Shard did not answer.
     pub people: Option<PeopleAnswer>,
+    /// What people did today and this month, in the home zone, where limits of theirs are asked for; `None` when a Shard did
+    /// not answer.
+    pub budget_people: Option<(PeopleAnswer, PeopleAnswer)>,
     /// How each Shard is, by number; `None` for one that did not answer.
     pub shards: Vec<Option<ShardHealth>>,
 }
@@ -141,9 +149,9 @@ mod tests {
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(chrono_tz::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now };
+        let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None };
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
-        admin(&Facts { query: &query, counted: &Nothing, people, shards })
+        admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
     }
 
     #[test]

@@ -124,6 +124,9 @@ impl Fold {
             day.buckets.entry(bucket.0).or_default().fold(event);
             self.people.fold(event);
         }
+        if tally.received() == 0 {
+            return;
+        }
         let day = self.days.entry(UtcDay::of(received_at)).or_default();
         day.changed = seq;
         day.intake.add(received_at, tally);

@@ -99,7 +99,7 @@ impl People {
             return;
         }
         let nano_usd = turn.cost.nano_usd().unwrap_or_default();
-        let number = u16::try_from(event.belongs_to() >> 56).unwrap_or(0);
+        let number = page_number(event.belongs_to());
         self.dirty.insert(number);
         let page = self.pages.entry(number).or_default();
         if let Some(user) = event.user {
@@ -112,6 +112,14 @@ impl People {
         let visit = Visit { start_ms: event.ts.0, end_ms: event.ts.0, turns: 1, nano_usd };
         let gap_ms = if event.session.is_some() { i64::MAX } else { VISIT_GAP_MS };
         join(page.visits.entry(thread).or_default(), visit, gap_ms);
+    }
+
+    /// What a person spent in `[from, to)`.
+    #[must_use]
+    pub fn spent(&self, user: UserKey, from: Bucket15, to: Bucket15) -> NanoUsd {
+        let page = self.pages.get(&page_number(user.prefix()));
+        let ledger = page.and_then(|page| page.ledgers.get(&user));
+        ledger.map_or(NanoUsd::ZERO, |ledger| ledger.between(from, to).iter().map(|entry| entry.nano_usd).sum())
     }
 
     /// Every person and their activity.
@@ -134,6 +142,10 @@ impl People {
     pub fn restore(&mut self, number: u16, page: Page) {
         self.pages.insert(number, page);
     }
+}
+
+fn page_number(belongs_to: u64) -> u16 {
+    u16::try_from(belongs_to >> 56).unwrap_or(0)
 }
 
 /// Adds a visit to the disjoint, ascending visits of a thread, joining those that less than `gap_ms` of silence parts. The

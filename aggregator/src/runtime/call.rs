@@ -1,9 +1,11 @@
 //! Calls to objects. Each has a time limit, because an object that has panicked does not answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, join_all, select};
 use js_sys::{Promise, Uint8Array};
+use schemas::NanoUsd;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wasm_bindgen::JsValue;
@@ -12,11 +14,15 @@ use worker::{Delay, Env, Method, Request, RequestInit, Response};
 
 use super::objects::{GOLD_BINDING, GOLD_NAME, SHARD_BINDING, route, shard_name};
 use crate::answer::Query;
+use crate::batch::{self, ShardBatch};
+use crate::budget::{HoldReply, HoldRequest, Settlement, StoredAt};
 use crate::fold;
-use crate::protocol::{AppendReply, Changes, PullReply, PullRequest};
+use crate::protocol::{AppendReply, Changes, Claim, PullReply, PullRequest};
 
 /// Longest wait for a Shard to make events durable, milliseconds.
 const APPEND_MS_MAX: u64 = 5_000;
+/// Longest wait for a say on a call's budget, which the call waits for, milliseconds.
+const HOLD_CALL_MS_MAX: u64 = 1_000;
 /// Longest wait for a Shard's numbers, milliseconds.
 const PULL_MS_MAX: u64 = 2_000;
 /// Longest wait for Gold's answer, which waits for the Shards, milliseconds.
@@ -96,6 +102,105 @@ pub async fn request_bytes(request: &web_sys::Request) -> Option<Vec<u8>> {
 pub async fn append(env: &Env, shard: u32, message: &[u8]) -> Result<AppendReply, CallError> {
     let body = Uint8Array::from(message).into();
     decoded(call(env, Target::Shard(shard), route::APPEND, Some(body), APPEND_MS_MAX).await?).await
+}
+
+/// Makes the batches of one request durable, each in its Shard, all at once. Turns that several ways may tell of are claimed
+/// first where there is more than one Shard. What became of each, by Shard, in order.
+///
+/// An error is one Shard's: it did not acknowledge, or one that it depends on did not decide; the same events may be sent
+/// again, those that are stored do not count twice.
+pub async fn append_all(
+    env: &Env,
+    shards: u32,
+    batches: BTreeMap<u32, ShardBatch>,
+) -> Vec<(u32, Result<AppendReply, CallError>)> {
+    let claims = batch::claims(&batches, shards);
+    let verdicts = claims.into_iter().map(async |(shard, claims)| (shard, claim(env, shard, &claims).await));
+    let verdicts: BTreeMap<_, _> = join_all(verdicts).await.into_iter().collect();
+    let appends = batch::judged(batches, shards, &verdicts).into_iter().map(async |(shard, batch)| match batch {
+        Ok(batch) => (shard, append(env, shard, &batch.message()).await),
+        Err(error) => (shard, Err(error)),
+    });
+    join_all(appends).await
+}
+
+async fn claim(env: &Env, shard: u32, claims: &[Claim]) -> Result<Vec<bool>, CallError> {
+    let body = bytes(&claims)?;
+    let won: Vec<bool> =
+        decoded(call(env, Target::Shard(shard), route::CLAIM, Some(body), APPEND_MS_MAX).await?).await?;
+    if won.len() == claims.len() { Ok(won) } else { Err(CallError::Unreachable) }
+}
+
+/// May a call be made that costs `request.amount` at most? If so, that much is held, of the person's limits and of the app's,
+/// until [`settle`] or [`release`], or until its time is over.
+///
+/// # Errors
+/// When an object did not answer: then it is not known what is held. Who makes the call all the same settles it as usual, who
+/// does not releases it.
+pub async fn hold(env: &Env, request: &HoldRequest) -> Result<HoldReply, CallError> {
+    if request.asks_person() {
+        let reply = ask(env, Target::Shard(request.shard), request).await?;
+        if reply != HoldReply::Admitted {
+            return Ok(reply);
+        }
+    }
+    if !request.asks_all() {
+        return Ok(HoldReply::Admitted);
+    }
+    let reply = ask(env, Target::Gold, request).await?;
+    if reply != HoldReply::Admitted && request.asks_person() {
+        // Should this fail, the hold ends by itself.
+        let _ = release_person(env, request).await;
+    }
+    Ok(reply)
+}
+
+/// Puts a call's real cost in its hold's place, once its turn is stored: `stored` is what [`append_all`] said of it, alone.
+///
+/// # Errors
+/// When an object did not answer; may be asked again. If it is not, the hold ends by itself, and the turn counts once its
+/// Shard has told Gold.
+pub async fn settle(
+    env: &Env,
+    request: &HoldRequest,
+    cost: Option<NanoUsd>,
+    stored: &AppendReply,
+) -> Result<(), CallError> {
+    if stored.correlated > 0 {
+        // Another way has told of the turn, and its cost is counted there.
+        return release(env, request).await;
+    }
+    if !request.asks_all() {
+        return Ok(());
+    }
+    let stored = StoredAt { shard: request.shard, seq: stored.seq };
+    settle_all(env, &Settlement { id: request.id, at: request.at, cost, stored }).await
+}
+
+/// Takes back the holds of a call that was not made, or made no turn.
+///
+/// # Errors
+/// When an object did not answer; may be asked again. If it is not, the hold ends by itself.
+pub async fn release(env: &Env, request: &HoldRequest) -> Result<(), CallError> {
+    let person = async { if request.asks_person() { release_person(env, request).await } else { Ok(()) } };
+    let stored = StoredAt { shard: request.shard, seq: 0 };
+    let nothing = Settlement { id: request.id, at: request.at, cost: None, stored };
+    let all = async { if request.asks_all() { settle_all(env, &nothing).await } else { Ok(()) } };
+    let (person, all) = join(person, all).await;
+    person.and(all)
+}
+
+async fn ask(env: &Env, target: Target, request: &HoldRequest) -> Result<HoldReply, CallError> {
+    decoded(call(env, target, route::HOLD, Some(bytes(request)?), HOLD_CALL_MS_MAX).await?).await
+}
+
+async fn release_person(env: &Env, request: &HoldRequest) -> Result<(), CallError> {
+    let body = bytes(&request.id)?;
+    call(env, Target::Shard(request.shard), route::SETTLE, Some(body), HOLD_CALL_MS_MAX).await.map(drop)
+}
+
+async fn settle_all(env: &Env, settlement: &Settlement) -> Result<(), CallError> {
+    call(env, Target::Gold, route::SETTLE, Some(bytes(settlement)?), HOLD_CALL_MS_MAX).await.map(drop)
 }
 
 /// The answer of `GET /sage`.

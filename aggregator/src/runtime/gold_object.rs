@@ -10,6 +10,7 @@ use super::call;
 use super::objects::{WorkerClock, route, shard_count};
 use super::sql::Sql;
 use crate::answer::{Counted, Facts, PublicFacts, QuarterFacts, Query, admin, public_page};
+use crate::budget::{HoldRequest, Settlement};
 use crate::fold;
 use crate::gold::{Gold as GoldState, GoldError};
 use crate::protocol::{PeopleAnswer, PullRequest, ShardHealth, Window};
@@ -51,6 +52,14 @@ impl DurableObject for Gold {
                     _ => Response::error("malformed", 400),
                 }
             }
+            route::HOLD => match fold::decode::<HoldRequest>(&request.bytes().await?) {
+                Ok(ask) => reply_bytes(self.with(|gold| gold.hold(&ask, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::SETTLE => match fold::decode::<Settlement>(&request.bytes().await?) {
+                Ok(settlement) => reply_bytes(self.with(|gold| gold.settle(&settlement, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
             route::ANSWER => match request.json::<Query>().await {
                 Ok(query) => self.answer(&query).await,
                 Err(_) => Response::error("malformed", 400),
@@ -84,10 +93,15 @@ impl Gold {
     }
 
     async fn answer(&self, query: &Query) -> Result<Response> {
-        let pulled = self.pull_all(std::slice::from_ref(&query.window)).await;
+        let mut windows = vec![query.window.clone()];
+        if let Some(budget) = query.budget.filter(|budget| budget.limits.of_people()) {
+            windows.extend([budget.periods.day.window(), budget.periods.month.window()]);
+        }
+        let pulled = self.pull_all(&windows).await;
         let people = merged_people(&pulled, 0);
+        let budget_people = merged_people(&pulled, 1).zip(merged_people(&pulled, 2));
         let shards = pulled.into_iter().map(|reply| reply.map(|(_, health)| health)).collect();
-        let answer = self.with(|gold| Ok(admin(&Facts { query, counted: gold, people, shards })));
+        let answer = self.with(|gold| Ok(admin(&Facts { query, counted: gold, people, budget_people, shards })));
         match answer {
             Ok(answer) => Response::from_json(&answer),
             Err(error) => failed(&error.to_string()),
@@ -161,6 +175,13 @@ fn merged_people(pulled: &[Option<(Vec<PeopleAnswer>, ShardHealth)>], window: us
 fn quarter_window(quarter: &Quarter) -> Window {
     let (from, to) = (Bucket15::of(quarter.start()), Bucket15::of(quarter.end()));
     Window { days: Vec::new(), before: Vec::new(), from, to }
+}
+
+fn reply_bytes<T: serde::Serialize>(result: std::result::Result<T, GoldError>) -> Result<Response> {
+    match result.and_then(|reply| Ok(fold::encode(&reply)?)) {
+        Ok(bytes) => Response::from_bytes(bytes),
+        Err(error) => failed(&error.to_string()),
+    }
 }
 
 fn failed(message: &str) -> Result<Response> {

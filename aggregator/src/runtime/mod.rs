@@ -11,4 +11,6 @@ mod sql;
 
 #[cfg(feature = "fault-injection")]
 pub use call::fault;
-pub use call::{CallError, answer, append, probe, public_page, request_bytes, start_nightly};
+pub use call::{
+    CallError, answer, append, append_all, hold, probe, public_page, release, request_bytes, settle, start_nightly,
+};

@@ -20,6 +20,12 @@ pub fn shard_name(number: u32) -> String {
 pub mod route {
     /// Shard. *Idempotent* by event id. *Input* [`crate::protocol::AppendHeader`]'s message. *Output* [`crate::protocol::AppendReply`].
     pub const APPEND: &str = "/append";
+    /// Shard. *Idempotent* by event id. *Input* a list of [`crate::protocol::Claim`]. *Output* for each whether it is won.
+    pub const CLAIM: &str = "/claim";
+    /// Shard and Gold. *Idempotent* by the turn's id. *Input* [`crate::budget::HoldRequest`]. *Output* [`crate::budget::HoldReply`].
+    pub const HOLD: &str = "/hold";
+    /// Shard. *Idempotent*. *Input* the id of a turn that will not come. Gold. *Idempotent*. *Input* [`crate::budget::Settlement`].
+    pub const SETTLE: &str = "/settle";
     /// Shard. *Idempotent*. *Input* [`crate::protocol::PullRequest`]. *Output* [`crate::protocol::PullReply`].
     pub const PULL: &str = "/pull";
     /// Shard. *Idempotent*. Starts the nightly lake job if it is due.

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use exporter::{Export, ShardNo};
 use futures_channel::oneshot;
-use schemas::{Clock, UtcMillis};
+use schemas::{Clock, EventKey, UtcMillis};
 use worker::{Delay, DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::objects::{BRONZE_BINDING, WorkerClock, host_now_ms, route};
 use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
+use crate::budget::HoldRequest;
 use crate::fold;
-use crate::protocol::{AppendReply, Changes, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
+use crate::protocol::{AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
 use crate::shard::{Shard as ShardState, ShardError};
 use crate::storage::StorageError;
 
@@ -86,19 +87,25 @@ impl DurableObject for Shard {
                 if reply.is_ok() {
                     self.wake_in(ALARM_AFTER_MS, number).await?;
                 }
-                match reply.and_then(|reply| Ok(fold::encode(&reply)?)) {
-                    Ok(bytes) => Response::from_bytes(bytes),
-                    Err(error) => failed(&error),
-                }
+                reply_bytes(reply)
             }
+            route::CLAIM => match fold::decode::<Vec<Claim>>(&request.bytes().await?) {
+                Ok(claims) => reply_bytes(self.with(|shard| shard.claim(&claims, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::HOLD => match fold::decode::<HoldRequest>(&request.bytes().await?) {
+                Ok(ask) => reply_bytes(self.with(|shard| shard.hold(&ask, WorkerClock.now()))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::SETTLE => match fold::decode::<EventKey>(&request.bytes().await?) {
+                Ok(id) => reply_bytes(self.with(|shard| shard.release(id))),
+                Err(_) => Response::error("malformed", 400),
+            },
             route::PULL => {
                 let Ok(ask) = fold::decode::<PullRequest>(&request.bytes().await?) else {
                     return Response::error("malformed", 400);
                 };
-                match self.pull(&ask).and_then(|reply| Ok(fold::encode(&reply)?)) {
-                    Ok(bytes) => Response::from_bytes(bytes),
-                    Err(error) => failed(&error),
-                }
+                reply_bytes(self.pull(&ask))
             }
             route::NIGHTLY => {
                 let kept = self.sql().and_then(|sql| Ok(sql.keep(NIGHTLY_BEFORE, WorkerClock.now().0)?));
@@ -300,6 +307,13 @@ fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) {
     for (answer, reply) in answers.into_iter().zip(replies) {
         // Whoever asked may be gone.
         let _ = answer.send(reply);
+    }
+}
+
+fn reply_bytes<T: serde::Serialize>(result: Outcome<T>) -> Result<Response> {
+    match result.and_then(|reply| Ok(fold::encode(&reply)?)) {
+        Ok(bytes) => Response::from_bytes(bytes),
+        Err(error) => failed(&error),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use js_sys::{Function, Reflect, Uint8Array};
-use schemas::{UtcDay, UtcMillis};
+use schemas::{EventKey, UtcDay, UtcMillis};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
 
+use crate::budget::Hold;
 use crate::gold::{GoldStorage, StoredDay};
 use crate::protocol::BuriedLetter;
-use crate::storage::{DeadLetter, Part, Row, Storage, StorageError};
+use crate::storage::{DeadLetter, HoldStorage, Part, Row, Storage, StorageError};
 
 /// Most bytes of one BLOB: below the platform's 2 MB a row.
 const BLOB_BYTES_MAX: usize = 1_500_000;
@@ -23,12 +24,14 @@ CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, received_at INTEGER NOT 
 CREATE TABLE IF NOT EXISTS dead_letter(id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, letter TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint(part TEXT NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(part, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS export(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hold(id TEXT PRIMARY KEY, hold TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
 const GOLD_SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS day(shard INTEGER NOT NULL, day INTEGER NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL,
   PRIMARY KEY(shard, day, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard(shard INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS hold(id TEXT PRIMARY KEY, hold TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
 type Statement = (&'static str, Vec<JsValue>);
@@ -144,8 +147,36 @@ impl Sql {
     }
 }
 
+impl HoldStorage for Sql {
+    fn change_holds(&self, put: Option<&Hold>, gone: &[EventKey]) -> Result<(), StorageError> {
+        let mut statements = forget_holds(gone)?;
+        if let Some(hold) = put {
+            // As text, for amounts can pass what SQLite's numbers hold exactly.
+            let bindings = vec![hold.id.to_string().into(), json(hold)?];
+            statements.push(("INSERT OR REPLACE INTO hold VALUES (?, ?)", bindings));
+        }
+        self.write(statements)
+    }
+
+    fn holds(&self) -> Result<Vec<Hold>, StorageError> {
+        let rows = self.rows("SELECT hold FROM hold", vec![])?;
+        rows.iter().map(|row| serde_json::from_str(&text(row, 0)).map_err(|_| StorageError("read"))).collect()
+    }
+}
+
+fn forget_holds(gone: &[EventKey]) -> Result<Vec<Statement>, StorageError> {
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![("DELETE FROM hold WHERE id IN (SELECT value FROM json_each(?))", vec![json(&gone)?])])
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<JsValue, StorageError> {
+    serde_json::to_string(value).map(JsValue::from).map_err(|_| StorageError("write"))
+}
+
 impl Storage for Sql {
-    fn append(&self, rows: &[Row], dead_letters: &[DeadLetter]) -> Result<(), StorageError> {
+    fn append(&self, rows: &[Row], dead_letters: &[DeadLetter], settled: &[EventKey]) -> Result<(), StorageError> {
         let mut statements: Vec<Statement> = rows.iter().map(insert_row).collect();
         for letter in dead_letters {
             let bindings = vec![number(letter.received_at.0), letter.letter.as_str().into()];
@@ -155,6 +186,7 @@ impl Storage for Sql {
             let text = "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?";
             statements.push((text, vec![number(i64::from(DEAD_LETTERS_MAX))]));
         }
+        statements.extend(forget_holds(settled)?);
         self.write(statements)
     }
 

@@ -47,12 +47,12 @@ fn an_event_counts_once_however_often_it_is_sent() {
     let events = [turn(1, Some(1), Some(1), NOW.0, Some(5), 0), turn(2, Some(2), Some(1), NOW.0, Some(7), 0)];
     assert_eq!(
         append(&mut shard, &message(&events), NOW).unwrap(),
-        AppendReply { stored: 2, duplicate: 0, dead_lettered: 0 }
+        AppendReply { stored: 2, seq: 1, ..AppendReply::default() }
     );
     let twice = [events[1].clone(), events[0].clone(), events[1].clone()];
     assert_eq!(
         append(&mut shard, &message(&twice), NOW).unwrap(),
-        AppendReply { stored: 0, duplicate: 3, dead_lettered: 0 }
+        AppendReply { duplicate: 3, seq: 2, ..AppendReply::default() }
     );
     let (turns, spent, tally) = total(&shard);
     assert_eq!((turns, spent), (2, NanoUsd(12)));
@@ -110,7 +110,7 @@ fn dead_letters_are_kept_once_and_balance() {
         r#"{"digest":"00112233aabbccdd","code":"unknown_field","field":"x","detail":"d","kind":"turn","outline":{}}"#;
     let text = format!("{{\"events\":0,\"dead_letters\":1,\"dropped\":{{\"capture_overflow\":4}}}}\n{letter}\n");
     assert_eq!(append(&mut shard, &text, NOW).unwrap().dead_lettered, 1);
-    assert_eq!(append(&mut shard, &text, NOW).unwrap(), AppendReply { stored: 0, duplicate: 1, dead_lettered: 0 });
+    assert_eq!(append(&mut shard, &text, NOW).unwrap(), AppendReply { duplicate: 1, seq: 2, ..AppendReply::default() });
     assert_eq!(storage.dead_letters().len(), 1);
     let (_, _, tally) = total(&shard);
     assert_eq!((tally.received(), tally.dropped_total(), tally.dead_lettered, tally.duplicate), (10, 8, 1, 1));

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aggregator::batch::ShardBatch;
 use aggregator::fold::intake::DropReason;
-use aggregator::protocol::{AppendHeader, AppendReply, DeadLetterLine};
+use aggregator::protocol::{AppendReply, DeadLetterLine};
 use schemas::UtcMillis;
 use schemas::event::Source;
 use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
@@ -37,43 +38,6 @@ pub struct Batch {
     pub errors: Vec<EventError>,
     /// Dropped on purpose.
     pub dropped: BTreeMap<DropReason, u64>,
-}
-
-/// Events and dead letters for one Shard.
-#[derive(Debug, Default)]
-pub struct ShardBatch {
-    /// What follows.
-    pub header: AppendHeader,
-    /// Canonical events, a line each.
-    pub events: String,
-    /// Dead letters, a line each.
-    pub dead_letters: String,
-}
-
-impl ShardBatch {
-    /// Adds a canonical event.
-    pub fn push(&mut self, event: &schemas::Event) {
-        if let Ok(line) = serde_json::to_string(event) {
-            self.header.events += 1;
-            self.events.push_str(&line);
-            self.events.push('\n');
-        }
-    }
-
-    fn bury(&mut self, letter: &DeadLetterLine) {
-        if let Ok(line) = serde_json::to_string(letter) {
-            self.header.dead_letters += 1;
-            self.dead_letters.push_str(&line);
-            self.dead_letters.push('\n');
-        }
-    }
-
-    /// The message to the Shard, UTF-8.
-    #[must_use]
-    pub fn message(&self) -> Vec<u8> {
-        let header = serde_json::to_vec(&self.header).unwrap_or_default();
-        [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes()].concat()
-    }
 }
 
 /// What was wrong with one event of a request.
@@ -132,6 +96,13 @@ fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {
     if sender.source == Source::Browser && !BROWSER_KINDS.contains(&wire.body.kind()) {
         let detail = format!("must be one of {} for a page", BROWSER_KINDS.join(", "));
         return Err(WireError::at(WireCode::TypeNotAllowed, "type", detail));
+    }
+    if sender.source == Source::Response && wire.body.kind() != "turn" {
+        return Err(WireError::at(
+            WireCode::TypeNotAllowed,
+            "type",
+            "must be turn in a response; send others to the intake",
+        ));
     }
     wire.envelope.opted_out |= sender.opted_out;
     Ok(wire)

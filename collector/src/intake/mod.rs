@@ -4,6 +4,7 @@ mod batch;
 mod body;
 mod problem;
 
-pub use batch::{Batch, EventError, IntakeReply, Sender, ShardBatch, take_in};
+pub use aggregator::batch::ShardBatch;
+pub use batch::{Batch, EventError, IntakeReply, Sender, take_in};
 pub use body::{BODY_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_MAX, INFLATED_BYTES_MAX, Texts, read};
 pub use problem::Problem;

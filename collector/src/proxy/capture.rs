@@ -173,6 +173,11 @@ impl Buffer {
         })
     }
 
+    /// Other events were lost because no Shard took them.
+    pub fn missed(&mut self, events: u64) {
+        self.unstored += events;
+    }
+
     /// The lot is in a Shard's log.
     pub fn sent(&mut self) {
         self.sending_until = UtcMillis::default();

@@ -1,8 +1,8 @@
 //! One event: raw in, canonical out.
 
-use schemas::event::{self, Cohort, Provenance, Source};
+use schemas::event::{self, Cohort, Provenance, Source, UnpricedReason};
 use schemas::time::DAY_MS;
-use schemas::wire::{WireBody, WireCode, WireError, WireEvent};
+use schemas::wire::{WireBody, WireCode, WireError, WireEvent, Witnessed};
 use schemas::{Body, Event, UtcMillis};
 
 use super::keys::Keyring;
@@ -169,6 +169,9 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
             let detail = "and usage are both there; send one of them";
             return Err(WireError::at(WireCode::InvalidValue, "provider_usage", detail));
         }
+        (Some(usage), None) if turn.witnessed == Some(Witnessed::Reported) => {
+            (Some(usage), Provenance::ProviderReported)
+        }
         (Some(usage), None) => (Some(usage), Provenance::Computed),
         (None, Some(block)) => {
             let usage = read_usage(turn.provider.as_str(), block)
@@ -177,7 +180,8 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         }
         (None, None) => (None, Provenance::Computed),
     };
-    let quote = prices.quote(&TurnFacts {
+    let not_billed = turn.witnessed == Some(Witnessed::NotBilled);
+    let facts = TurnFacts {
         provider: turn.provider.as_str(),
         model: turn.model.as_str(),
         at: ts,
@@ -187,7 +191,8 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         latency_ms: turn.latency_ms,
         input_chars: turn.user_chars,
         output_chars: turn.assistant_chars,
-    });
+    };
+    let quote = if not_billed { Err(UnpricedReason::NotBilled) } else { prices.quote(&facts) };
     // Estimated tokens are stored as such: the cost beside them says so.
     let usage = usage.or_else(|| quote.as_ref().ok().and_then(|quote| quote.estimated));
     let cost = cost_of(&quote);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use aggregator::answer::csv;
+use aggregator::budget::BudgetQuery;
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use futures_util::future::join_all;
@@ -13,6 +14,7 @@ use worker::{Env, Result};
 use super::isolate::{self, variable};
 use super::{jwks, respond};
 use crate::admit::{self, AdminClaim, Admission, access};
+use crate::gateway;
 use crate::intake::Problem;
 use crate::serve::{page, query};
 
@@ -57,7 +59,10 @@ async fn answer(
             return Err(Problem::new(http::StatusCode::UNAUTHORIZED, "unauthorized", detail));
         }
     }
-    let (query, format) = query::read(query, &settings.time_zone, now)?;
+    let (mut query, format) = query::read(query, &settings.time_zone, now)?;
+    let limits = gateway::limits(&settings.budget);
+    query.budget = (limits.of_all() || limits.of_people())
+        .then(|| BudgetQuery { limits, periods: gateway::periods(settings, now) });
     let answer = runtime::answer(env, &query).await.map_err(|error| {
         Problem::unavailable("gold_unreachable", format!("the numbers' object {error}; try again"), 2)
     })?;

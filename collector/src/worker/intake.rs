@@ -3,7 +3,6 @@
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use http::StatusCode;
 use schemas::Clock;
 use schemas::event::Source;
@@ -66,11 +65,9 @@ async fn take(
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length")).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
-    let batch = intake::take_in(texts.iter(), sender, keyring, &isolate.prices, isolate.shards, WorkerClock.now());
-    let appends =
-        batch.shards.iter().map(async |(shard, own)| (*shard, runtime::append(env, *shard, &own.message()).await));
+    let mut batch = intake::take_in(texts.iter(), sender, keyring, &isolate.prices, isolate.shards, WorkerClock.now());
     let mut replies = Vec::new();
-    for (shard, reply) in join_all(appends).await {
+    for (shard, reply) in runtime::append_all(env, isolate.shards, std::mem::take(&mut batch.shards)).await {
         replies.push(reply.map_err(|error| {
             let detail = format!(
                 "shard {shard} {error}; send the same request again, events that are stored already do not count twice"

@@ -1,11 +1,14 @@
 //! The shell: what the runtime calls, and what it is asked to do. No rule lives here.
 
 mod admin;
+mod gateway;
 mod intake;
 mod isolate;
 mod jwks;
 mod pass;
+mod report;
 mod respond;
+mod tap;
 
 use aggregator::runtime;
 use aggregator::runtime::objects::shard_count;
@@ -26,10 +29,13 @@ const OWN_MS_MAX: u32 = 12_000;
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env, context: JsContext) -> Promise {
     let url = request.url();
-    let (_, path, _) = split_url(&url);
+    let (_, path, query) = split_url(&url);
     if !is_own_path(path) {
         return pass::pass(&request, &url, &env, &context)
             .unwrap_or_else(|_| Promise::reject(&"a request could not be passed on".into()));
+    }
+    if let Some(path) = path.strip_prefix("/sage/llm/") {
+        return gateway::call(&request, path, query, env, &context);
     }
     // The host's errors can quote a URL, and what is thrown here is logged.
     let reply = future_to_promise(AssertUnwindSafe(async move {

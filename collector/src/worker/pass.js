@@ -1,3 +1,5 @@
+import { tapped } from "./stream.js";
+
 // What must go on when a panic discards the WASM instance: the reply of the app, and an answer to those who ask Sage.
 
 /** Every header as a line `name,value`. */
@@ -7,18 +9,48 @@ export function headerList(request) {
   return text;
 }
 
-/** Sends `outgoing`; the app's response is the reply, unless `after` has another. `after` failing changes no reply. */
-export function forward(outgoing, request, headers, env, context, after) {
+/** Sends `outgoing`; the app's response is the reply, unless `after` has another. A turn that the app tells in its response is
+ * taken out. Either failing changes no reply. */
+export function forward(outgoing, request, headers, env, context, after, watchTurns) {
   const began = Date.now();
   const finish = (response) => {
+    let reply = response;
     try {
-      return after(request, response, headers, began, env, context) ?? response;
+      reply = after(request, response, headers, began, env, context) ?? response;
     } catch (error) {
       reportError(error);
-      return response;
     }
+    return reply && tellsTurn(reply) ? withoutTurn(reply, headers, env, context, watchTurns) : reply;
   };
   return fetch(outgoing).then(finish, () => finish(undefined) ?? new Response("The app can't be reached.", { status: 502 }));
+}
+
+const streams = (response) => response.body !== null && Boolean(response.headers.get("content-type")?.startsWith("text/event-stream"));
+const tellsTurn = (response) => response.headers.has("sage-turn") || streams(response);
+
+/** The app's reply without `Sage-Turn`, header or event. */
+function withoutTurn(response, headers, env, context, watchTurns) {
+  const told = response.headers.get("sage-turn") ?? undefined;
+  let tap;
+  try {
+    tap = watchTurns(told, headers, env);
+  } catch (error) {
+    reportError(error);
+  }
+  if (streams(response) && tap) return watched(response, tap, context);
+  if (tap) context.waitUntil(tap.ended("whole"));
+  if (told === undefined) return response;
+  const reply = new Response(response.body, response);
+  reply.headers.delete("sage-turn");
+  return reply;
+}
+
+function watched(response, tap, context) {
+  let settle;
+  context.waitUntil(new Promise((resolve) => { settle = resolve; }));
+  const reply = new Response(tapped(response.body, tap, false, settle), response);
+  for (const name of ["sage-turn", "content-encoding", "content-length"]) reply.headers.delete(name);
+  return reply;
 }
 
 /** The reply, or 503 when there is none in `limit_ms`. */

@@ -9,6 +9,7 @@ use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use js_sys::{JsString, Promise, Reflect};
 use schemas::Clock;
+use schemas::event::Source;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -17,18 +18,20 @@ use worker::worker_sys::Context as JsContext;
 use worker::{Context, Delay, Env, Result};
 
 use super::isolate::{self, Isolate};
-use super::respond;
-use crate::intake::{Problem, ShardBatch};
+use super::tap::{Tap, Watch};
+use super::{report, respond};
+use crate::gateway::Ended;
+use crate::intake::{Problem, Sender, ShardBatch};
 use crate::proxy::{
-    Capture, FLUSH_AFTER_MS, Head, HeaderList, Next, headers_to_drop, is_loopback, public_location, request_event,
-    split_url, unreachable_page,
+    Capture, FLUSH_AFTER_MS, Head, HeaderList, Next, TurnEvents, headers_to_drop, is_loopback, public_location,
+    request_event, split_url, turn_texts, unreachable_page,
 };
 use crate::scrub::url::is_static_asset;
 
 #[wasm_bindgen(module = "/src/worker/pass.js")]
 extern "C" {
     #[wasm_bindgen(js_name = headerList)]
-    fn header_list(request: &Request) -> JsString;
+    pub(super) fn header_list(request: &Request) -> JsString;
     fn forward(
         outgoing: &Request,
         request: &Request,
@@ -36,16 +39,20 @@ extern "C" {
         env: &JsValue,
         context: &JsValue,
         after: &JsValue,
+        watch_turns: &JsValue,
     ) -> Promise;
     /// The reply, or 503 when there is none in `limit_ms`.
     pub(super) fn within(reply: &Promise, limit_ms: u32) -> Promise;
 }
 
+type WatchTurns = dyn Fn(Option<String>, JsString, Env) -> Tap;
 type After = dyn Fn(Request, Option<Response>, JsString, f64, Env, JsContext) -> JsValue;
 
 thread_local! {
     /// [`after`] as the host calls it; made once an isolate.
     static AFTER: JsValue = Closure::<After>::new(after).into_js_value();
+    /// [`watch_turns`] likewise.
+    static WATCH_TURNS: JsValue = Closure::<WatchTurns>::new(watch_turns).into_js_value();
 }
 
 /// Sends a request on. The reply's path is the host's own promise: should a panic discard this WASM instance meanwhile, the
@@ -65,7 +72,7 @@ pub(super) fn pass(request: &Request, url: &str, env: &Env, context: &JsContext)
         // A route of the app's own zone: should Sage itself fail, the platform goes to the app directly.
         context.pass_through_on_exception()?;
     }
-    Ok(AFTER.with(|after| forward(&outgoing, request, &headers, env, context, after)))
+    Ok(AFTER.with(|after| WATCH_TURNS.with(|watch| forward(&outgoing, request, &headers, env, context, after, watch))))
 }
 
 /// Runs when the app has answered, or could not be reached (`None`). Returns the response to give instead of the app's own;
@@ -93,6 +100,44 @@ fn after(
         Some(response) => redirected(&response, status, &isolate.settings.origin, public_origin),
     };
     instead.ok().flatten().map_or(JsValue::UNDEFINED, JsValue::from)
+}
+
+/// What takes the turns out of a reply: the one that its header told, and those of its stream.
+fn watch_turns(told: Option<String>, headers: JsString, env: Env) -> Tap {
+    let headers = String::from(&headers);
+    let headers = HeaderList(&headers);
+    let set = |name| headers.get(name).is_some_and(|value| value.trim() == "1");
+    let sender = Sender { source: Source::Response, opted_out: set("sec-gpc") || set("dnt") };
+    Tap::new(TurnWatch { isolate: isolate::get(&env), env, sender, told, events: TurnEvents::default() })
+}
+
+struct TurnWatch {
+    isolate: Rc<Isolate>,
+    env: Env,
+    sender: Sender,
+    told: Option<String>,
+    events: TurnEvents,
+}
+
+impl Watch for TurnWatch {
+    fn push(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.events.push(bytes)
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        self.events.take_rest()
+    }
+
+    fn ended(self: Box<Self>, _: Ended) -> Promise {
+        let now = WorkerClock.now();
+        let told = self.told.iter().flat_map(|header| turn_texts(header, now));
+        let texts: Vec<String> =
+            told.chain(self.events.finish().iter().flat_map(|data| turn_texts(data, now))).collect();
+        if texts.is_empty() {
+            return Promise::resolve(&JsValue::UNDEFINED);
+        }
+        report::texts(self.env, self.isolate, &texts, self.sender)
+    }
 }
 
 /// The request as the app gets it.

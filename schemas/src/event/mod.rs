@@ -226,22 +226,51 @@ impl Body {
     }
 }
 
-impl Event {
-    /// What the event belongs to, as 64 bits: its person; without one the visit that the app names; without one its
+/// Who and what an event is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Belonging {
+    /// Its person.
+    pub user: Option<UserKey>,
+    /// Its conversation.
+    pub conversation: Option<ConversationKey>,
+    /// Its visit.
+    pub session: Option<SessionKey>,
+}
+
+impl Belonging {
+    /// What an event of this id belongs to, as 64 bits: its person; without one the visit that the app names; without one its
     /// conversation; else itself.
     #[must_use]
-    pub fn belongs_to(&self) -> u64 {
+    pub fn bits(&self, id: EventKey) -> u64 {
         match (self.user, self.session, self.conversation) {
             (Some(user), ..) => user.prefix(),
             (None, Some(session), _) => session.prefix(),
             (None, None, Some(conversation)) => conversation.prefix(),
-            (None, None, None) => self.id.prefix(),
+            (None, None, None) => id.prefix(),
         }
+    }
+
+    /// Which of `shards` partitions holds an event of this id.
+    #[must_use]
+    pub fn shard(&self, id: EventKey, shards: u32) -> u32 {
+        u32::try_from(self.bits(id) % u64::from(shards.max(1))).unwrap_or(0)
+    }
+}
+
+impl Event {
+    fn belonging(&self) -> Belonging {
+        Belonging { user: self.user, conversation: self.conversation, session: self.session }
+    }
+
+    /// See [`Belonging::bits`].
+    #[must_use]
+    pub fn belongs_to(&self) -> u64 {
+        self.belonging().bits(self.id)
     }
 
     /// Which of `shards` partitions holds what the event belongs to.
     #[must_use]
     pub fn shard(&self, shards: u32) -> u32 {
-        u32::try_from(self.belongs_to() % u64::from(shards.max(1))).unwrap_or(0)
+        self.belonging().shard(self.id, shards)
     }
 }

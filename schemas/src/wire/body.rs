@@ -80,6 +80,19 @@ pub struct Turn {
     /// What else decides the price, in the price list's words: `{"service_tier": "flex", "processing": "batch"}`.
     #[serde(default, deserialize_with = "few_pairs")]
     pub price_context: PriceContext,
+    /// Set by Sage where it saw the call itself; nothing that a client can say.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub witnessed: Option<Witnessed>,
+}
+
+/// What Sage saw of a call that went through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witnessed {
+    /// The usage is the provider's own word.
+    Reported,
+    /// The provider refused or failed the call before it was billed.
+    NotBilled,
 }
 
 fn few_pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PriceContext, D::Error> {
