@@ -1,17 +1,29 @@
-//! Checks `sage.toml` and embeds it; turns the price list into statics.
+//! Checks `sage.toml` and `prices.toml` and embeds them; turns the price list into statics.
 
+#[allow(dead_code)]
+#[path = "src/price/own.rs"]
+mod own;
 #[path = "build/prices.rs"]
 mod prices;
 #[allow(dead_code, missing_docs)]
 #[path = "src/settings.rs"]
 mod settings;
+#[path = "build/toml_prices.rs"]
+mod toml_prices;
 
 use std::path::{Path, PathBuf};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    for source in ["build.rs", "build/prices.rs", "build/pattern.rs", "src/settings.rs"] {
+    for source in [
+        "build.rs",
+        "build/prices.rs",
+        "build/pattern.rs",
+        "build/toml_prices.rs",
+        "src/price/own.rs",
+        "src/settings.rs",
+    ] {
         println!("cargo:rerun-if-changed={source}");
     }
     let settings = checked_settings(&read(&root.join("sage.toml")));
@@ -20,7 +32,17 @@ fn main() {
         &serde_json::to_string(&settings).unwrap_or_else(|error| stop(&error.to_string())),
     );
     let list = read(&root.join("schemas/prices/genai-prices.json"));
+    let list = prices::List::read(&list).unwrap_or_else(|error| stop(&error.to_string()));
     write(&out.join("prices.rs"), &prices::generate(&list).unwrap_or_else(|error| stop(&error.to_string())));
+    for (file, embedded) in [("prices.toml", "own_prices.json"), ("schemas/prices/services.toml", "services.json")] {
+        let own = toml_prices::PricesFile::read(file, read(&root.join(file))).unwrap_or_else(|error| stop(&error));
+        let prices = own.prices().unwrap_or_else(|error| stop(&error));
+        if let Err(fault) = list.check(&prices) {
+            stop(&own.message(&fault));
+        }
+        write(&out.join(embedded), &own.json.to_string());
+    }
+    write(&out.join("listed_services.json"), &list.services().to_string());
 }
 
 fn checked_settings(text: &str) -> settings::Settings {

@@ -7,7 +7,7 @@ out="$(mkdir -p "${1:-build}" && cd "${1:-build}" && pwd)"
 # Built from what was there when the stamp was made; nothing newer, nothing to do.
 stamp="target/$(basename "$out").stamp"
 mkdir -p target
-if [ -e "$out/index_bg.wasm" ] && [ -e "$stamp" ] && [ -z "$(find Cargo.toml Cargo.lock sage.toml scripts/build.sh schemas exporter \
+if [ -e "$out/index_bg.wasm" ] && [ -e "$stamp" ] && [ -z "$(find Cargo.toml Cargo.lock sage.toml prices.toml scripts/build.sh schemas exporter \
   aggregator collector -type f -newer "$stamp" -print -quit)" ]; then
   exit 0
 fi

@@ -86,6 +86,26 @@ def model(info):
     return out
 
 
+def step(value):
+    """A step of a path: a member's name, or `{"field": text}` for the member of a list that has it."""
+    if isinstance(value, types.ArrayMatch):
+        if not isinstance(value.match, types.ClauseEquals):
+            raise TypeError(f"unknown match {type(value.match).__name__}")
+        return {value.field: value.match.equals}
+    return value
+
+
+def path(value):
+    """A path as a list of steps."""
+    return [value] if isinstance(value, str) else [step(part) for part in value]
+
+
+def extractor(value):
+    """Where a kind of reply keeps its counts: flavour, root, `[unit, required, path]`…"""
+    counts = [[entry.dest, entry.required, path(entry.path)] for entry in value.mappings]
+    return {"flavor": value.api_flavor, "root": path(value.root), "counts": counts}
+
+
 def line(value):
     """JSON on one line, keys sorted."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
@@ -102,6 +122,8 @@ def provider(info):
         head["fallback_model_providers"] = info.fallback_model_providers
     rows = ",\n".join(f"    {line(model(entry))}" for entry in info.models)
     fields = "".join(f"   {line(key)}: {line(value)},\n" for key, value in head.items())
+    kinds = ",\n".join(f"    {line(extractor(entry))}" for entry in info.extractors or [])
+    fields += f'   "extractors": [\n{kinds}\n   ],\n' if kinds else ""
     return f'  {{\n{fields}   "models": [\n{rows}\n   ]\n  }}'
 
 

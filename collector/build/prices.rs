@@ -10,29 +10,54 @@ use std::error::Error;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::own::{Fault, OwnModel, OwnPrices, day};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The price units that `schemas::usage::Usage` counts, in the order of `price::charge::counts`, by the list's names;
-/// and `requests`, of which a turn is one.
-const COUNTED: [&str; 10] = [
+/// The price units that `schemas::usage::Usage` counts, in the order of its fields, by the list's names; and `requests`, of
+/// which a turn is one.
+const COUNTED: [&str; 31] = [
     "input_tokens",
     "output_tokens",
     "cache_read_tokens",
     "cache_write_tokens",
+    "cache_write_5m_tokens",
     "cache_write_1h_tokens",
     "output_reasoning_tokens",
+    "output_citation_tokens",
+    "input_text_tokens",
     "input_audio_tokens",
+    "input_image_tokens",
+    "input_video_tokens",
+    "cache_text_read_tokens",
     "cache_audio_read_tokens",
+    "cache_image_read_tokens",
+    "cache_video_read_tokens",
+    "input_tool_tokens",
+    "input_text_tool_tokens",
+    "input_audio_tool_tokens",
+    "input_image_tool_tokens",
+    "input_video_tool_tokens",
+    "output_text_tokens",
     "output_audio_tokens",
+    "output_image_tokens",
+    "output_video_tokens",
+    "web_searches",
+    "storage_searches",
+    "input_text_messages",
+    "input_document_pages",
+    "input_annotated_document_pages",
     "requests",
 ];
 
 /// Prices are integers of USD × 10^-24 a token: the longest price of the list has 18 decimals a million tokens.
 const SCALE: u32 = 24;
 
+/// The price list.
 #[derive(Deserialize)]
-struct List {
+pub struct List {
     version: String,
     units: BTreeMap<String, Unit>,
     providers: Vec<Provider>,
@@ -52,7 +77,26 @@ struct Provider {
     model_match: Option<Clause>,
     #[serde(default)]
     fallback_model_providers: Vec<String>,
+    #[serde(default)]
+    extractors: Vec<Extractor>,
     models: Vec<Model>,
+}
+
+/// Where a kind of reply keeps its counts.
+#[derive(Deserialize)]
+struct Extractor {
+    flavor: String,
+    root: Vec<Step>,
+    /// Unit, whether it must be there, path.
+    counts: Vec<(String, bool, Vec<Step>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Step {
+    Member(String),
+    /// Members of a list that have this text in this field.
+    Having(BTreeMap<String, String>),
 }
 
 #[derive(Deserialize)]
@@ -100,19 +144,95 @@ enum Clause {
     And(Vec<Clause>),
 }
 
+impl List {
+    /// Reads the list's JSON.
+    ///
+    /// # Errors
+    /// What is not understood.
+    pub fn read(json: &str) -> Result<Self> {
+        Ok(serde_json::from_str(json)?)
+    }
+
+    /// The counted units: name, and bits of those nested in it.
+    fn counted(&self) -> Result<Vec<(&'static str, u64)>> {
+        let units: Vec<(&str, &Unit)> =
+            COUNTED.iter().map(|&name| Ok((name, self.unit(name)?))).collect::<Result<_>>()?;
+        let nested = |name: &str, unit: &Unit| {
+            let within = units.iter().enumerate().filter(|(_, (other, inner))| *other != name && unit.holds(inner));
+            within.fold(0_u64, |mask, (at, _)| mask | 1 << at)
+        };
+        Ok(units.iter().map(|(name, unit)| (*name, nested(name, unit))).collect())
+    }
+
+    fn unit(&self, name: &str) -> Result<&Unit> {
+        self.units.get(name).ok_or_else(|| format!("no unit {name}").into())
+    }
+
+    /// Checks own prices against the list.
+    ///
+    /// # Errors
+    /// The key that is wrong, and what it must be.
+    pub fn check(&self, own: &OwnPrices) -> std::result::Result<(), Fault> {
+        let units = self.counted().unwrap_or_default();
+        own.check(&units, |own| self.sets_of_like(own))
+    }
+
+    fn sets_of_like(&self, own: &OwnModel) -> Option<Vec<u64>> {
+        let find = |provider: &str, id: &str| {
+            let provider = self.providers.iter().find(|candidate| candidate.id == provider)?;
+            provider.models.iter().find(|model| model.id == id)
+        };
+        let id = own.like.as_ref()?;
+        let beside = find(own.scope.provider.as_str(), id);
+        let model = beside.or_else(|| id.split_once('/').and_then(|(provider, id)| find(provider, id)))?;
+        let bits = |dated: &Dated| {
+            let priced = |unit: &&str| self.unit(unit).is_ok_and(|unit| dated.prices.contains_key(&unit.price_key));
+            COUNTED.iter().enumerate().filter(|(_, unit)| priced(unit)).fold(0_u64, |bits, (at, _)| bits | 1 << at)
+        };
+        let variants = || model.variants.iter().map(bits);
+        Some(model.prices.iter().flat_map(|dated| variants().chain([0]).map(move |more| bits(dated) | more)).collect())
+    }
+
+    /// What is priced by the hour of audio or by the character, as items `provider/model/audio_seconds`: services that no
+    /// usage counts.
+    pub fn services(&self) -> Value {
+        let mut rows = Vec::new();
+        for provider in &self.providers {
+            for model in &provider.models {
+                for unit in ["audio_seconds", "input_characters"] {
+                    rows.extend(model.prices.iter().filter_map(|dated| self.service(provider, model, dated, unit)));
+                }
+            }
+        }
+        json!({ "service": rows })
+    }
+
+    fn service(&self, provider: &Provider, model: &Model, dated: &Dated, unit: &str) -> Option<Value> {
+        let item = format!("{}/{}/{unit}", provider.id, model.id);
+        let unit = self.units.get(unit)?;
+        let Price::Flat(price) = dated.prices.get(&unit.price_key)? else { return None };
+        let mut row = json!({ "item": item, "price": price, "per": unit.per.to_string() });
+        if let Some(from) = &dated.start_date {
+            row.as_object_mut()?.insert("from".into(), from.as_str().into());
+        }
+        Some(row)
+    }
+}
+
 /// Source of the statics `VERSION`, `UNITS`, `ORDER` and `PROVIDERS`.
 ///
 /// # Errors
 /// Says which entry of the list is not understood.
-pub fn generate(json: &str) -> Result<String> {
-    let list: List = serde_json::from_str(json)?;
+pub fn generate(list: &List) -> Result<String> {
     let version = format!("genai-prices-{}", list.version);
     let mut out = Output {
+        list,
         units: &list.units,
         version: &version,
         text: String::new(),
         rates: HashMap::new(),
         sets: HashMap::new(),
+        extractors: HashMap::new(),
     };
     out.units()?;
     for (at, provider) in list.providers.iter().enumerate() {
@@ -125,36 +245,29 @@ pub fn generate(json: &str) -> Result<String> {
 }
 
 struct Output<'a> {
+    list: &'a List,
     units: &'a BTreeMap<String, Unit>,
     version: &'a str,
     text: String,
     rates: HashMap<String, usize>,
     sets: HashMap<String, usize>,
+    extractors: HashMap<String, usize>,
 }
 
 impl Output<'_> {
     /// The counted units with those nested in them, and the order in which remainders are taken: most specific first.
     fn units(&mut self) -> Result<()> {
-        let counted: Vec<(&str, &Unit)> =
-            COUNTED.iter().map(|&name| Ok((name, self.unit(name)?))).collect::<Result<_>>()?;
-        let mut order: Vec<usize> = (0..counted.len()).collect();
-        order.sort_by_key(|&at| counted.get(at).map(|(name, unit)| (usize::MAX - unit.dimensions.len(), *name)));
-        let rows: Vec<String> = counted
-            .iter()
-            .map(|(name, unit)| {
-                let nested =
-                    counted.iter().enumerate().filter(|(_, (other, inner))| other != name && unit.holds(inner));
-                let mask = nested.fold(0_u16, |mask, (at, _)| mask | 1 << at);
-                format!("Unit {{ name: {name:?}, nested: {mask:#b} }}")
-            })
-            .collect();
+        let mut order: Vec<usize> = (0..COUNTED.len()).collect();
+        order.sort_by_key(|&at| {
+            let name = COUNTED.get(at).copied().unwrap_or_default();
+            (usize::MAX - self.units.get(name).map_or(0, |unit| unit.dimensions.len()), name)
+        });
+        let counted = self.list.counted()?;
+        let rows: Vec<String> =
+            counted.iter().map(|(name, mask)| format!("Unit {{ name: {name:?}, nested: {mask:#b} }}")).collect();
         writeln!(self.text, "pub(in super::super) static UNITS: [Unit; UNITS_COUNT] = [{}];", rows.join(", "))?;
         writeln!(self.text, "pub(in super::super) static ORDER: [usize; UNITS_COUNT] = {order:?};")?;
         Ok(())
-    }
-
-    fn unit(&self, name: &str) -> Result<&Unit> {
-        self.units.get(name).ok_or_else(|| format!("no unit {name}").into())
     }
 
     fn provider(&mut self, at: usize, provider: &Provider, all: &[Provider]) -> Result<()> {
@@ -172,6 +285,11 @@ impl Output<'_> {
                 }
             }
         }
+        let mut extractors = Vec::new();
+        for extractor in &provider.extractors {
+            let kind = format!("{}: reply of {}", provider.id, extractor.flavor);
+            extractors.extend(self.extractor(extractor).map_err(|error| format!("{kind}: {error}"))?);
+        }
         let exact: Vec<String> = exact.iter().map(|(name, order)| format!("({name:?}, &P{at}M{order})")).collect();
         let fallbacks: Vec<String> = provider
             .fallback_model_providers
@@ -185,15 +303,44 @@ impl Output<'_> {
         };
         writeln!(
             self.text,
-            "static P{at}: Provider = Provider {{ id: {:?}, matching: {}, model_matching: {}, fallbacks: &[{}],\n exact: &[{}],\n clauses: &[{}] }};",
+            "static P{at}: Provider = Provider {{ id: {:?}, matching: {}, model_matching: {}, fallbacks: &[{}],\n extractors: &[{}],\n exact: &[{}],\n clauses: &[{}] }};",
             provider.id,
             optional(&provider.provider_match)?,
             optional(&provider.model_match)?,
             fallbacks.join(", "),
+            extractors.join(", "),
             exact.join(", "),
             clauses.join(", "),
         )?;
         Ok(())
+    }
+
+    /// `("chat", &E3)`; `None` where the reply counts nothing that `Usage` does.
+    fn extractor(&mut self, extractor: &Extractor) -> Result<Option<String>> {
+        // The readers find the block themselves, wherever a stream wraps it.
+        let blocks = ["usage", "usageMetadata", "meta", "tokenUsage", "usage_info"];
+        let block = extractor
+            .root
+            .iter()
+            .position(|step| matches!(step, Step::Member(name) if blocks.contains(&name.as_str())));
+        let within =
+            block.and_then(|at| extractor.root.get(at + 1..)).ok_or("its root is not known to Block::within")?;
+        let mut counts = Vec::new();
+        for (unit, required, path) in &extractor.counts {
+            let Some(at) = COUNTED.iter().position(|counted| counted == unit) else { continue };
+            let path: Vec<String> = within.iter().chain(path).map(step_source).collect::<Result<_>>()?;
+            counts.push(format!("Mapping {{ path: &[{}], at: {at}, required: {required} }}", path.join(", ")));
+        }
+        if counts.is_empty() {
+            return Ok(None);
+        }
+        let source = format!("[Mapping; {}] = [{}]", counts.len(), counts.join(", "));
+        let next = self.extractors.len();
+        let at = *self.extractors.entry(source.clone()).or_insert(next);
+        if at == next {
+            writeln!(self.text, "static E{at}: {source};")?;
+        }
+        Ok(Some(format!("({:?}, &E{at})", extractor.flavor)))
     }
 
     fn model(&mut self, order: usize, model: &Model) -> Result<String> {
@@ -223,7 +370,9 @@ impl Output<'_> {
     fn dated(&mut self, entry: &Dated) -> Result<String> {
         let (holds, version) = match (&entry.start_date, &entry.start_time, &entry.end_time) {
             (None, None, None) => ("Holds::Always".to_owned(), self.version.to_owned()),
-            (Some(date), None, None) => (format!("Holds::From({})", day(date)?), format!("{}@{date}", self.version)),
+            (Some(date), None, None) => {
+                (format!("Holds::From({})", day(date).ok_or("bad date")?), format!("{}@{date}", self.version))
+            }
             (None, Some(start), Some(end)) => {
                 let minute = start.get(..5).ok_or("bad time")?;
                 (format!("Holds::Daily({}, {})", time_ms(start)?, time_ms(end)?), format!("{}@{minute}Z", self.version))
@@ -235,19 +384,14 @@ impl Output<'_> {
 
     fn set(&mut self, prices: &BTreeMap<String, Price>) -> Result<usize> {
         let mut rates = Vec::new();
-        let mut known = 0;
-        for name in COUNTED {
-            let unit = self.unit(name)?;
+        for (at, name) in COUNTED.iter().enumerate() {
+            let unit = self.list.unit(name)?;
             let (per, key) = (unit.per, unit.price_key.clone());
-            rates.push(match prices.get(&key) {
-                Some(price) => {
-                    known += 1;
-                    format!("Some(&R{})", self.rate(price, per)?)
-                }
-                None => "None".to_owned(),
-            });
+            if let Some(price) = prices.get(&key) {
+                rates.push(format!("({at}, &R{})", self.rate(price, per)?));
+            }
         }
-        let source = format!("Set {{ rates: [{}], other_units: {} }}", rates.join(", "), known < prices.len());
+        let source = format!("Set {{ rates: &[{}], other_units: {} }}", rates.join(", "), rates.len() < prices.len());
         if let Some(&at) = self.sets.get(&source) {
             return Ok(at);
         }
@@ -308,7 +452,7 @@ impl Output<'_> {
                 }
             }
             if !COUNTED.contains(name) {
-                let counted: Vec<&Unit> = COUNTED.iter().map(|name| self.unit(name)).collect::<Result<_>>()?;
+                let counted: Vec<&Unit> = COUNTED.iter().map(|name| self.list.unit(name)).collect::<Result<_>>()?;
                 let join = |a: &Unit, b: &Unit| {
                     a.agrees(b)
                         && a.dimensions.iter().chain(&b.dimensions).collect::<BTreeSet<_>>()
@@ -330,6 +474,16 @@ impl Unit {
 
     fn agrees(&self, other: &Self) -> bool {
         self.dimensions.iter().all(|(key, value)| other.dimensions.get(key).is_none_or(|theirs| theirs == value))
+    }
+}
+
+fn step_source(step: &Step) -> Result<String> {
+    match step {
+        Step::Member(name) => Ok(format!("Step::Member({name:?})")),
+        Step::Having(texts) => match texts.iter().next() {
+            Some((field, text)) if texts.len() == 1 => Ok(format!("Step::Having({field:?}, {text:?})")),
+            _ => Err("a step has one field".into()),
+        },
     }
 }
 
@@ -366,15 +520,6 @@ fn scaled(price: &str, per: u64) -> Result<u128> {
     } else {
         Err(format!("{price} for {per} is not exact").into())
     }
-}
-
-/// Days from 1970-01-01 to `YYYY-MM-DD`. Howard Hinnant, "chrono-compatible low-level date algorithms".
-fn day(date: &str) -> Result<i64> {
-    let parts: Vec<i64> = date.split('-').map(str::parse).collect::<std::result::Result<_, _>>()?;
-    let [year, month, day] = parts.as_slice() else { return Err(format!("bad date {date}").into()) };
-    let years = if *month <= 2 { year - 1 } else { *year };
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Ok(years * 365 + years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400) + day_of_year - 719_468)
 }
 
 fn time_ms(time: &str) -> Result<i64> {

@@ -143,8 +143,14 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         latency_ms: Some(80),
         token_expires_days: None,
     };
-    let service_cost =
-        ServiceCost { service: Service::SpeechToText, provider: Some(label("deepgram")), nano_usd: NanoUsd(4_300_000) };
+    let service_cost = ServiceCost {
+        service: Service::SpeechToText,
+        provider: Some(label("deepgram")),
+        nano_usd: NanoUsd(4_300_000),
+        item: None,
+        quantity: None,
+        price_version: None,
+    };
     let crisis = Crisis {
         event: CrisisEvent::Flagged,
         severity: 2,

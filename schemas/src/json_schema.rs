@@ -60,7 +60,7 @@ fn body_schema(kind: &str, generator: &mut SchemaGenerator) -> Schema {
         "vital" => of::<wire::Vital>(generator),
         "journey" => of::<event::Journey>(generator),
         "platform" => of::<event::Platform>(generator),
-        "service_cost" => of::<event::ServiceCost>(generator),
+        "service_cost" => of::<wire::ServiceCost>(generator),
         "consent" => of::<event::Consent>(generator),
         "crisis" => of::<event::Crisis>(generator),
         "incident" => of::<event::Incident>(generator),

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod json_schema;
 pub mod label;
 pub mod money;
+pub mod quantity;
 pub mod tables;
 pub mod time;
 pub mod usage;
@@ -17,10 +18,11 @@ pub use event::{Body, Event};
 pub use ids::{ConversationKey, EventKey, KeyId, ReplyKey, SessionKey, UserKey};
 pub use label::Label;
 pub use money::NanoUsd;
+pub use quantity::Quantity;
 pub use time::{Bucket15, Clock, Quarter, UtcDay, UtcMillis};
 pub use usage::Usage;
 
 /// The usage field that a message of [`usage::UsageError`] begins with.
 fn usage_field(message: &str) -> Option<&str> {
-    message.split_once(' ').map(|(field, _)| field).filter(|field| field.ends_with("_tokens"))
+    message.split_once(' ').map(|(field, _)| field).filter(|field| Usage::FIELDS.contains(field))
 }

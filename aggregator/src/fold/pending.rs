@@ -2,7 +2,9 @@
 
 use schemas::event::{Cost, PriceContext, Repriced, Source, Turn, UnpricedReason};
 use schemas::{Body, ConversationKey, Event, EventKey, Label, SessionKey, Usage, UserKey, UtcMillis};
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Most turns that one Shard keeps: some 300 bytes each. Those beyond are counted as unpriced all the same.
 pub const PENDING_MAX: usize = 50_000;
@@ -31,8 +33,7 @@ pub struct Pending {
     /// The part of the app that asked.
     pub feature: Option<Label>,
     /// Its tokens.
-    #[serde(with = "counts")]
-    pub usage: Usage,
+    pub usage: Counts,
     /// What else decides its price.
     pub price_context: PriceContext,
     /// Milliseconds that it took, for prices per second.
@@ -55,7 +56,7 @@ impl Pending {
             provider: turn.provider.clone(),
             model: turn.model.clone(),
             feature: turn.feature.clone(),
-            usage,
+            usage: Counts::of(&usage),
             price_context: turn.price_context.clone(),
             latency_ms: turn.latency_ms,
         })
@@ -64,7 +65,8 @@ impl Pending {
     /// Tokens, read and written.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.usage.input_tokens + self.usage.output_tokens
+        let usage = self.usage.usage();
+        usage.input_tokens + usage.output_tokens
     }
 }
 
@@ -118,60 +120,46 @@ pub fn repriced_event(pending: &PendingTurn, cost: Cost) -> Event {
     }
 }
 
-/// Usage as its nine counts: its own form leaves zeros out, which an encoding by position can't.
-mod counts {
-    use schemas::Usage;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+/// The counts of a usage that are not zero: few of the many that there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts(Box<[(u8, u64)]>);
 
-    pub(super) fn serialize<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
-        let Usage {
-            input_tokens,
-            output_tokens,
-            cache_read_tokens,
-            cache_write_tokens,
-            cache_write_1h_tokens,
-            reasoning_tokens,
-            input_audio_tokens,
-            cache_audio_read_tokens,
-            output_audio_tokens,
-        } = *usage;
-        [
-            input_tokens,
-            output_tokens,
-            cache_read_tokens,
-            cache_write_tokens,
-            cache_write_1h_tokens,
-            reasoning_tokens,
-            input_audio_tokens,
-            cache_audio_read_tokens,
-            output_audio_tokens,
-        ]
-        .serialize(serializer)
+impl Counts {
+    fn of(usage: &Usage) -> Self {
+        let counts = usage.counts();
+        Self((0..).zip(counts).filter(|(_, count)| *count > 0).collect())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Usage, D::Error> {
-        let [
-            input_tokens,
-            output_tokens,
-            cache_read_tokens,
-            cache_write_tokens,
-            cache_write_1h_tokens,
-            reasoning_tokens,
-            input_audio_tokens,
-            cache_audio_read_tokens,
-            output_audio_tokens,
-        ] = <[u64; 9]>::deserialize(deserializer)?;
-        Ok(Usage {
-            input_tokens,
-            output_tokens,
-            cache_read_tokens,
-            cache_write_tokens,
-            cache_write_1h_tokens,
-            reasoning_tokens,
-            input_audio_tokens,
-            cache_audio_read_tokens,
-            output_audio_tokens,
-        })
+    /// The usage.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let mut counts = [0; Usage::FIELDS.len()];
+        for (at, count) in &self.0 {
+            if let Some(slot) = counts.get_mut(usize::from(*at)) {
+                *slot = *count;
+            }
+        }
+        Usage::of_counts(counts)
+    }
+}
+
+/// By name, because the order of the counts is no promise.
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let named =
+            |(at, count): &(u8, u64)| (Usage::FIELDS.get(usize::from(*at)).copied().unwrap_or_default(), *count);
+        self.0.iter().map(named).collect::<Vec<_>>().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named = Vec::<(Cow<'de, str>, u64)>::deserialize(deserializer)?;
+        let place = |(name, count): (Cow<'de, str>, u64)| {
+            let at = Usage::FIELDS.iter().position(|field| **field == *name)?;
+            Some((u8::try_from(at).ok()?, count))
+        };
+        Ok(Self(named.into_iter().filter_map(place).collect()))
     }
 }
 

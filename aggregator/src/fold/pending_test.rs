@@ -211,7 +211,7 @@ fn usage_is_read_back_by_position() {
         turns: pending(&fold_of(&[event])),
         next: Some(PendingCursor { page: 3, id: EventKey::from_mac(KeyId(1), [1; 16]) }),
     };
-    assert_eq!(page.turns[0].turn.usage, usage);
+    assert_eq!(page.turns[0].turn.usage.usage(), usage);
     let bytes = crate::fold::encode(&page).unwrap();
     assert_eq!(crate::fold::decode::<PendingPage>(&bytes).unwrap(), page);
 }

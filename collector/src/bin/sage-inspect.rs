@@ -8,10 +8,10 @@ mod inspect {
 
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    use collector::price::{PriceBook, Priced};
-    use collector::usage::{Api, StreamUsage, UsageStream, read_usage_as};
-    use schemas::event::{Provenance, UnpricedReason};
-    use schemas::{Usage, UtcMillis};
+    use collector::price::{Prices, Quote, TurnFacts};
+    use collector::usage::{Api, Reply, ReplyStream, Stop, read_reply, read_usage_as};
+    use schemas::event::{PriceContext, Provenance};
+    use schemas::{Label, Usage, UtcMillis};
     use serde_json::{Map, Value, json};
 
     type Answer = Result<Value, String>;
@@ -24,7 +24,11 @@ mod inspect {
 
     const COMMANDS: &[Command] = &[
         Command { name: "usage", takes: r#"{"provider", "api"?, "body" | "stream"}"#, answer: usage },
-        Command { name: "price", takes: r#"{"provider", "model", "ts", "usage", "context"?}"#, answer: price },
+        Command {
+            name: "price",
+            takes: r#"{"provider", "model", "ts", "usage"?, "context"?, "latency_ms"?, "input_chars"?, "output_chars"?}"#,
+            answer: price,
+        },
     ];
 
     pub fn main() -> ExitCode {
@@ -62,79 +66,113 @@ mod inspect {
     fn usage(given: &Value) -> Answer {
         let provider = text(given, "provider")?;
         let api = match given.get("api").and_then(Value::as_str) {
-            None | Some("default") => None,
-            Some(name) => Some(
-                Api::parse(name).ok_or("`api` is not one of chat, responses, anthropic, gemini, bedrock, cohere")?,
-            ),
+            None => None,
+            Some(name) => Some(Api::parse(name).ok_or(
+                "`api` is not one of chat, responses, anthropic, gemini, bedrock, cohere, ollama, or a flavour of genai-prices",
+            )?),
         };
-        let told = if let Some(body) = given.get("body") {
-            read_usage_as(api, provider, body).map(|usage| StreamUsage { usage, partial: false })
-        } else {
-            let bytes = STANDARD.decode(text(given, "stream").map_err(|_| "neither `body` nor `stream` is given")?);
-            let mut stream = UsageStream::new(provider, api);
-            stream.push(&bytes.map_err(|_| "`stream` is not base64")?);
-            stream.finish()
+        let reply = match given.get("body") {
+            Some(body) => {
+                let mut reply =
+                    read_reply(api, provider, body.to_string().as_bytes()).map_err(|error| error.to_string())?;
+                if reply.usage.is_none() {
+                    // A usage block alone, as events carry it.
+                    reply.usage = read_usage_as(api, provider, body).map_err(|error| error.to_string())?;
+                }
+                reply
+            }
+            None => {
+                let bytes = STANDARD.decode(text(given, "stream").map_err(|_| "neither `body` nor `stream` is given")?);
+                let bytes = bytes.map_err(|_| "`stream` is not base64")?;
+                // As the edge gets it: in parts.
+                let part = given.get("cut").and_then(Value::as_u64).and_then(|cut| usize::try_from(cut).ok());
+                let mut stream = ReplyStream::new(provider, api, None);
+                bytes.chunks(part.unwrap_or(bytes.len()).max(1)).for_each(|part| stream.push(part));
+                stream.finish().map_err(|error| error.to_string())?
+            }
         };
-        let told = told.map_err(|error| error.to_string())?;
-        let mut said = told.usage.map_or_else(Map::new, |usage| all_fields(&usage));
-        said.insert("usage".to_owned(), json!(told.usage));
-        said.insert("partial".to_owned(), json!(told.partial));
-        said.insert("usage_missing".to_owned(), json!(told.usage.is_none()));
-        Ok(Value::Object(said))
+        Ok(told(&reply))
     }
 
-    /// A usage with its zeros.
-    fn all_fields(usage: &Usage) -> Map<String, Value> {
-        let fields = [
-            ("input_tokens", usage.input_tokens),
-            ("output_tokens", usage.output_tokens),
-            ("cache_read_tokens", usage.cache_read_tokens),
-            ("cache_write_tokens", usage.cache_write_tokens),
-            ("cache_write_1h_tokens", usage.cache_write_1h_tokens),
-            ("reasoning_tokens", usage.reasoning_tokens),
-            ("input_audio_tokens", usage.input_audio_tokens),
-            ("cache_audio_read_tokens", usage.cache_audio_read_tokens),
-            ("output_audio_tokens", usage.output_audio_tokens),
-        ];
-        fields.map(|(name, count)| (name.to_owned(), json!(count))).into_iter().collect()
+    fn told(reply: &Reply) -> Value {
+        let counts = reply.usage.map(|usage| usage.counts()).into_iter().flatten();
+        let mut said: Map<String, Value> =
+            Usage::FIELDS.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+        let stopped = reply.stopped.as_ref().map(|stop| match stop {
+            Stop::Complete => "complete".to_owned(),
+            Stop::Length => "length".to_owned(),
+            Stop::Filtered => "filtered".to_owned(),
+            Stop::Error(code) => code.as_ref().map_or_else(|| "error".to_owned(), |code| format!("error:{code}")),
+        });
+        said.insert("usage".to_owned(), json!(reply.usage));
+        said.insert("partial".to_owned(), json!(reply.partial));
+        said.insert("usage_missing".to_owned(), json!(reply.usage.is_none()));
+        said.insert("model".to_owned(), json!(reply.model));
+        said.insert("price_context".to_owned(), json!(reply.price_context));
+        said.insert("stopped".to_owned(), json!(stopped));
+        Value::Object(said)
+    }
+
+    thread_local! {
+        static PRICES: Result<Prices, String> =
+            Prices::load(Prices::EMBEDDED, std::env::var("SAGE_PRICES").ok().as_deref());
     }
 
     fn price(given: &Value) -> Answer {
-        let (provider, model) = (text(given, "provider")?, text(given, "model")?);
-        let at = UtcMillis::parse_rfc3339(text(given, "ts")?).ok_or("`ts` is not an RFC 3339 date-time")?;
         let usage = match given.get("usage") {
-            None | Some(Value::Null) => return Ok(json!({ "unpriced": UnpricedReason::UsageMissing })),
+            None | Some(Value::Null) => None,
             Some(usage) => {
-                serde_json::from_value::<Usage>(usage.clone()).map_err(|_| "`usage` is not a canonical usage")?
+                Some(serde_json::from_value::<Usage>(usage.clone()).map_err(|_| "`usage` is not a canonical usage")?)
             }
         };
-        let context: Vec<(&str, &str)> = given
-            .get("context")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
-            .collect();
-        let priced = PriceBook::builtin().price_in(provider, model, at, &usage, Provenance::Computed, &context);
-        Ok(match priced {
-            Ok(priced) => shown(&priced),
-            Err(reason) => json!({ "unpriced": reason }),
+        let mut context = PriceContext::new();
+        for (name, value) in given.get("context").and_then(Value::as_object).into_iter().flatten() {
+            let word =
+                |text: Option<&str>| text.and_then(|text| Label::parse(text).ok()).ok_or("`context` is not words");
+            context.insert(word(Some(name))?, word(value.as_str())?);
+        }
+        let number = |name: &str| match given.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match value.as_u64().and_then(|number| u32::try_from(number).ok()) {
+                Some(number) => Ok(Some(number)),
+                None => Err(format!("`{name}` is not a whole number of 32 bits")),
+            },
+        };
+        let turn = TurnFacts {
+            provider: text(given, "provider")?,
+            model: text(given, "model")?,
+            at: UtcMillis::parse_rfc3339(text(given, "ts")?).ok_or("`ts` is not an RFC 3339 date-time")?,
+            usage: usage.as_ref(),
+            provenance: Provenance::Computed,
+            context: &context,
+            latency_ms: number("latency_ms")?,
+            input_chars: number("input_chars")?,
+            output_chars: number("output_chars")?,
+        };
+        PRICES.with(|prices| {
+            let prices = prices.as_ref().map_err(Clone::clone)?;
+            Ok(prices.quote(&turn).map_or_else(|reason| json!({ "unpriced": reason }), |quote| shown(&quote)))
         })
     }
 
-    fn shown(priced: &Priced) -> Value {
-        let units = priced
-            .units
-            .iter()
-            .map(|unit| json!({"unit": unit.unit, "tokens": unit.tokens, "exact": unit.exact.to_string()}));
-        json!({
+    fn shown(quote: &Quote) -> Value {
+        let priced = &quote.priced;
+        let units = priced.units.iter().map(|unit| {
+            json!({"unit": unit.unit, "count": unit.count, "exact": unit.exact.to_string(), "nano_usd": unit.nano_usd})
+        });
+        let mut shown = json!({
             "nano_usd": priced.nano_usd,
             "exact": priced.exact.to_string(),
             "price_version": priced.price_version,
             "tier": priced.tier.to_string(),
             "provenance": priced.provenance,
             "units": units.collect::<Vec<_>>(),
-        })
+        });
+        if let (Some(range), Some(members)) = (quote.range, shown.as_object_mut()) {
+            members.insert("range".to_owned(), json!(range));
+            members.insert("usage".to_owned(), json!(quote.estimated));
+        }
+        shown
     }
 
     fn text<'a>(given: &'a Value, name: &str) -> Result<&'a str, String> {

@@ -27,13 +27,37 @@ impl ExactUsd {
         self.0.checked_add(other.0).map(Self)
     }
 
+    /// `part` of `whole` of it, to 10^-24 USD, half to even; `None` above 3.4 × 10^14 USD on the way.
+    pub(super) fn share(self, part: u128, whole: u128) -> Option<Self> {
+        divided(self.0.checked_mul(part)?, whole).map(Self)
+    }
+
+    /// Whole 10^-9 USD in it. An amount that [`ExactUsd::to_nano`] takes never has more than `i64` holds.
+    pub(super) fn whole_nanos(self) -> i64 {
+        i64::try_from(self.0 / ONE_NANO).unwrap_or(i64::MAX)
+    }
+
+    /// What is left of it beside those.
+    pub(super) fn below_nano(self) -> u128 {
+        self.0 % ONE_NANO
+    }
+
     /// Rounded to 10^-9 USD, half to even; `None` above 9.2 × 10^9 USD.
     #[must_use]
     pub fn to_nano(self) -> Option<NanoUsd> {
-        let (whole, rest) = (self.0 / ONE_NANO, self.0 % ONE_NANO);
-        let up = rest > ONE_NANO / 2 || rest == ONE_NANO / 2 && whole % 2 == 1;
-        i64::try_from(whole + u128::from(up)).ok().map(NanoUsd)
+        i64::try_from(divided(self.0, ONE_NANO)?).ok().map(NanoUsd)
     }
+}
+
+/// A quotient rounded half to even; `None` for a divisor of zero.
+pub(super) fn divided(amount: u128, by: u128) -> Option<u128> {
+    let (whole, rest) = (amount.checked_div(by)?, amount.checked_rem(by)?);
+    let up = match rest.cmp(&(by - rest)) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => whole % 2 == 1,
+        std::cmp::Ordering::Greater => true,
+    };
+    whole.checked_add(u128::from(up))
 }
 
 /// Dollars as a plain decimal without trailing zeros: `0.00123`, `2`, `0`.

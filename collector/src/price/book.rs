@@ -1,9 +1,10 @@
 //! The price list, as statics that the build step made of it: nothing to read at start.
 
-use schemas::{UtcDay, UtcMillis};
+use schemas::{Usage, UtcDay, UtcMillis};
 
 use super::amount::ExactUsd;
 use super::clause::Clause;
+use crate::usage::listed::Extractor;
 
 /// The list of one version.
 pub struct PriceBook {
@@ -33,6 +34,8 @@ pub(super) struct Provider {
     pub(super) model_matching: Option<Clause>,
     /// Whose models hold where it has none of that name.
     pub(super) fallbacks: &'static [&'static Provider],
+    /// Where its replies keep their counts, by the list's name of the API.
+    pub(super) extractors: &'static [(&'static str, Extractor)],
     /// Names that mean one model, sorted.
     pub(super) exact: &'static [(&'static str, &'static Model)],
     /// Every other condition, in the list's order.
@@ -87,23 +90,35 @@ impl Holds {
     }
 }
 
-/// Units that a usage counts; [`super::charge::counts`] gives them in this order.
-pub(super) const UNITS_COUNT: usize = 10;
+/// Units that a price may name: the counts of a usage in the order of its fields, and the turn itself.
+pub(super) const UNITS_COUNT: usize = Usage::FIELDS.len() + 1;
 
 /// Rates by unit.
-pub(super) type Rates = [Option<&'static Rate>; UNITS_COUNT];
+pub(super) type Rates<'a> = [Option<&'a Rate>; UNITS_COUNT];
 
-/// Prices by unit; a unit without a price costs nothing of its own and is part of the unit around it.
+/// Prices of units, by their position; a unit without a price costs nothing of its own and is part of the unit around it.
 pub(super) struct Set {
-    pub(super) rates: Rates,
-    /// There are prices too for what a usage does not count: seconds, characters, pages, searches.
+    pub(super) rates: &'static [(u8, &'static Rate)],
+    /// There are prices too for what a usage does not count: seconds, characters, pixels.
     pub(super) other_units: bool,
 }
 
-/// Price of one token.
+impl Set {
+    /// Puts these rates in the place of others.
+    pub(super) fn lay_over(&self, rates: &mut Rates) {
+        for (at, rate) in self.rates {
+            if let Some(slot) = rates.get_mut(usize::from(*at)) {
+                *slot = Some(rate);
+            }
+        }
+    }
+}
+
+/// Price of one.
+#[derive(Clone, Debug)]
 pub(super) struct Rate {
     pub(super) base: u128,
-    /// `(start, price)`, ascending: above `start` input tokens all tokens cost `price`.
+    /// `(start, price)`, ascending: above `start` input tokens all cost `price`.
     pub(super) tiers: &'static [(u64, u128)],
 }
 
@@ -121,7 +136,7 @@ impl Rate {
 pub(super) struct Unit {
     pub(super) name: &'static str,
     /// Bit `i`: unit `i` is part of this one.
-    pub(super) nested: u16,
+    pub(super) nested: u64,
 }
 
 /// What the build step wrote.
@@ -129,6 +144,7 @@ pub(super) mod tables {
     use super::super::clause::Clause;
     use super::super::pattern::Inst;
     use super::{Dated, Holds, Model, Provider, Rate, Set, UNITS_COUNT, Unit, Variant};
+    use crate::usage::listed::{Mapping, Step};
 
     include!(concat!(env!("OUT_DIR"), "/prices.rs"));
 }

@@ -1,11 +1,13 @@
 //! Usage × prices → amount.
 
-use schemas::event::{Cost, Provenance, UnpricedReason};
-use schemas::{Label, NanoUsd, Usage, UtcMillis};
+use std::borrow::Cow;
+
+use schemas::event::{Provenance, UnpricedReason};
+use schemas::{NanoUsd, Usage, UtcMillis};
 
 use super::amount::ExactUsd;
 use super::book::tables::{ORDER, UNITS};
-use super::book::{Dated, PriceBook, Rates, UNITS_COUNT};
+use super::book::{Dated, Model, PriceBook, Rates, UNITS_COUNT};
 use super::find::Found;
 
 /// The price of a turn.
@@ -15,27 +17,28 @@ pub struct Priced {
     pub nano_usd: NanoUsd,
     /// As it was before rounding.
     pub exact: ExactUsd,
-    /// The list's own id of the model.
-    pub model: &'static str,
-    /// Version of the list, and the date or time of day from which this price holds: `genai-prices-0.2.3@2025-06-10`.
-    pub price_version: &'static str,
+    /// Version of the list, and the date or time of day from which this price holds: `genai-prices-0.2.3@2025-06-10`; `+own`
+    /// behind it after a discount; `own@2026-01-01` of an operator's own price.
+    pub price_version: Cow<'static, str>,
     /// Which tier of a tiered price held.
     pub tier: Tier,
     /// How the usage came to be known.
     pub provenance: Provenance,
-    /// What each unit added; they sum to `exact`.
+    /// What each unit added; they sum to the whole, exact and rounded.
     pub units: Vec<UnitCost>,
 }
 
-/// What the tokens of one unit cost, without those that a unit within it took.
+/// What one unit cost, without what a unit within it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitCost {
-    /// Name in the price list: `input_tokens`, `output_reasoning_tokens`, `requests`…
+    /// Name in the price list: `input_tokens`, `output_reasoning_tokens`, `requests`…; or `seconds`.
     pub unit: &'static str,
-    /// How many.
-    pub tokens: u64,
+    /// How many; milliseconds of `seconds`.
+    pub count: u64,
     /// At what cost.
     pub exact: ExactUsd,
+    /// Its part of the rounded whole (largest remainder).
+    pub nano_usd: NanoUsd,
 }
 
 /// Which tier of a tiered price held.
@@ -57,12 +60,20 @@ impl std::fmt::Display for Tier {
     }
 }
 
+/// Prices of the list that hold for a turn.
+pub(super) struct Listed {
+    pub(super) rates: Rates<'static>,
+    pub(super) version: &'static str,
+    /// The model has prices for what a usage does not count.
+    pub(super) other_units: bool,
+}
+
 impl PriceBook {
     /// Prices a turn of `model` at `provider`, asked for at `at`, at standard rates.
     ///
     /// # Errors
     /// Why there is no price: provider or model is not in the list; the model is priced only in units that a usage does not
-    /// count (seconds, pages, characters); parts of the usage exceed their whole, or the amount exceeds [`NanoUsd`].
+    /// count (seconds, characters); parts of the usage exceed their whole, or the amount exceeds [`NanoUsd`].
     pub fn price(
         &self,
         provider: &str,
@@ -88,109 +99,137 @@ impl PriceBook {
         provenance: Provenance,
         context: &[(&str, &str)],
     ) -> Result<Priced, UnpricedReason> {
-        let found = self.find(provider, model)?;
-        let standard = standard(&found, at).ok_or(UnpricedReason::NoPrice)?;
-        let rates = overridden(&found, at, standard.set.rates, context);
-        if standard.set.other_units && rates.iter().all(Option::is_none) {
-            return Err(UnpricedReason::NoPrice);
+        let listed = self.listed(provider, model, at, context)?;
+        listed.bill(usage)?.priced(listed.version.into(), provenance)
+    }
+
+    pub(super) fn listed(
+        &self,
+        provider: &str,
+        model: &str,
+        at: UtcMillis,
+        context: &[(&str, &str)],
+    ) -> Result<Listed, UnpricedReason> {
+        let Found { model, own } = self.find(provider, model)?;
+        // Variants hold for a provider's own models only.
+        Listed::of(model, at, if own { context } else { &[] }).ok_or(UnpricedReason::NoPrice)
+    }
+}
+
+impl Listed {
+    /// A model's prices. `None` where it has none at all.
+    pub(super) fn of(model: &'static Model, at: UtcMillis, context: &[(&str, &str)]) -> Option<Self> {
+        let standard = standard(model, at)?;
+        let mut rates = [None; UNITS_COUNT];
+        standard.set.lay_over(&mut rates);
+        if !context.is_empty() {
+            // For each unit the first variant that has a price for it and holds.
+            let holding = model
+                .variants
+                .iter()
+                .filter(|variant| variant.price.holds.at(at) && variant.when.iter().all(|pair| context.contains(pair)));
+            holding.rev().for_each(|variant| variant.price.set.lay_over(&mut rates));
         }
-        let bill = bill(&rates, usage).ok_or(UnpricedReason::InconsistentUsage)?;
-        Ok(Priced {
-            nano_usd: bill.total.to_nano().ok_or(UnpricedReason::InconsistentUsage)?,
-            exact: bill.total,
-            model: found.model.id,
-            price_version: standard.version,
-            tier: bill.tier,
-            provenance,
-            units: bill.units,
-        })
+        Some(Self { rates, version: standard.version, other_units: standard.set.other_units })
+    }
+
+    pub(super) fn bill(&self, usage: &Usage) -> Result<Bill, UnpricedReason> {
+        let bill = Bill::new(&self.rates, usage).ok_or(UnpricedReason::InconsistentUsage)?;
+        // What this model is paid for is not in the usage: that is not to say that it was free.
+        if self.other_units && bill.units.is_empty() { Err(UnpricedReason::NoPrice) } else { Ok(bill) }
     }
 }
 
 /// Prices are tried last to first; where none holds yet the first does.
-fn standard(found: &Found, at: UtcMillis) -> Option<&'static Dated> {
-    let prices = found.model.prices;
-    prices.iter().rev().find(|price| price.holds.at(at)).or(prices.first())
+fn standard(model: &'static Model, at: UtcMillis) -> Option<&'static Dated> {
+    model.prices.iter().rev().find(|price| price.holds.at(at)).or(model.prices.first())
 }
 
-/// For each unit the first variant that has a price for it and holds.
-fn overridden(found: &Found, at: UtcMillis, mut rates: Rates, context: &[(&str, &str)]) -> Rates {
-    if context.is_empty() || !found.own {
-        return rates;
-    }
-    let holding = found
-        .model
-        .variants
-        .iter()
-        .filter(|variant| variant.price.holds.at(at) && variant.when.iter().all(|pair| context.contains(pair)));
-    for variant in holding.rev() {
-        for (rate, other) in rates.iter_mut().zip(variant.price.set.rates) {
-            *rate = other.or(*rate);
-        }
-    }
-    rates
-}
-
-struct Bill {
-    total: ExactUsd,
+/// What a turn's units cost.
+pub(super) struct Bill {
     tier: Tier,
     units: Vec<UnitCost>,
 }
 
-/// Prices each unit on what the priced units within it have not taken. `None` where more was taken than there is.
-fn bill(rates: &Rates, usage: &Usage) -> Option<Bill> {
-    let counts = counts(usage);
-    let mut own = [0_u64; UNITS_COUNT];
-    let mut bill = Bill { total: ExactUsd::ZERO, tier: Tier::Base, units: Vec::with_capacity(4) };
-    for at in ORDER {
-        let (unit, Some(rate)) = (UNITS.get(at)?, *rates.get(at)?) else { continue };
-        let within = own.iter().enumerate().filter(|(inner, _)| unit.nested >> inner & 1 == 1);
-        let taken = within.into_iter().try_fold(0_u64, |sum, (_, tokens)| sum.checked_add(*tokens))?;
-        let tokens = counts.get(at)?.checked_sub(taken)?;
-        *own.get_mut(at)? = tokens;
-        let (price, tier) = rate.at(usage.input_tokens);
-        bill.tier = bill.tier.max(tier.map_or(Tier::Base, Tier::Above));
-        if tokens > 0 {
-            let exact = price.times(tokens)?;
-            bill.total = bill.total.plus(exact)?;
-            bill.units.push(UnitCost { unit: unit.name, tokens, exact });
+impl Bill {
+    /// Prices each unit on what the priced units within it have not taken. `None` where more was taken than there is.
+    pub(super) fn new(rates: &Rates, usage: &Usage) -> Option<Self> {
+        let counts = counts(usage);
+        let mut own = [0_u64; UNITS_COUNT];
+        let mut priced = 0_u64;
+        let mut bill = Self { tier: Tier::Base, units: Vec::with_capacity(4) };
+        for at in ORDER {
+            let (unit, Some(rate)) = (UNITS.get(at)?, *rates.get(at)?) else { continue };
+            let mut within = unit.nested & priced;
+            let mut count = *counts.get(at)?;
+            while within != 0 {
+                count = count.checked_sub(*own.get(within.trailing_zeros() as usize)?)?;
+                within &= within - 1;
+            }
+            priced |= 1 << at;
+            *own.get_mut(at)? = count;
+            let (price, tier) = rate.at(usage.input_tokens);
+            bill.tier = bill.tier.max(tier.map_or(Tier::Base, Tier::Above));
+            if count > 0 {
+                bill.add(unit.name, count, price)?;
+            }
         }
+        Some(bill)
     }
-    Some(bill)
+
+    /// Adds `count` units; `None` where the amount is too large.
+    pub(super) fn add(&mut self, unit: &'static str, count: u64, price: ExactUsd) -> Option<()> {
+        self.units.push(UnitCost { unit, count, exact: price.times(count)?, nano_usd: NanoUsd::ZERO });
+        Some(())
+    }
+
+    /// Takes `percent` off (adds it, where it is below zero); in millionths of a percent. `None` where an amount is too large.
+    pub(super) fn discount(&mut self, millionths: i128) -> Option<()> {
+        const WHOLE: i128 = 100_000_000;
+        let share = u128::try_from(WHOLE.checked_sub(millionths)?).ok()?;
+        for unit in &mut self.units {
+            unit.exact = unit.exact.share(share, WHOLE.unsigned_abs())?;
+        }
+        Some(())
+    }
+
+    /// The price of these units.
+    pub(super) fn priced(
+        mut self,
+        price_version: Cow<'static, str>,
+        provenance: Provenance,
+    ) -> Result<Priced, UnpricedReason> {
+        let exact = self.units.iter().try_fold(ExactUsd::ZERO, |sum, unit| sum.plus(unit.exact));
+        let exact = exact.ok_or(UnpricedReason::InconsistentUsage)?;
+        let nano_usd = exact.to_nano().ok_or(UnpricedReason::InconsistentUsage)?;
+        split(nano_usd, &mut self.units);
+        Ok(Priced { nano_usd, exact, price_version, tier: self.tier, provenance, units: self.units })
+    }
+}
+
+/// Splits a rounded whole over its units by largest remainder: each gets its amount rounded down, and those who lost most by
+/// it one more, until all is given out.
+fn split(whole: NanoUsd, units: &mut [UnitCost]) {
+    let mut left = whole.0;
+    for unit in units.iter_mut() {
+        let down = unit.exact.whole_nanos();
+        unit.nano_usd = NanoUsd(down);
+        left -= down;
+    }
+    let mut by_loss: Vec<&mut UnitCost> = units.iter_mut().collect();
+    by_loss.sort_by_key(|unit| std::cmp::Reverse(unit.exact.below_nano()));
+    for unit in by_loss.into_iter().take(usize::try_from(left).unwrap_or(0)) {
+        unit.nano_usd += NanoUsd(1);
+    }
 }
 
 /// Counts in the order of the units.
 pub(super) fn counts(usage: &Usage) -> [u64; UNITS_COUNT] {
-    const REQUESTS: u64 = 1;
-    [
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_tokens,
-        usage.cache_write_1h_tokens,
-        usage.reasoning_tokens,
-        usage.input_audio_tokens,
-        usage.cache_audio_read_tokens,
-        usage.output_audio_tokens,
-        REQUESTS,
-    ]
-}
-
-/// What a turn keeps of its price.
-#[must_use]
-pub fn cost_of(priced: &Result<Priced, UnpricedReason>) -> Cost {
-    let label = |text: &str| Label::parse(text).map_err(|_| UnpricedReason::NoPrice);
-    let cost = priced.as_ref().map_err(|reason| *reason).and_then(|priced| {
-        Ok(Cost::Priced {
-            nano_usd: priced.nano_usd,
-            price_version: label(priced.price_version)?,
-            tier: label(&priced.tier.to_string())?,
-            provenance: priced.provenance,
-            units: Vec::new(),
-            range: None,
-        })
-    });
-    cost.unwrap_or_else(|unpriced| Cost::Unpriced { unpriced })
+    let mut counts = [1; UNITS_COUNT];
+    for (slot, count) in counts.iter_mut().zip(usage.counts()) {
+        *slot = count;
+    }
+    counts
 }
 
 #[cfg(test)]

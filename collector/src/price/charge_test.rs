@@ -1,5 +1,8 @@
 //! Checkpoints of the price list and the rules of a bill.
 
+use proptest::prelude::*;
+use schemas::Label;
+
 use super::*;
 
 fn at(text: &str) -> UtcMillis {
@@ -15,6 +18,7 @@ fn price(provider: &str, model: &str, time: &str, usage: Usage) -> Result<Priced
     if let Ok(priced) = &priced {
         let sum = priced.units.iter().try_fold(ExactUsd::ZERO, |sum, unit| sum.plus(unit.exact));
         assert_eq!(sum, Some(priced.exact));
+        assert_eq!(priced.units.iter().map(|unit| unit.nano_usd).sum::<NanoUsd>(), priced.nano_usd);
     }
     priced
 }
@@ -36,7 +40,7 @@ fn a_price_starts_at_midnight_utc() {
     ] {
         let priced = price("openai", "o3", time, tokens(1000, 1000)).unwrap();
         let version = format!("{}{start}", PriceBook::builtin().version());
-        assert_eq!((priced.nano_usd, priced.price_version), (NanoUsd(nano), version.as_str()), "{time}");
+        assert_eq!((priced.nano_usd, priced.price_version.as_ref()), (NanoUsd(nano), version.as_str()), "{time}");
     }
 }
 
@@ -53,7 +57,7 @@ fn nested_units_are_priced_once() {
     let usage =
         Usage { cache_read_tokens: 300, cache_write_tokens: 200, cache_write_1h_tokens: 50, ..tokens(1000, 10) };
     let priced = price("anthropic", "claude-sonnet-4-5", "2025-11-21T00:00:00Z", usage).unwrap();
-    let units: Vec<_> = priced.units.iter().map(|unit| (unit.unit, unit.tokens, unit.exact.to_string())).collect();
+    let units: Vec<_> = priced.units.iter().map(|unit| (unit.unit, unit.count, unit.exact.to_string())).collect();
     let row = |unit, tokens, exact: &str| (unit, tokens, exact.to_owned());
     assert_eq!(
         units,
@@ -74,8 +78,7 @@ fn what_has_no_price_says_why() {
     assert_eq!(price("anthropic", "claude-sonnet-4-5", time, inconsistent), Err(UnpricedReason::InconsistentUsage));
     assert_eq!(price("openai", "gpt-4o", time, tokens(u64::MAX, u64::MAX)), Err(UnpricedReason::InconsistentUsage));
     assert_eq!(price("openai", "whisper-1", time, tokens(10, 10)), Err(UnpricedReason::NoPrice));
-    let unknown = price("openai", "gpt-unheard-of", time, tokens(10, 10));
-    assert_eq!(cost_of(&unknown), Cost::Unpriced { unpriced: UnpricedReason::UnknownModel });
+    assert_eq!(price("openai", "gpt-unheard-of", time, tokens(10, 10)), Err(UnpricedReason::UnknownModel));
 }
 
 #[test]
@@ -93,21 +96,34 @@ fn a_variant_stands_in_for_its_units_only() {
 
 #[test]
 fn counts_stand_in_the_order_of_the_units() {
-    let usage = Usage {
-        input_tokens: 2,
-        output_tokens: 3,
-        cache_read_tokens: 4,
-        cache_write_tokens: 5,
-        cache_write_1h_tokens: 6,
-        reasoning_tokens: 7,
-        input_audio_tokens: 8,
-        cache_audio_read_tokens: 9,
-        output_audio_tokens: 10,
-    };
+    let usage = Usage::of_counts(std::array::from_fn(|at| at as u64 + 2));
     let fields = serde_json::to_value(usage).unwrap();
     for (unit, count) in UNITS.iter().zip(counts(&usage)) {
         let field = if unit.name == "output_reasoning_tokens" { "reasoning_tokens" } else { unit.name };
         assert_eq!(fields.get(field).and_then(serde_json::Value::as_u64).unwrap_or(1), count, "{field}");
+    }
+    assert_eq!(UNITS.last().map(|unit| unit.name), Some("requests"));
+}
+
+#[test]
+fn a_search_is_priced_beside_the_tokens() {
+    let usage = Usage { web_searches: 3, ..tokens(1000, 0) };
+    let priced = price("anthropic", "claude-sonnet-4-5", "2025-11-21T00:00:00Z", usage).unwrap();
+    assert_eq!(priced.exact.to_string(), "0.033");
+}
+
+proptest! {
+    /// Whatever the amounts, each part is its exact amount rounded up or down, and none is lost.
+    #[test]
+    fn parts_sum_to_the_rounded_whole(amounts in prop::collection::vec(0_u128..10_u128.pow(18), 0..12)) {
+        let units = amounts.iter().map(|amount| UnitCost { unit: "x", count: 1, exact: ExactUsd(*amount), nano_usd: NanoUsd::ZERO });
+        let bill = Bill { tier: Tier::Base, units: units.collect() };
+        let priced = bill.priced("v".into(), Provenance::Computed).unwrap();
+        prop_assert_eq!(priced.units.iter().map(|unit| unit.nano_usd.0).sum::<i64>(), priced.nano_usd.0);
+        for unit in &priced.units {
+            let off = unit.nano_usd.0 - unit.exact.whole_nanos();
+            prop_assert!(off == 0 || off == 1 && unit.exact.below_nano() > 0);
+        }
     }
 }
 
@@ -120,7 +136,7 @@ fn every_version_and_tier_of_the_list_is_a_label() {
     {
         for dated in model.prices.iter().chain(model.variants.iter().map(|variant| &variant.price)) {
             assert!(Label::parse(dated.version).is_ok(), "{}", dated.version);
-            for (start, _) in dated.set.rates.iter().flatten().flat_map(|rate| rate.tiers) {
+            for (start, _) in dated.set.rates.iter().flat_map(|(_, rate)| rate.tiers) {
                 assert!(Label::parse(&Tier::Above(*start).to_string()).is_ok(), "{start}");
             }
         }

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use schemas::event::UnpricedReason;
 
 use super::book::{Model, PriceBook, Provider};
+use super::memo::Memo;
+use crate::usage::listed::Extractor;
 
 /// A model found.
 #[derive(Clone, Copy)]
@@ -23,22 +25,21 @@ impl PriceBook {
     /// Answers are kept, because a large provider has hundreds of conditions to try and an app uses few models.
     pub(super) fn find(&self, provider: &str, name: &str) -> Answer {
         thread_local! {
-            static MEMO: RefCell<Memo> = const { RefCell::new(Memo(Vec::new())) };
+            static MEMO: RefCell<Memo<Answer>> = const { RefCell::new(Memo::new()) };
         }
-        if provider.len() + name.len() > NAMES_BYTES_MAX {
-            return self.look_up(provider, name);
-        }
-        let slot = slot_of(provider, name);
-        let kept = MEMO.with(|memo| memo.try_borrow().ok().and_then(|memo| memo.get(slot, provider, name)));
-        kept.unwrap_or_else(|| {
-            let answer = self.look_up(provider, name);
-            MEMO.with(|memo| {
-                if let Ok(mut memo) = memo.try_borrow_mut() {
-                    memo.put(slot, provider, name, answer);
-                }
-            });
-            answer
-        })
+        MEMO.with(|memo| Memo::get_or(memo, provider, name, || self.look_up(provider, name)))
+    }
+
+    /// Where the provider's replies keep their counts, by API; nothing for a provider that the list does not know.
+    pub(crate) fn extractors(&self, provider: &str) -> &'static [(&'static str, Extractor)] {
+        self.provider(&lower(provider)).map_or(&[], |provider| provider.extractors)
+    }
+
+    /// The model of this very id, `provider/model`.
+    pub(super) fn model_of_id(&self, provider: &str, id: &str) -> Option<&'static Model> {
+        let provider = self.providers.iter().find(|candidate| candidate.id == provider)?;
+        let exact = provider.exact.iter().map(|(_, model)| *model);
+        exact.chain(provider.clauses.iter().map(|(_, model)| *model)).find(|model| model.id == id)
     }
 
     fn look_up(&self, provider: &str, name: &str) -> Answer {
@@ -123,42 +124,6 @@ fn is_date(text: &str) -> bool {
         _ => 0,
     };
     text.bytes().all(|b| b.is_ascii_digit()) && (2000..2100).contains(&year) && (1..=days).contains(&day)
-}
-
-/// Answers kept, at most one a slot.
-struct Memo(Vec<Option<Kept>>);
-
-struct Kept {
-    provider: Box<str>,
-    name: Box<str>,
-    answer: Answer,
-}
-
-/// 256 slots of at most 256 bytes of names: below 80 KiB an isolate.
-const SLOTS: usize = 256;
-const NAMES_BYTES_MAX: usize = 256;
-
-impl Memo {
-    fn get(&self, slot: usize, provider: &str, name: &str) -> Option<Answer> {
-        let kept = self.0.get(slot)?.as_ref()?;
-        (*kept.name == *name && *kept.provider == *provider).then_some(kept.answer)
-    }
-
-    fn put(&mut self, slot: usize, provider: &str, name: &str, answer: Answer) {
-        if self.0.is_empty() {
-            self.0.resize_with(SLOTS, || None);
-        }
-        if let Some(kept) = self.0.get_mut(slot) {
-            *kept = Some(Kept { provider: provider.into(), name: name.into(), answer });
-        }
-    }
-}
-
-/// FNV-1a. Names that meet in a slot cost a look-up, no more.
-fn slot_of(provider: &str, name: &str) -> usize {
-    let bytes = provider.bytes().chain([0]).chain(name.bytes());
-    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    (hash ^ hash >> 16) as usize % SLOTS
 }
 
 #[cfg(test)]

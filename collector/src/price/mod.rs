@@ -1,20 +1,28 @@
-//! What a turn costs: usage × dated public prices, exact.
+//! What a turn costs: usage × dated prices, exact.
 //!
-//! `book` holds the list as statics, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
-//! and `pattern` how the list matches names. The list is `schemas/prices/genai-prices.json`, its semantics those of the
-//! Python package of that name; `tests/prices_oracle.py` holds them together.
+//! `book` holds the public list as statics, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
+//! and `pattern` how the list matches names, `memo` keeps answers. `own` reads an operator's own prices, `own_model` applies
+//! them, `turn` decides which price holds, `estimate` makes tokens of characters, `service` prices what is no model. The list is
+//! `schemas/prices/genai-prices.json`, its semantics those of the Python package of that name; `tests/prices_oracle.py` holds
+//! them together.
 
 mod amount;
 mod book;
 mod charge;
 mod clause;
+mod estimate;
 mod find;
+mod memo;
+mod own;
+mod own_model;
 mod pattern;
 mod reprice;
+mod service;
 mod turn;
 
 pub use amount::ExactUsd;
 pub use book::PriceBook;
-pub use charge::{Priced, Tier, UnitCost, cost_of};
+pub use charge::{Priced, Tier, UnitCost};
 pub use reprice::Repricing;
-pub use turn::{Prices, TurnFacts};
+pub use service::{ServiceAmount, ServiceError};
+pub use turn::{Prices, Quote, TurnFacts, cost_of};

@@ -32,11 +32,12 @@ impl Repricing {
 
     fn price_one(&mut self, pending: &PendingTurn, prices: &Prices) -> Option<Event> {
         let turn = &pending.turn;
+        let usage = turn.usage.usage();
         let cost = prices.cost(&TurnFacts {
             provider: turn.provider.as_str(),
             model: turn.model.as_str(),
             at: turn.ts,
-            usage: Some(&turn.usage),
+            usage: Some(&usage),
             provenance: if turn.source == Source::Gateway {
                 Provenance::ProviderReported
             } else {

@@ -1,13 +1,13 @@
 //! One event: raw in, canonical out.
 
-use schemas::event::{self, Cohort, Cost, Provenance, Source, UnpricedReason};
+use schemas::event::{self, Cohort, Provenance, Source, UnpricedReason};
 use schemas::time::DAY_MS;
 use schemas::wire::{WireBody, WireCode, WireError, WireEvent, Witnessed};
 use schemas::{Body, Event, UtcMillis};
 
 use super::keys::Keyring;
 use super::url;
-use crate::price::{Prices, TurnFacts};
+use crate::price::{Prices, ServiceError, TurnFacts, cost_of};
 use crate::usage::read_usage;
 
 /// How far a sender's clock may be ahead, milliseconds.
@@ -122,11 +122,44 @@ fn body(body: WireBody, keys: &Keyring, prices: &Prices, ts: UtcMillis) -> Resul
         WireBody::Observation(body) => Body::Observation(body),
         WireBody::Journey(body) => Body::Journey(body),
         WireBody::Platform(body) => Body::Platform(body),
-        WireBody::ServiceCost(body) => Body::ServiceCost(body),
+        WireBody::ServiceCost(cost) => Body::ServiceCost(service_cost(cost, prices, ts)?),
         WireBody::Consent(body) => Body::Consent(body),
         WireBody::Crisis(body) => Body::Crisis(body),
         WireBody::Incident(body) => Body::Incident(body),
         WireBody::Notice(body) => Body::Notice(body),
+    })
+}
+
+fn service_cost(
+    cost: schemas::wire::ServiceCost,
+    prices: &Prices,
+    ts: UtcMillis,
+) -> Result<event::ServiceCost, WireError> {
+    let wrong = |field, detail: &str| Err(WireError::at(WireCode::InvalidValue, field, detail));
+    let provider = cost.provider.as_ref().map(schemas::Label::as_str);
+    let (nano_usd, price_version) = match (cost.nano_usd, &cost.item, &cost.quantity) {
+        (Some(nano_usd), None, None) => (nano_usd, None),
+        (None, Some(item), Some(quantity)) => {
+            let amount = prices.service(item.as_str(), provider, quantity, ts).map_err(|error| {
+                let field = if error == ServiceError::TooLarge { "quantity" } else { "item" };
+                WireError::at(WireCode::InvalidValue, field, error.to_string())
+            })?;
+            (amount.nano_usd, Some(amount.price_version))
+        }
+        (Some(_), ..) => {
+            return wrong("nano_usd", "and item or quantity are both there; send the amount or what was used");
+        }
+        (None, None, None) => return Err(WireError::missing("nano_usd")),
+        (None, Some(_), None) => return Err(WireError::missing("quantity")),
+        (None, None, Some(_)) => return Err(WireError::missing("item")),
+    };
+    Ok(event::ServiceCost {
+        service: cost.service,
+        provider: cost.provider,
+        nano_usd,
+        item: cost.item,
+        quantity: cost.quantity,
+        price_version,
     })
 }
 
@@ -147,23 +180,22 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         }
         (None, None) => (None, Provenance::Computed),
     };
-    let asked = || {
-        prices.cost(&TurnFacts {
-            provider: turn.provider.as_str(),
-            model: turn.model.as_str(),
-            at: ts,
-            usage: usage.as_ref(),
-            provenance,
-            context: &turn.price_context,
-            latency_ms: turn.latency_ms,
-            input_chars: turn.user_chars,
-            output_chars: turn.assistant_chars,
-        })
+    let not_billed = turn.witnessed == Some(Witnessed::NotBilled);
+    let facts = TurnFacts {
+        provider: turn.provider.as_str(),
+        model: turn.model.as_str(),
+        at: ts,
+        usage: usage.as_ref(),
+        provenance,
+        context: &turn.price_context,
+        latency_ms: turn.latency_ms,
+        input_chars: turn.user_chars,
+        output_chars: turn.assistant_chars,
     };
-    let cost = match turn.witnessed {
-        Some(Witnessed::NotBilled) => Cost::Unpriced { unpriced: UnpricedReason::NotBilled },
-        _ => asked(),
-    };
+    let quote = if not_billed { Err(UnpricedReason::NotBilled) } else { prices.quote(&facts) };
+    // Estimated tokens are stored as such: the cost beside them says so.
+    let usage = usage.or_else(|| quote.as_ref().ok().and_then(|quote| quote.estimated));
+    let cost = cost_of(&quote);
     Ok(event::Turn {
         turn_index: turn.turn_index,
         provider: turn.provider,

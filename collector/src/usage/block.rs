@@ -9,7 +9,7 @@ use super::ReadError;
 pub(super) struct Block<'a>(&'a Map<String, Value>);
 
 /// Where replies, and events of streams, keep their usage.
-const PLACES: [&[&str]; 9] = [
+const PLACES: [&[&str]; 13] = [
     &["usage"],
     &["usageMetadata"],
     &["response", "usage"],
@@ -18,11 +18,15 @@ const PLACES: [&[&str]; 9] = [
     &["x_groq", "usage"],
     &["result", "usage"],
     &["metadata", "usage"],
+    &["delta", "usage"],
+    &["response", "meta"],
+    &["usage_info"],
+    &["tokenUsage"],
     &["amazon-bedrock-invocationMetrics"],
 ];
 
 /// What stands in the first place for usage that holds something; `null` where the places there are hold nothing.
-pub(super) fn placed(reply: &Value) -> Option<&Value> {
+fn placed(reply: &Value) -> Option<&Value> {
     let at = |path: &&[&str]| path.iter().try_fold(reply, |value, name| value.get(name));
     let mut places = PLACES.iter().filter_map(at);
     places.clone().find(|value| !value.is_null()).or_else(|| places.next())

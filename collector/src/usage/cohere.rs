@@ -1,4 +1,5 @@
-//! Cohere. What is billed counts, not what was read: `billed_units.{input_tokens, output_tokens}`, else `tokens.{…}`.
+//! Cohere. What is billed counts, not what was read: `billed_units.{input_tokens, output_tokens}`, else `tokens.{…}`. The list's
+//! `tokens` kind of reply reads the other; an app may ask for it by that name.
 
 use schemas::Usage;
 

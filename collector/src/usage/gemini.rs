@@ -25,19 +25,45 @@ pub(super) fn read(block: Block) -> Result<Option<Usage>, ReadError> {
     } else {
         (sum(&[prompt, tool]), sum(&[candidates, thoughts]))
     };
+    let of = |details: &[&str], modalities: &[&str]| {
+        details
+            .iter()
+            .try_fold(0, |total, details| Ok::<_, ReadError>(sum(&[total, tokens(block, details, modalities)?])))
+    };
+    const IMAGE: &[&str] = &["IMAGE", "DOCUMENT"];
+    const PROMPT: &[&str] = &["promptTokensDetails", "toolUsePromptTokensDetails"];
+    const TOOL: &[&str] = &["toolUsePromptTokensDetails"];
+    const CACHE: &[&str] = &["cacheTokensDetails"];
+    const OUTPUT: &[&str] = &["candidatesTokensDetails", "responseTokensDetails"];
     Ok(Some(Usage {
         input_tokens,
         output_tokens,
         cache_read_tokens: count("cachedContentTokenCount")?,
         reasoning_tokens: thoughts,
-        input_audio_tokens: sum(&[audio(block, "promptTokensDetails")?, audio(block, "toolUsePromptTokensDetails")?]),
-        cache_audio_read_tokens: audio(block, "cacheTokensDetails")?,
-        output_audio_tokens: sum(&[audio(block, "candidatesTokensDetails")?, audio(block, "responseTokensDetails")?]),
+        input_text_tokens: of(PROMPT, &["TEXT"])?,
+        input_audio_tokens: of(PROMPT, &["AUDIO"])?,
+        input_image_tokens: of(PROMPT, IMAGE)?,
+        input_video_tokens: of(PROMPT, &["VIDEO"])?,
+        cache_text_read_tokens: of(CACHE, &["TEXT"])?,
+        cache_audio_read_tokens: of(CACHE, &["AUDIO"])?,
+        cache_image_read_tokens: of(CACHE, IMAGE)?,
+        cache_video_read_tokens: of(CACHE, &["VIDEO"])?,
+        input_tool_tokens: tool,
+        input_text_tool_tokens: of(TOOL, &["TEXT"])?,
+        input_audio_tool_tokens: of(TOOL, &["AUDIO"])?,
+        input_image_tool_tokens: of(TOOL, IMAGE)?,
+        input_video_tool_tokens: of(TOOL, &["VIDEO"])?,
+        output_text_tokens: of(OUTPUT, &["TEXT"])?,
+        output_audio_tokens: of(OUTPUT, &["AUDIO"])?,
+        output_image_tokens: of(OUTPUT, IMAGE)?,
+        output_video_tokens: of(OUTPUT, &["VIDEO"])?,
         ..Usage::default()
     }))
 }
 
-fn audio(block: Block, details: &str) -> Result<u64, ReadError> {
-    let mut audio = block.list(details).filter(|detail| detail.is("modality", "AUDIO"));
-    audio.try_fold(0, |total, detail| Ok(sum(&[total, detail.count("tokenCount")?.unwrap_or(0)])))
+/// Tokens of these modalities in a list of details.
+fn tokens(block: Block, details: &str, modalities: &[&str]) -> Result<u64, ReadError> {
+    let mut of_them =
+        block.list(details).filter(|detail| modalities.iter().any(|modality| detail.is("modality", modality)));
+    of_them.try_fold(0, |total, detail| Ok(sum(&[total, detail.count("tokenCount")?.unwrap_or(0)])))
 }

@@ -1,24 +1,74 @@
 //! What a model provider says of the tokens of a turn → [`Usage`].
 //!
-//! A file for each API; `block` reads counts out of JSON, `stream` finds the usage in a stream of server-sent events. Field
-//! names and what they include are the providers' own documents', as listed beside each reader.
+//! Counts: a file for each API, and `listed` for where the price list knows better what one provider's replies mean; `block`
+//! reads counts out of JSON. Field names and what they include are the providers' own documents', as listed beside each reader.
+//! Replies: `told` gathers what a reply says, whole or event by event; `reply_stream` cuts streams into events with `sse`,
+//! `json_stream` and `aws_event_stream`.
 
 mod anthropic;
+mod aws_event_stream;
 mod bedrock;
 mod block;
 mod cohere;
+mod context;
+mod error_code;
 mod gemini;
+mod json_stream;
+pub(crate) mod listed;
+mod members;
+mod ollama;
 mod openai_chat;
 mod openai_responses;
-mod reply;
-mod stream;
+mod reply_stream;
+mod sse;
+mod stop;
+mod told;
 
-use schemas::Usage;
+use schemas::event::PriceContext;
+use schemas::wire::Raw;
+use schemas::{Label, Usage};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use block::Block;
-pub use reply::{Framing, Reply, ReplyStream, Stop, read_error_code, read_reply};
-pub use stream::{StreamUsage, UsageStream};
+pub use error_code::read_error_code;
+pub use reply_stream::{Framing, ReplyStream};
+pub use stop::Stop;
+use told::Told;
+
+/// What a provider's reply says besides its text.
+pub struct Reply {
+    /// Tokens; `None` when the provider did not say.
+    pub usage: Option<Usage>,
+    /// The reply broke off before the provider's last word on usage.
+    pub partial: bool,
+    /// The model that answered.
+    pub model: Option<Label>,
+    /// The provider's id of the reply.
+    pub response_id: Option<Raw>,
+    /// What the reply says of the kind of request, in the price list's words.
+    pub price_context: PriceContext,
+    /// How it ended; `None` when it did not say.
+    pub stopped: Option<Stop>,
+}
+
+/// Reads a JSON reply from its whole body.
+///
+/// # Errors
+/// The body is not JSON, or as [`read_usage`].
+pub fn read_reply(api: Option<Api>, provider: &str, body: &[u8]) -> Result<Reply, ReadError> {
+    let mut told = Told::new(provider, api);
+    let wrong = ReadError { field: "body", why: "is not a JSON object or a list of them" };
+    let is_reply = match serde_json::from_slice::<Vec<&RawValue>>(body) {
+        Ok(parts) => parts.iter().fold(!parts.is_empty(), |all, part| told.reply(part.get().as_bytes()) && all),
+        Err(_) => told.reply(body),
+    };
+    if !is_reply {
+        return Err(wrong);
+    }
+    told.ended = true;
+    told.finish()
+}
 
 /// Why a usage can't be read. Names fields of the API, never what they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,21 +95,60 @@ pub enum Api {
     Bedrock,
     /// Cohere v1 and v2.
     Cohere,
+    /// Ollama's own, and Llama at Bedrock: counts stand in the reply itself.
+    Ollama,
+    /// A kind of reply as the price list names it, of providers whose replies it knows: `default`, `embeddings`, `realtime`…
+    Listed(&'static str),
 }
 
+/// Kinds of replies that have no reader of their own.
+const LISTED: [&str; 10] = [
+    "default",
+    "embeddings",
+    "realtime",
+    "images",
+    "tokens",
+    "decisions",
+    "systemone",
+    "ocr",
+    "ocr_annotated",
+    "usage-event",
+];
+
 impl Api {
-    /// Reads the name that an operator gives an API: `chat`, `responses`, `anthropic`, `gemini`, `bedrock`, `cohere`.
+    /// Reads the name of an API: `chat`, `responses`, `anthropic`, `gemini`, `bedrock`, `cohere`, `ollama`, or the price list's name of
+    /// a kind of reply.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
-            "chat" | "embeddings" | "openai_chat" => Self::OpenAiChat,
+            "chat" | "openai_chat" => Self::OpenAiChat,
             "responses" | "openai_responses" => Self::OpenAiResponses,
             "anthropic" | "messages" => Self::Anthropic,
             "gemini" => Self::Gemini,
             "bedrock" | "converse" => Self::Bedrock,
             "cohere" => Self::Cohere,
-            _ => return None,
+            "ollama" => Self::Ollama,
+            _ => return LISTED.into_iter().find(|listed| *listed == name).map(Self::Listed),
         })
+    }
+
+    /// The price list's names for it, the more special first. OpenAI has three kinds of replies with nearly the same fields.
+    fn flavors(self, block: Block) -> &'static [&'static str] {
+        match self {
+            Self::OpenAiChat => &["chat", "default"],
+            Self::OpenAiResponses if block.has("input_token_details") => &["realtime"],
+            Self::OpenAiResponses
+                if block.part("input_tokens_details").is_some_and(|part| part.has("image_tokens")) =>
+            {
+                &["images", "responses", "default"]
+            }
+            Self::OpenAiResponses => &["responses", "default"],
+            Self::Anthropic => &["anthropic", "default"],
+            Self::Bedrock => &["default"],
+            Self::Cohere => &["default", "tokens", "embeddings"],
+            // Totals arbitrate in the reader; the list has none.
+            Self::Gemini | Self::Ollama | Self::Listed(_) => &[],
+        }
     }
 
     /// The API that has these fields. They differ but for a bare pair of `input_tokens` and `output_tokens`, which means the
@@ -70,6 +159,8 @@ impl Api {
             Self::Gemini
         } else if any(&["inputTokens", "outputTokens", "inputTokenCount", "outputTokenCount"]) {
             Self::Bedrock
+        } else if any(&["prompt_eval_count", "eval_count", "prompt_token_count", "generation_token_count"]) {
+            Self::Ollama
         } else if any(&["billed_units", "tokens"]) {
             Self::Cohere
         } else if any(&["prompt_tokens", "completion_tokens", "prompt_cache_hit_tokens"]) {
@@ -99,19 +190,43 @@ pub fn read_usage(provider: &str, body: &Value) -> Result<Option<Usage>, ReadErr
 /// As [`read_usage`].
 pub fn read_usage_as(api: Option<Api>, provider: &str, body: &Value) -> Result<Option<Usage>, ReadError> {
     let Some(block) = Block::within(body)? else { return Ok(None) };
-    let Some(api) = api.or_else(|| Api::of(provider, block)) else { return Ok(None) };
-    let usage = match api {
+    let named = match api {
+        Some(Api::Listed(flavor)) => listed::read(provider, &[flavor], block)?,
+        _ => None,
+    };
+    // A kind that the list does not know is told by its fields.
+    let api = api.filter(|api| !matches!(api, Api::Listed(_))).or_else(|| Api::of(provider, block));
+    let usage = match (named, api) {
+        (Some(usage), _) => Some(usage),
+        (None, None) => None,
+        (None, Some(api)) => {
+            by_list(api, provider, block)?.map_or_else(|| by_api(api, provider, block), |known| Ok(Some(known)))?
+        }
+    };
+    if let Some(usage) = &usage {
+        usage.check().map_err(|error| ReadError { field: error.field, why: error.why })?;
+    }
+    Ok(usage)
+}
+
+/// As the price list reads this provider's replies. A reading that contradicts itself is none: the API's own reader knows
+/// more ways in which parts are stated.
+fn by_list(api: Api, provider: &str, block: Block) -> Result<Option<Usage>, ReadError> {
+    let usage = listed::read(provider, api.flavors(block), block)?;
+    Ok(usage.filter(|usage| usage.check().is_ok()))
+}
+
+fn by_api(api: Api, provider: &str, block: Block) -> Result<Option<Usage>, ReadError> {
+    match api {
         Api::OpenAiChat => openai_chat::read(provider, block),
         Api::OpenAiResponses => openai_responses::read(block),
         Api::Anthropic => anthropic::read(block),
         Api::Gemini => gemini::read(block),
         Api::Bedrock => bedrock::read(block),
         Api::Cohere => cohere::read(block),
-    }?;
-    if let Some(usage) = &usage {
-        usage.check().map_err(|error| ReadError { field: error.field, why: error.why })?;
+        Api::Ollama => ollama::read(block),
+        Api::Listed(_) => Ok(None),
     }
-    Ok(usage)
 }
 
 #[cfg(test)]

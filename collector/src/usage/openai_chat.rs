@@ -39,10 +39,9 @@ pub(super) fn read(provider: &str, block: Block) -> Result<Option<Usage>, ReadEr
         output_tokens: if beside { sum(&[completion, reasoning_tokens]) } else { completion },
         cache_read_tokens: cached.unwrap_or(0),
         cache_write_tokens: block.part_count("prompt_tokens_details", "cache_write_tokens")?,
-        cache_write_1h_tokens: 0,
         reasoning_tokens,
         input_audio_tokens: block.part_count("prompt_tokens_details", "audio_tokens")?,
-        cache_audio_read_tokens: 0,
         output_audio_tokens: block.part_count("completion_tokens_details", "audio_tokens")?,
+        ..Usage::default()
     }))
 }

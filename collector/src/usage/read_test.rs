@@ -33,9 +33,10 @@ fn the_total_shows_whether_reasoning_stands_beside_the_completion() {
         json!({"usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": total,
         "completion_tokens_details": {"reasoning_tokens": 3}}})
     };
+    assert_eq!(read("gateway-of-mine", body(Some(17))).output_tokens, 7);
+    assert_eq!(read("gateway-of-mine", body(Some(14))).output_tokens, 4);
+    assert_eq!(read("gateway-of-mine", body(None)).output_tokens, 4);
     assert_eq!(read("x-ai", body(Some(17))).output_tokens, 7);
-    assert_eq!(read("x-ai", body(Some(14))).output_tokens, 4);
-    assert_eq!(read("x-ai", body(None)).output_tokens, 7);
     assert_eq!(read("openai", body(None)).output_tokens, 4);
 }
 
@@ -59,10 +60,11 @@ fn anthropic_input_gets_the_cached_added() {
         output_tokens: 4,
         cache_read_tokens: 300,
         cache_write_tokens: 50,
+        cache_write_5m_tokens: 20,
         cache_write_1h_tokens: 30,
         ..Usage::default()
     };
-    for provider in ["anthropic", "aws", "google"] {
+    for provider in ["anthropic", "aws", "google", "gateway-of-mine"] {
         assert_eq!(read(provider, body.clone()), usage, "{provider}");
     }
 }

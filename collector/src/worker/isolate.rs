@@ -53,12 +53,19 @@ fn load(env: &Env) -> Isolate {
         settings,
         settings_error,
         keys,
-        prices: Prices::default(),
+        prices: prices(env),
         shards,
         capture_shard,
         buffer: RefCell::default(),
         event_ids: RefCell::new(EventIds::new(random())),
     }
+}
+
+fn prices(env: &Env) -> Prices {
+    Prices::load(Prices::EMBEDDED, variable(env, "SAGE_PRICES").as_deref()).unwrap_or_else(|error| {
+        worker::console_error!("{error}; the prices of the build are used");
+        Prices::load(Prices::EMBEDDED, None).unwrap_or_default()
+    })
 }
 
 impl Isolate {

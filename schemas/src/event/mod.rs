@@ -168,6 +168,7 @@ impl<'de> Deserialize<'de> for UtcOffset {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "most events are turns, the largest")]
 pub enum Body {
     /// A request that passed through the edge.
     Request(Request),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::Label;
 use crate::money::NanoUsd;
+use crate::quantity::Quantity;
 
 /// A product event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,8 +83,17 @@ pub struct ServiceCost {
     /// Who bills it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Label>,
-    /// What it cost, USD × 1e-9.
+    /// What it cost, USD × 1e-9. Fixed when the event is received: a stored cost does not change when prices do.
     pub nano_usd: NanoUsd,
+    /// What was counted, where Sage priced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Label>,
+    /// How much of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Quantity>,
+    /// The list that the price is of, and the price within it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_version: Option<Label>,
 }
 
 /// Lines of the bill beside the model's.

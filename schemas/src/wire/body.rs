@@ -5,11 +5,14 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::raw::Raw;
-use crate::event::{self, PRICE_CONTEXT_MAX, PriceContext, Rating, TurnStatus, VitalName};
+use crate::event::{self, PRICE_CONTEXT_MAX, PriceContext, Rating, Service, TurnStatus, VitalName};
 use crate::label::Label;
+use crate::money::NanoUsd;
+use crate::quantity::Quantity;
 use crate::usage::Usage;
 
 /// One kind's fields.
+#[allow(clippy::large_enum_variant, reason = "most events are turns, the largest")]
 pub enum WireBody {
     /// See [`Turn`].
     Turn(Turn),
@@ -25,8 +28,8 @@ pub enum WireBody {
     Journey(event::Journey),
     /// As stored.
     Platform(event::Platform),
-    /// As stored.
-    ServiceCost(event::ServiceCost),
+    /// See [`ServiceCost`].
+    ServiceCost(ServiceCost),
     /// As stored.
     Consent(event::Consent),
     /// As stored.
@@ -106,6 +109,22 @@ fn checked_usage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Us
         usage.check().map_err(de::Error::custom)?;
     }
     Ok(usage)
+}
+
+/// Spend on something else than a model: either the amount, or what was used and how much, which Sage prices.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceCost {
+    /// Which line of the bill.
+    pub service: Service,
+    /// Who bills it.
+    pub provider: Option<Label>,
+    /// What it cost, USD × 1e-9.
+    pub nano_usd: Option<NanoUsd>,
+    /// What was used: an item of the operator's prices or of Sage's list.
+    pub item: Option<Label>,
+    /// How much of it, in the item's unit.
+    pub quantity: Option<Quantity>,
 }
 
 /// Feedback. The text is reduced to its length.

@@ -8,7 +8,7 @@ mod envelope;
 mod error;
 mod raw;
 
-pub use body::{ErrorReport, Feedback, Moment, Turn, Vital, WireBody, Witnessed};
+pub use body::{ErrorReport, Feedback, Moment, ServiceCost, Turn, Vital, WireBody, Witnessed};
 pub use envelope::Envelope;
 pub use error::{WireCode, WireError};
 pub use raw::Raw;

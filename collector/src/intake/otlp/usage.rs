@@ -62,11 +62,11 @@ pub(super) fn read(span: &Span, provider: &str, embedding: bool) -> Result<Told,
         output_tokens: if reasoning_beside { sum(&[output, reasoning]) } else { output },
         cache_read_tokens: cache_read,
         cache_write_tokens: cache_write,
-        cache_write_1h_tokens: 0,
         reasoning_tokens: reasoning,
         input_audio_tokens: part(Fact::InputAudio)?,
         cache_audio_read_tokens: part(Fact::CacheAudio)?,
         output_audio_tokens: part(Fact::OutputAudio)?,
+        ..Usage::default()
     };
     usage
         .check()

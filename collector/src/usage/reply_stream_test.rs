@@ -19,8 +19,8 @@ const GEMINI: &str = "data: {\"candidates\":[{}],\"usageMetadata\":{\"promptToke
     data: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":12,\"candidatesTokenCount\":3}}\r\r";
 const ALL: [(&str, &str); 4] = [("openai", CHAT), ("openai", RESPONSES), ("anthropic", ANTHROPIC), ("google", GEMINI)];
 
-fn read(provider: &str, parts: &[&[u8]]) -> StreamUsage {
-    let mut stream = UsageStream::new(provider, None);
+fn read(provider: &str, parts: &[&[u8]]) -> Reply {
+    let mut stream = ReplyStream::new(provider, None, None);
     parts.iter().for_each(|part| stream.push(part));
     stream.finish().unwrap()
 }
@@ -49,8 +49,9 @@ fn a_broken_stream_keeps_what_is_known() {
     let told = read("anthropic", &[start.as_bytes()]);
     assert_eq!((told.usage.map(|usage| usage.output_tokens), told.partial), (Some(1), true));
     let (start, _) = CHAT.split_once("data: {\"choices\":[],").unwrap();
-    assert_eq!(read("openai", &[start.as_bytes()]), StreamUsage { usage: None, partial: true });
-    assert_eq!(read("openai", &[]), StreamUsage { usage: None, partial: true });
+    for told in [read("openai", &[start.as_bytes()]), read("openai", &[])] {
+        assert_eq!((told.usage, told.partial), (None, true));
+    }
 }
 
 #[test]
@@ -64,7 +65,7 @@ proptest! {
     #[test]
     fn bytes_of_any_kind_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
         let (first, second) = bytes.split_at(cut.min(bytes.len()));
-        let mut stream = UsageStream::new("openai", None);
+        let mut stream = ReplyStream::new("openai", None, None);
         stream.push(first);
         stream.push(second);
         let _ = stream.finish();

@@ -1,0 +1,137 @@
+//! What the file may say, and how it is told what it may not.
+
+use serde_json::json;
+
+use super::*;
+
+fn fault(file: Value) -> String {
+    OwnPrices::read(&file, "own").unwrap_err().to_string()
+}
+
+#[test]
+fn mistakes_are_named() {
+    let model = |members: Value| {
+        let mut model = json!({"provider": "p", "model": "m", "input": "1", "output": "2"});
+        model.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        json!({"model": [{"provider": "p", "model": "m", "per_request": 1}, model]})
+    };
+    for (file, message) in [
+        (json!([]), "the file must be a table"),
+        (json!({"models": []}), "models is not known"),
+        (json!({"model": {}}), "model must be written [[model]]"),
+        (json!({"model": [7]}), "model must be written [[model]]"),
+        (model(json!({"inptu": "1"})), "model[1].inptu is not known"),
+        (model(json!({"input": "1e3"})), "model[1].input must be a decimal"),
+        (model(json!({"input": "1.0000000000000000001"})), "model[1].input must be a decimal"),
+        (model(json!({"input": "1234567890"})), "model[1].input must be a decimal"),
+        (model(json!({"input": true})), "model[1].input must be a decimal"),
+        (model(json!({"input": 0.123_456_789_012_345_68})), "model[1].input has more than 15 digits"),
+        (model(json!({"input": -1})), "model[1].input must not be below 0"),
+        (model(json!({"from": "2026-02-30"})), "model[1].from must be a UTC date"),
+        (model(json!({"from": "2026-02-01", "until": "2026-02-01"})), "model[1].until must be after from"),
+        (model(json!({"when": "flex"})), "model[1].when must be a table"),
+        (model(json!({"when": {"service_tier": 1}})), "model[1].when must be a table"),
+        (model(json!({"like": ""})), "model[1].like must be a text"),
+        (json!({"model": [{"model": "m", "per_request": 1}]}), "model[0].provider is required"),
+        (json!({"model": [{"provider": "p", "model": "m"}]}), "model[0].input or another price is required"),
+        (json!({"model": [{"provider": "p", "model": "m", "input": 1}]}), "model[0].output is required beside"),
+        (
+            json!({"model": [{"provider": "p", "model": "m", "cache_read": 1, "output": 1}]}),
+            "model[0].input is required",
+        ),
+        (json!({"discount": [{"provider": "p", "model": "*"}]}), "discount[0].percent is required"),
+        (json!({"discount": [{"provider": "p", "model": "*", "percent": "100.01"}]}), "discount[0].percent must be a"),
+        (
+            json!({"discount": [{"provider": "p", "model": "*", "percent": "1.0000001"}]}),
+            "discount[0].percent must be a",
+        ),
+        (json!({"service": [{"item": "a b", "price": 1}]}), "service[0].item must be a word"),
+        (json!({"service": [{"item": "a"}]}), "service[0].price is required"),
+        (json!({"service": [{"item": "a", "price": 1, "per": 0}]}), "service[0].per must be a whole number"),
+        (json!({"service": [{"item": "a", "price": 1, "per": 1.5}]}), "service[0].per must be a whole number"),
+    ] {
+        let said = fault(file.clone());
+        assert!(said.starts_with(message), "{file}: {said}");
+    }
+}
+
+#[test]
+fn a_count_never_counts_in_two_prices() {
+    // input ⊃ cache_read, audio; both ⊃ cached audio.
+    let units = [
+        ("input_tokens", 0b1110),
+        ("cache_read_tokens", 0b1000),
+        ("input_audio_tokens", 0b1000),
+        ("cache_audio_read_tokens", 0),
+    ];
+    let check = |members: Value, like: u64| {
+        let own = OwnPrices::read(&json!({"model": [members]}), "own").unwrap();
+        own.check(&units, |_| Some(vec![like])).map_err(|fault| fault.to_string())
+    };
+    let base = json!({"provider": "p", "model": "m", "input": 1, "output": 1, "cache_read": 1, "input_audio": 1});
+    assert_eq!(
+        check(base.clone(), 0),
+        Err("model[0].cache_audio_read must be there, too, because cache_read and input_audio is".to_owned())
+    );
+    let mut whole = base;
+    whole["cache_audio_read"] = json!(1);
+    assert_eq!(check(whole, 0), Ok(()));
+    let like = json!({"provider": "p", "model": "m", "like": "x", "input_audio": 1});
+    assert_eq!(check(like.clone(), 0b0001), Ok(()));
+    assert!(check(like.clone(), 0b0011).unwrap_err().starts_with("model[0].cache_audio_read"));
+    assert!(check(like, 0b0000).unwrap_err().starts_with("model[0].input must be there"));
+    let own = OwnPrices::read(&json!({"model": [{"provider": "p", "model": "m", "like": "x"}]}), "own").unwrap();
+    assert!(own.check(&units, |_| None).unwrap_err().to_string().starts_with("model[0].like must be the id"));
+}
+
+#[test]
+fn patterns_mean_names() {
+    for (pattern, name, matches) in [
+        ("GPT-4o", "gpt-4o", true),
+        ("gpt-4o", "gpt-4o-mini", false),
+        ("gpt-4o*", "gpt-4o-mini", true),
+        ("*", "", true),
+        ("*mini", "gpt-4o-mini", true),
+        ("ft:*:acme:*", "ft:gpt-4o:acme:x", true),
+        ("ft:*:acme:*", "ft:gpt-4o:acme", false),
+        ("a*a", "a", false),
+        ("a*b*c", "a-b-b-c", true),
+        ("a**c", "ac", true),
+    ] {
+        assert_eq!(Glob::new(pattern).matches(name), matches, "{pattern} {name}");
+    }
+}
+
+#[test]
+fn decimals_are_exact() {
+    for (text, digits, shown) in [
+        ("0.25", Some(250_000), "0.25"),
+        ("12", Some(12_000_000), "12"),
+        ("-3.50", Some(3_500_000), "-3.5"),
+        ("0.0", Some(0), "0"),
+        ("-0", Some(0), "0"),
+    ] {
+        let decimal = Decimal::parse(text).unwrap();
+        assert_eq!((decimal.scaled(6), decimal.to_string().as_str()), (digits, shown));
+    }
+    assert_eq!(Decimal::parse("0.1234567").unwrap().scaled(6), None);
+    for wrong in ["", ".", "1.", ".1", "+1", "1 ", "--1", "1.2.3", "１"] {
+        assert_eq!(Decimal::parse(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn days_are_counted_from_1970() {
+    for (date, days) in [
+        ("1970-01-01", Some(0)),
+        ("2000-02-29", Some(11_016)),
+        ("2026-11-21", Some(20_778)),
+        ("1900-02-29", None),
+        ("2026-13-01", None),
+        ("2026-1-01", None),
+        ("2026-01-00", None),
+        ("+026-01-01", None),
+    ] {
+        assert_eq!(day(date), days, "{date}");
+    }
+}

@@ -1,0 +1,39 @@
+//! The machine word of an error reply. Messages are never read.
+
+use schemas::Label;
+use serde_json::value::RawValue;
+
+use super::members::{elements, pick, text};
+
+/// The code of an error reply's body: `error.code`, `error.type`, `error.status`, `__type`, or `code` and `type` of the body
+/// itself; `None` where there is none that is a machine word.
+#[must_use]
+pub fn read_error_code(body: &[u8]) -> Option<Label> {
+    let whole = serde_json::from_slice::<&RawValue>(body).ok()?;
+    let reply = elements(whole).into_iter().next().unwrap_or(whole);
+    let [error, aws, code, kind] = pick(reply.get().as_bytes(), &["error", "__type", "code", "type"])?;
+    let of_aws = || word_of(text(aws?)?.rsplit('#').next()?);
+    error.and_then(of_error).or_else(of_aws).or_else(|| code.and_then(word)).or_else(|| kind.and_then(word))
+}
+
+/// The code of an error: an object, or the word itself.
+pub(super) fn of_error(error: &RawValue) -> Option<Label> {
+    let Some([code, kind, status]) = pick(error.get().as_bytes(), &["code", "type", "status"]) else {
+        return word(error);
+    };
+    let number = || {
+        let number: u16 = serde_json::from_str(code?.get()).ok()?;
+        Label::parse(&number.to_string()).ok()
+    };
+    [code, kind, status].into_iter().flatten().find_map(word).or_else(number)
+}
+
+/// A word of a provider, which is not a sentence.
+pub(super) fn word(raw: &RawValue) -> Option<Label> {
+    word_of(&text(raw)?)
+}
+
+fn word_of(word: &str) -> Option<Label> {
+    const CODE_BYTES_MAX: usize = 64;
+    if word.len() > CODE_BYTES_MAX || word == "error" { None } else { Label::parse(word).ok() }
+}
