@@ -141,12 +141,14 @@ fn a_claim_is_kept_for_seven_days_and_counts_nothing() {
     let claims = [claim(1, schemas::event::Source::Gateway), claim(2, schemas::event::Source::Otlp)];
     for after in [0, 1, 6] {
         assert_eq!(shard.claim(&claims, NOW.plus_ms(after * day)).unwrap(), [true, false]);
-        shard.checkpoint(true).unwrap();
-        shard.trim(u64::MAX, NOW.plus_ms(after * day)).unwrap();
+        if after > 0 {
+            shard.checkpoint(true).unwrap();
+            shard.trim(u64::MAX, NOW.plus_ms(after * day)).unwrap();
+        }
         shard = Shard::open(storage.clone(), NOW.plus_ms(after * day)).unwrap();
+        assert_eq!((shard.seq(), total(&shard)), (1, Default::default()));
+        assert!(shard.changes(0).unwrap().days.is_empty());
     }
-    assert_eq!((shard.seq(), total(&shard)), (1, Default::default()));
-    assert!(shard.changes(0).unwrap().days.is_empty());
     let mut later = Shard::open(storage, NOW.plus_ms(8 * day)).unwrap();
     let span_first: Vec<Claim> = claims.into_iter().rev().collect();
     assert_eq!(later.claim(&span_first, NOW.plus_ms(8 * day)).unwrap(), [true, false]);
