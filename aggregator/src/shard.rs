@@ -290,7 +290,7 @@ impl<S: Storage> Shard<S> {
 
     fn replay(&mut self, row: &Row) -> Result<(), ShardError> {
         let text = std::str::from_utf8(&row.events).map_err(|_| CodecError)?;
-        let events: Result<Vec<Event>, _> = text.lines().map(serde_json::from_str).collect();
+        let events: Result<Vec<Event>, _> = text.lines().map(Event::from_line).collect();
         self.bytes_since_checkpoint += row.bytes();
         let tally = serde_json::from_str(&row.tally).map_err(|_| CodecError)?;
         self.count(row, &events.map_err(|_| CodecError)?, &tally);

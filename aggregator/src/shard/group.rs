@@ -38,7 +38,7 @@ impl Group {
         own.open_row();
         for _ in 0..header.events {
             let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
-            let event: Event = serde_json::from_str(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
+            let event = Event::from_line(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
             if !holds.is_empty() && holds.contains(&event.id) {
                 own.settled.push(event.id);
             }

@@ -258,6 +258,22 @@ impl Belonging {
 }
 
 impl Event {
+    /// The event as a line of the log, without its end.
+    ///
+    /// # Errors
+    /// Never, for what this type can hold.
+    pub fn to_line(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// The event of a line of the log.
+    ///
+    /// # Errors
+    /// The line is none.
+    pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+
     fn belonging(&self) -> Belonging {
         Belonging { user: self.user, conversation: self.conversation, session: self.session }
     }
