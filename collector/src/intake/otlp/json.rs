@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::conventions::Emitter;
@@ -86,7 +86,7 @@ struct KeyValue<'a> {
     value: Part<'a>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnyValue<'a> {
     string_value: Option<String>,
@@ -96,6 +96,8 @@ struct AnyValue<'a> {
     #[serde(borrow)]
     double_value: Part<'a>,
     array_value: Option<List>,
+    kvlist_value: Option<IgnoredAny>,
+    bytes_value: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -158,14 +160,16 @@ fn read_span(span: &JsonSpan, around: &Rc<Around>) -> Result<Span, Unreadable> {
 }
 
 fn add(attributes: &mut Attributes, attribute: &KeyValue) {
-    attributes.add(attribute.key.as_bytes(), || attribute.value.map_or(Value::Other, |value| read_value(value.get())));
+    attributes.add(attribute.key.as_bytes(), || read_value(attribute.value?.get()));
 }
 
-fn read_value(text: &str) -> Value {
+/// `None` where there is no value.
+fn read_value(text: &str) -> Option<Value> {
     if text.len() > VALUE_BYTES_MAX {
-        return Value::Other;
+        return Some(Value::Other);
     }
-    match serde_json::from_str(text).unwrap_or_default() {
+    let Ok(value) = serde_json::from_str(text) else { return Some(Value::Other) };
+    Some(match value {
         AnyValue { string_value: Some(text), .. } => Value::Text(text),
         AnyValue { bool_value: Some(flag), .. } => Value::Flag(flag),
         AnyValue { int_value: Some(whole), .. } => number(whole).map_or(Value::Other, Value::Whole),
@@ -173,8 +177,9 @@ fn read_value(text: &str) -> Value {
         AnyValue { array_value: Some(list), .. } => {
             Value::Texts(list.values.into_iter().filter_map(|item| item.string_value).take(LIST_TEXTS_MAX).collect())
         }
+        AnyValue { kvlist_value: None, bytes_value: None, .. } => return None,
         _ => Value::Other,
-    }
+    })
 }
 
 /// A number, or the text of one.
