@@ -89,32 +89,35 @@ pub(super) async fn append(
     Ok(replies)
 }
 
-/// The body's bytes, reading no further than the limit.
+/// Most bytes read of a body that is too large, so that its sender, which is still sending, comes to see the reply.
+const DRAINED_BYTES_MAX: usize = 32 << 20;
+
+/// The body's bytes; none beyond the limit is kept.
 pub(super) async fn read_bounded(
     request: web_sys::Request,
     content_length: Option<String>,
     bytes_max: usize,
 ) -> std::result::Result<Vec<u8>, Problem> {
-    let too_large = || {
-        let detail = format!("the body is larger than {} MiB; send smaller batches, or gzip", bytes_max >> 20);
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-    };
     let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "not_parseable", "the body broke off");
     let length = content_length.and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > bytes_max) {
-        return Err(too_large());
-    }
-    if length.is_some() {
+    if length.is_some_and(|length| length <= bytes_max) {
         return runtime::request_bytes(&request).await.ok_or_else(unreadable);
     }
     let mut request = worker::Request::from(request);
-    let mut body = Vec::new();
+    let (mut body, mut read) = (Vec::new(), 0);
     let Ok(mut stream) = request.stream() else { return Ok(body) };
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk.map_err(|_| unreadable())?);
-        if body.len() > bytes_max {
-            return Err(too_large());
+    while read <= DRAINED_BYTES_MAX
+        && let Some(chunk) = stream.next().await
+    {
+        let chunk = chunk.map_err(|_| unreadable())?;
+        read += chunk.len();
+        if read <= bytes_max {
+            body.extend_from_slice(&chunk);
         }
+    }
+    if read > bytes_max {
+        let detail = format!("the body is larger than {} MiB; send smaller batches, or gzip", bytes_max >> 20);
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
     }
     Ok(body)
 }

@@ -67,14 +67,14 @@ pub(super) fn innermost(mut spans: Vec<Span>) -> Result<Vec<(Call, Span)>, Unrea
         return Err(Unreadable::TooManyCalls);
     }
     let ways_up = ways_up(&spans, &calls);
-    let mut within: BTreeMap<usize, Vec<&Span>> = BTreeMap::new();
+    let mut within: Vec<Vec<&Span>> = vec![Vec::new(); spans.len()];
     for (way, span) in ways_up.iter().zip(&spans) {
-        if let Some(call) = way.iter().find(|at| calls.get(**at).is_some_and(Option::is_some)) {
-            within.entry(*call).or_default().push(span);
+        let call = way.iter().find(|at| calls.get(**at).is_some_and(Option::is_some));
+        if let Some(inner) = call.and_then(|at| within.get_mut(*at)) {
+            inner.push(span);
         }
     }
-    let is_told = |(at, span)| within.get(&at).is_some_and(|inner: &Vec<&Span>| is_told_by(span, inner));
-    let told: Vec<bool> = spans.iter().enumerate().map(is_told).collect();
+    let told: Vec<bool> = spans.iter().zip(&within).map(|(span, inner)| is_told_by(span, inner)).collect();
     let attributes: Vec<_> = spans.iter().map(|span| span.attributes.clone()).collect();
     for (span, way) in spans.iter_mut().zip(ways_up) {
         span.outer = way.into_iter().filter_map(|at| attributes.get(at).cloned()).collect();
@@ -99,6 +99,9 @@ fn ways_up(spans: &[Span], calls: &[Option<Call>]) -> Vec<Vec<usize>> {
 }
 
 fn is_told_by(outer: &Span, inner: &[&Span]) -> bool {
+    if inner.is_empty() {
+        return false;
+    }
     let ids: Vec<&str> = inner.iter().filter_map(|span| span.text(Fact::ResponseId)).collect();
     if let Some(id) = outer.text(Fact::ResponseId)
         && ids.len() == inner.len()

@@ -141,11 +141,15 @@ fn read_attribute(message: &[u8], attributes: &mut Attributes) -> Result<(), Unr
     Ok(())
 }
 
-fn read_value(bytes: &[u8]) -> Value {
-    if bytes.len() > VALUE_BYTES_MAX {
-        return Value::Other;
+/// `None` where there is no value.
+fn read_value(bytes: &[u8]) -> Option<Value> {
+    if bytes.is_empty() {
+        return None;
     }
-    match AnyValue::decode(bytes).unwrap_or_default() {
+    if bytes.len() > VALUE_BYTES_MAX {
+        return Some(Value::Other);
+    }
+    Some(match AnyValue::decode(bytes).unwrap_or_default() {
         AnyValue { text: Some(text), .. } => Value::Text(text),
         AnyValue { flag: Some(flag), .. } => Value::Flag(flag),
         AnyValue { whole: Some(whole), .. } => Value::Whole(whole),
@@ -154,7 +158,7 @@ fn read_value(bytes: &[u8]) -> Value {
             Value::Texts(list.values.into_iter().filter_map(|item| item.text).take(LIST_TEXTS_MAX).collect())
         }
         _ => Value::Other,
-    }
+    })
 }
 
 /// The fields of a message, by number, in order. What a field holds is not decoded before it is asked for.

@@ -69,12 +69,13 @@ impl Value {
 pub(super) struct Attributes(Vec<(&'static str, Value)>);
 
 impl Attributes {
-    /// Adds an attribute whose key is on the list. The value of any other is not decoded.
-    pub(super) fn add(&mut self, key: &[u8], value: impl FnOnce() -> Value) {
+    /// Adds an attribute whose key is on the list, where it has a value. The value of any other is not decoded.
+    pub(super) fn add(&mut self, key: &[u8], value: impl FnOnce() -> Option<Value>) {
         if let Some(name) = is_listed(key)
             && self.get(name).is_none()
+            && let Some(value) = value()
         {
-            self.0.push((name, value()));
+            self.0.push((name, value));
         }
     }
 
@@ -151,13 +152,14 @@ impl Span {
         number.filter(|number| number.is_finite() && *number >= 0.0)
     }
 
-    /// A count. Absent is not zero.
+    /// A count. Absent is not zero, nor is what is not a number: so JavaScript's emitters write what they do not know.
     ///
     /// # Errors
     /// The first value is not a whole number of at least 0.
     pub(super) fn count(&self, fact: Fact) -> Result<Option<u64>, WireError> {
         const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-        let Some((name, value)) = self.values(fact).next() else { return Ok(None) };
+        let is_told = |value: &Value| !matches!(value, Value::Number(number) if number.is_nan());
+        let Some((name, value)) = self.values(fact).find(|(_, value)| is_told(value)) else { return Ok(None) };
         let count = match value {
             Value::Whole(number) => u64::try_from(*number).ok(),
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]

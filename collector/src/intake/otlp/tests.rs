@@ -269,6 +269,13 @@ fn absent_is_not_zero() {
     assert_eq!((missing.get("usage"), &missing["cost"]), (None, &json!({ "unpriced": "usage_missing" })));
     let output_alone = turn(with(base.clone(), json!({ "gen_ai.usage.output_tokens": 5 })));
     assert_eq!(output_alone.get("usage"), None);
+    let unknown = |name: &str| {
+        let mut sample = sample(vec![span(1, base.clone())]);
+        let number = super::sample::Any::Number(f64::NAN);
+        sample.spans[0].attributes.push((name.into(), number));
+        turn_of(&sample)
+    };
+    assert_eq!(unknown("gen_ai.usage.input_tokens").get("usage"), None);
     let broken_off = turn(with(base.clone(), json!({ "gen_ai.usage.input_tokens": 5 })));
     assert_eq!(
         (&broken_off["usage"], &broken_off["partial"]),
@@ -421,7 +428,7 @@ fn json_as_exporters_write_it() {
     let body = r#"{"unknown":[1,{"a":null}],"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"07070707070707070707070707070707","spanId":"0101020304050607",
         "parentSpanId":"","startTimeUnixNano":1795287363120000000,"endTimeUnixNano":"1795287364960000000","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"ch\u0061t"}},
         {"key":"gen_ai.system","value":{"stringValue":"openai"}},{"key":"gen_ai.request.model","value":{"stringValue":"gpt-4o"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":10}},
-        {"key":"gen_ai.usage.output_tokens","value":{"intValue":"1"}},{"key":"x"},{"key":"y","value":null},{"key":"sage.feature","value":{}}],"status":{"code":"STATUS_CODE_ERROR"}}],"scope":null}],
+        {"key":"gen_ai.usage.output_tokens","value":{"intValue":"1"}},{"key":"x"},{"key":"y","value":null},{"key":"ai.usage.totalTokens","value":{"doubleValue":null}},{"key":"sage.opted_out","value":{}},{"key":"sage.feature","value":{}}],"status":{"code":"STATUS_CODE_ERROR"}}],"scope":null}],
         "resource":{"attributes":[{"key":"service.name","value":{"stringValue":"api"}}]}},{"resource":{},"scopeSpans":null},{"instrumentationLibrarySpans":[]}]}"#;
     let batch = taken(body.into(), Encoding::Json).unwrap();
     let message = message(&batch);

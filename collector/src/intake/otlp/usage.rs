@@ -11,7 +11,7 @@
 //! | Traceloop 0.62, Bedrock; LlamaIndex with Anthropic | **no** | yes |
 //! | OpenInference, Anthropic, and Anthropic's bodies on Bedrock | yes: summed | yes |
 //! | OpenInference, Bedrock Converse | **no**; the total holds it | yes |
-//! | Vercel AI SDK 5, Anthropic and Bedrock | **no**; cache writes are not told at all | yes |
+//! | Vercel AI SDK 5, Anthropic and Bedrock | **no**; cache writes are not told at all, cache reads only of streams | yes |
 //! | Vercel AI SDK 5, Gemini | yes | **no**; the total holds it |
 //! | Vercel AI SDK 6 and 7, any | yes | yes |
 //!
