@@ -7,8 +7,8 @@ Prices: every model name of the list, random usages of every unit at and around 
 `sage-inspect price`; the exact amount, the rounded one, the parts of input and output, the tier and the reason of a refusal
 must be `genai_prices`' own, and the parts must sum. Usages: every real reply, read as every kind of reply of every provider
 that the package can read it as, through `sage-inspect usage`: every unit must be what `extract_usage` gives, and its price
-what `calc_price` makes of that. Where all kinds that fit give the same, the kind need not be named: it is then told by its
-fields, and parts that the package does not read may be there besides.
+what `calc_price` makes of that. The kind need not be named where the package's kinds that read its telling field agree;
+parts that the package does not read may then be there besides.
 
 Where Sage differs on purpose:
 - A model with prices for what a usage does not count (seconds, characters) is `no_price`, not $0, when nothing else is billed.
@@ -233,6 +233,19 @@ def price_cases(rng, count):
         yield case
 
 
+def telling(body):
+    """The field that tells of which kind a reply is."""
+    told = ["cache_creation_input_tokens", "cache_read_input_tokens", "input_tokens_details", "prompt_tokens", "inputTokens"]
+    usage = body.get("usage") or {}
+    return next((field for field in told if field in usage), "promptTokenCount")
+
+
+def reads(provider, flavor, field):
+    """Does the package read this field in this kind of reply? An embedding is told from a chat by what it lacks."""
+    extractor = next(extractor for extractor in provider.extractors if extractor.api_flavor == flavor)
+    return flavor != "embeddings" and any(mapping.path == field or field in mapping.path for mapping in extractor.mappings)
+
+
 def usage_cases(bodies):
     """(line to send, usage wanted, model, usage as extracted) of every real reply and every kind of reply that it fits."""
     for row in bodies:
@@ -250,8 +263,7 @@ def usage_cases(bodies):
                 if wanted:
                     fitting.append((flavor, wanted, model, usage))
                     yield {"provider": provider.id, "api": flavor, "body": row["body"]}, wanted, model, usage
-            # An embedding is told from a chat by what it lacks.
-            fitting = [case for case in fitting if case[0] != "embeddings"]
+            fitting = [case for case in fitting if reads(provider, case[0], telling(row["body"]))]
             if fitting and all(case[1] == fitting[0][1] for case in fitting):
                 yield {"provider": provider.id, "body": row["body"]}, *fitting[0][1:]
 
