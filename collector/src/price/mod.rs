@@ -17,6 +17,10 @@ mod own;
 mod own_model;
 mod pattern;
 mod service;
+/// Of the build step: here for its tests.
+#[cfg(test)]
+#[path = "../../build/toml_prices.rs"]
+mod toml_prices;
 mod turn;
 
 pub use amount::ExactUsd;
