@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes schemas/prices/genai-prices.json from the installed Python package `genai-prices`.
+"""Writes schemas/prices/genai-prices.json from the installed Python package `genai-prices`, and says what changes.
 
-    pip install genai-prices==<version> && python scripts/prices-update.py [output]
+    python scripts/prices-update.py [--check] [output]        (`npm run prices:update` installs the package first)
+
+With `--check` nothing is written. Stored costs do not change with the list: a turn's cost is part of its event in the log.
 
 Order of providers, models and prices is the package's own, because the first match and the last active price win. One
 model a line, so that a new version of the package reads well as a diff. Prices are decimal strings, USD per `per` units.
@@ -127,10 +129,77 @@ def provider(info):
     return f'  {{\n{fields}   "models": [\n{rows}\n   ]\n  }}'
 
 
+def when_of(entry):
+    """When an entry holds, as words: nothing for always."""
+    words = [f"{key} {value}" for key, value in sorted(entry.get("when", {}).items())]
+    if "start_date" in entry:
+        words.append(f"from {entry['start_date']}")
+    if "start_time" in entry:
+        words.append(f"daily {entry['start_time']}–{entry['end_time']}")
+    return ", ".join(words)
+
+
+def shown(value):
+    """A price as words; a dash for none."""
+    if isinstance(value, dict):
+        return " ".join([value["base"], *(f"(above {tier['start']}: {tier['price']})" for tier in value["tiers"])])
+    return value or "–"
+
+
+def prices_of(info):
+    """Prices of a model by (unit, when)."""
+    entries = [*info["prices"], *info.get("variants", [])]
+    return {(unit, when_of(entry)): value for entry in entries for unit, value in entry["prices"].items()}
+
+
+def in_force(info, unit):
+    """The price that a new dated one follows: the last of that unit."""
+    return next((entry["prices"][unit] for entry in reversed(info["prices"]) if unit in entry["prices"]), None)
+
+
+def model_changes(name, old, new):
+    """Lines on one model of both lists."""
+    before, after = prices_of(old), prices_of(new)
+    for unit, when in sorted(before.keys() | after.keys()):
+        was, now = before.get((unit, when)), after.get((unit, when))
+        if was == now:
+            continue
+        if was is None and "from " in when:
+            was = in_force(old, unit)
+        yield f"  {name} {unit}: {shown(was)} → {shown(now)}" + (f" ({when})" if when else "")
+    if old["match"] != new["match"]:
+        yield f"  {name}: is meant by other names"
+
+
+def changes(old, new):
+    """What another list changes, in lines."""
+    providers_of = lambda data: {info["id"]: info for info in data["providers"]}
+    before, after = providers_of(old), providers_of(new)
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        models = [{info["id"]: info for info in (entry or {"models": []})["models"]} for entry in (one, other)]
+        if one is None or other is None:
+            yield f"{'+' if one is None else '-'} {name} (provider, {len(models[0] or models[1])} models)"
+            continue
+        for model_id in sorted(models[0].keys() | models[1].keys()):
+            was, now = models[0].get(model_id), models[1].get(model_id)
+            if was and now:
+                yield from model_changes(f"{name}/{model_id}", was, now)
+            else:
+                held = ", ".join(f"{unit} {shown(value)}" for (unit, when), value in sorted(prices_of(was or now).items()) if not when)
+                yield f"{'-' if was else '+'} {name}/{model_id}" + (f": {held}" if held else "")
+        for key, what in [("extractors", "replies are read differently"), ("provider_match", "is meant by other names")]:
+            if one.get(key) != other.get(key):
+                yield f"  {name}: {what}"
+    if old["units"] != new["units"]:
+        yield "  units differ: see schemas/prices/genai-prices.json"
+
+
 def main():
-    """Writes the price data and its licence."""
+    """Writes the price data and its licence, and prints what changes."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--check"]
     package = distribution("genai-prices")
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PRICES / "genai-prices.json"
+    target = Path(arguments[0]) if arguments else PRICES / "genai-prices.json"
     units = ",\n".join(f"  {line(key)}: {line(unit)}" for key, unit in unit_data.items())
     text = (
         '{\n "source": "genai-prices, MIT, see LICENSE-genai-prices; written by scripts/prices-update.py",\n'
@@ -138,11 +207,18 @@ def main():
         + ",\n".join(provider(info) for info in providers)
         + "\n ]\n}\n"
     )
-    json.loads(text)
+    new = json.loads(text)
+    old = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {"version": "none", "units": {}, "providers": []}
+    lines = list(changes(old, new))
+    print("\n".join(lines))
+    count = len([entry for entry in lines if not entry.startswith("  units")])
+    print(f"genai-prices {old['version']} → {new['version']}: {count} changes; {sum(len(info.models) for info in providers)} models")
+    if "--check" in sys.argv:
+        return
     target.write_text(text, encoding="utf-8")
     licence = next(file for file in package.files if file.name == "LICENSE")
     (target.parent / "LICENSE-genai-prices").write_text(licence.read_text(), encoding="utf-8")
-    print(f"{target}: {len(providers)} providers, {sum(len(info.models) for info in providers)} models")
+    print(f"written to {target}")
 
 
 if __name__ == "__main__":

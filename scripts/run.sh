@@ -29,5 +29,9 @@ case "$command" in
     bash scripts/setup.sh
     exec node_modules/.bin/wrangler deploy "$@"
     ;;
+  prices:update)
+    bash scripts/setup.sh test
+    exec bash scripts/prices-update.sh "$@"
+    ;;
   *) echo "run.sh: no such command: $command" >&2; exit 2 ;;
 esac

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::own::{Fault, OwnPrices};
+use super::own::{Fault, OwnPrices};
 
 /// A file of prices, read.
 pub struct PricesFile {

@@ -18,6 +18,10 @@ mod own_model;
 mod pattern;
 mod reprice;
 mod service;
+/// Of the build step: here for its tests.
+#[cfg(test)]
+#[path = "../../build/toml_prices.rs"]
+mod toml_prices;
 mod turn;
 
 pub use amount::ExactUsd;

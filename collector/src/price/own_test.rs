@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::super::own_model::OwnRates;
+use super::super::toml_prices::PricesFile;
 use super::*;
 
 fn fault(file: Value) -> String {
@@ -134,4 +136,74 @@ fn days_are_counted_from_1970() {
     ] {
         assert_eq!(day(date), days, "{date}");
     }
+}
+
+fn file(text: &str) -> Result<OwnPrices, String> {
+    let file = PricesFile::read("prices.toml", text.to_owned())?;
+    let own = file.prices()?;
+    own.check(&OwnRates::units(), OwnRates::sets_of_like).map_err(|fault| file.message(&fault))?;
+    Ok(own)
+}
+
+#[test]
+fn a_mistake_in_the_file_is_named_with_its_line() {
+    let model = "# prices\n[[model]]\nprovider = \"p\"\nmodel = \"m\"\n";
+    let two = format!("{model}per_request = 1\n\n[[model]]\nprovider = \"p\"\nmodel = \"m\"\n");
+    for (text, message) in [
+        (format!("{model}input = 0x10\noutput = 1\n"), "prices.toml, line 5: model.input must be a decimal"),
+        (format!("{model}input = 1_000\noutput = 1e3\n"), "prices.toml, line 6: model.output must be a decimal"),
+        (format!("{model}input = -1\noutput = 1\n"), "prices.toml, line 5: model.input must not be below 0"),
+        (format!("{two}inptu = 3\n"), "prices.toml, line 10: model.inptu is not known"),
+        (format!("{two}input = 3\n"), "prices.toml, line 7: model.output is required"),
+        (format!("{two}like = \"gpt-4o\"\n"), "prices.toml, line 10: model.like must be the id of a model"),
+        (
+            format!("{two}input = 1\noutput = 1\ncache_write_1h = 2\n"),
+            "prices.toml, line 7: model.cache_write must be there, too, because cache_write_1h is",
+        ),
+        (format!("{two}per_request = 2\nuntil = 2026-13-01\n"), "prices.toml, line 11:"),
+        ("[[model]\n".to_owned(), "prices.toml, line 1:"),
+        ("a = 1\n\n\nb = 2\n[[service]]\nitem = 3\n".to_owned(), "prices.toml, line 1: a is not known"),
+        (
+            "\n[[service]]\nitem = \"x\"\nprice = \"0.1.2\"\n".to_owned(),
+            "prices.toml, line 4: service.price must be a decimal",
+        ),
+        (
+            "[[discount]]\nprovider=\"*\"\nmodel=\"*\"\npercent=101\n".to_owned(),
+            "prices.toml, line 4: discount.percent must be",
+        ),
+    ] {
+        let said = file(&text).unwrap_err();
+        assert!(said.starts_with(message), "{text}: {said}");
+    }
+}
+
+#[test]
+fn numbers_of_the_file_stay_as_they_were_written() {
+    let own = file(
+        "[[model]]\nprovider = \"p\"\nmodel = \"m\"\nfrom = 2026-01-31\ninput = 0.100000000000000001\noutput = 3\n",
+    )
+    .unwrap();
+    let model = own.models.first().unwrap();
+    let units: Vec<_> = model.units.iter().map(|(unit, price, _)| format!("{unit} {price}")).collect();
+    assert_eq!(units, ["input_tokens 0.100000000000000001", "output_tokens 3"]);
+    assert_eq!((model.version.as_str(), model.scope.period.from), ("own@2026-01-31", day("2026-01-31")));
+}
+
+/// What the file that comes with Sage shows as examples is right when it is no comment.
+#[test]
+fn the_examples_hold() {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../prices.toml"));
+    let uncommented = text.lines().map(|line| match line.strip_prefix("# ") {
+        Some(code)
+            if code.starts_with("[[")
+                || code
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) =>
+        {
+            code
+        }
+        _ => line,
+    });
+    let own = file(&uncommented.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!((own.models.len(), own.discounts.len(), own.services.len()), (3, 1, 1));
 }

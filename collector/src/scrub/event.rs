@@ -216,8 +216,83 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
 
 #[cfg(test)]
 mod tests {
-    use schemas::Label;
-    use serde_json::Value;
+    use schemas::event::{Cost, Provenance, Source, UnpricedReason};
+    use schemas::wire::{WireCode, WireEvent};
+    use schemas::{Body, Label, UtcMillis};
+    use serde_json::{Value, json};
+
+    use super::{Keyring, Prices, Refused, scrub};
+
+    /// The body that an event of these members is stored with, or what is wrong.
+    fn stored(members: &Value) -> Result<Body, (WireCode, String)> {
+        let mut event = json!({"ts": "2026-11-20T00:00:00Z"});
+        event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let wire =
+            WireEvent::from_json(&event.to_string()).map_err(|error| (error.code, error.field.unwrap_or_default()))?;
+        let keys = Keyring::new(Some("a secret of at least thirty-two bytes, for tests")).unwrap();
+        let now = UtcMillis::parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
+        match scrub(wire, "content", Source::Backend, &keys, &Prices::default(), now) {
+            Ok(event) => Ok(event.body),
+            Err(Refused::Wrong(error)) => Err((error.code, error.field.unwrap_or_default())),
+            Err(Refused::OptedOut) => panic!(),
+        }
+    }
+
+    #[test]
+    fn a_service_cost_is_an_amount_or_what_was_used() {
+        let ask = |members: Value| {
+            let mut event = json!({"type": "service_cost", "service": "speech_to_text"});
+            event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            stored(&event)
+        };
+        let Ok(Body::ServiceCost(amount)) = ask(json!({"nano_usd": 7, "provider": "x"})) else { panic!() };
+        assert_eq!((amount.nano_usd.0, amount.item, amount.price_version), (7, None, None));
+        for quantity in [json!(90), json!("90.0"), json!(90.0)] {
+            let Ok(Body::ServiceCost(cost)) =
+                ask(json!({"item": "openai/whisper-1/audio_seconds", "quantity": quantity}))
+            else {
+                panic!()
+            };
+            assert_eq!((cost.nano_usd.0, cost.quantity.unwrap().to_string().as_str()), (9_000_000, "90"));
+            let kept = serde_json::to_value(&cost).unwrap();
+            assert_eq!(kept["quantity"], "90");
+            assert!(kept["price_version"].as_str().unwrap().starts_with("genai-prices-"));
+            assert_eq!(serde_json::from_value::<schemas::event::ServiceCost>(kept).unwrap(), cost);
+        }
+        for (members, code, field) in [
+            (json!({}), WireCode::MissingField, "nano_usd"),
+            (json!({"item": "tts"}), WireCode::MissingField, "quantity"),
+            (json!({"quantity": 1}), WireCode::MissingField, "item"),
+            (json!({"item": "tts", "quantity": 1, "nano_usd": 1}), WireCode::InvalidValue, "nano_usd"),
+            (json!({"item": "no-such-thing", "quantity": 1}), WireCode::InvalidValue, "item"),
+            (json!({"item": "openai/whisper-1/audio_seconds", "quantity": -1}), WireCode::InvalidValue, "quantity"),
+            (json!({"item": "openai/whisper-1/audio_seconds", "quantity": "1e3"}), WireCode::InvalidValue, "quantity"),
+        ] {
+            assert_eq!(ask(members.clone()).err(), Some((code, field.to_owned())), "{members}");
+        }
+    }
+
+    #[test]
+    fn characters_alone_make_an_estimate_and_nothing_makes_none() {
+        let turn = |members: Value| {
+            let mut event = json!({"type": "turn", "provider": "openai", "model": "gpt-4o"});
+            event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            match stored(&event) {
+                Ok(Body::Turn(turn)) => turn,
+                _ => panic!(),
+            }
+        };
+        let estimated = turn(json!({"user_chars": 4000, "assistant_chars": 400}));
+        let Cost::Priced { provenance, range, .. } = &estimated.cost else { panic!() };
+        assert_eq!((*provenance, range.is_some()), (Provenance::Estimated, true));
+        assert_eq!(estimated.usage.unwrap().input_tokens, 1000);
+        let missing = |turn: &schemas::event::Turn| {
+            turn.usage.is_none() && turn.cost == Cost::Unpriced { unpriced: UnpricedReason::UsageMissing }
+        };
+        assert!(missing(&turn(json!({}))) && missing(&turn(json!({"user_chars": 4000}))));
+        let unknown = turn(json!({"model": "gpt-unheard-of", "user_chars": 4000, "assistant_chars": 400}));
+        assert_eq!((unknown.usage, unknown.cost), (None, Cost::Unpriced { unpriced: UnpricedReason::UnknownModel }));
+    }
 
     /// A name in the price list that is no label could never be priced.
     #[test]

@@ -37,3 +37,35 @@ fn word_of(word: &str) -> Option<Label> {
     const CODE_BYTES_MAX: usize = 64;
     if word.len() > CODE_BYTES_MAX || word == "error" { None } else { Label::parse(word).ok() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_word_is_read_and_no_message() {
+        for (body, code) in [
+            (r#"{"error":{"code":"insufficient_quota","type":"requests","message":"x"}}"#, Some("insufficient_quota")),
+            (r#"{"error":{"code":null,"type":"invalid_request_error"}}"#, Some("invalid_request_error")),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#, Some("overloaded_error")),
+            (r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"x"}}"#, Some("RESOURCE_EXHAUSTED")),
+            (r#"[{"error":{"code":429,"message":"x"}}]"#, Some("429")),
+            (r#"{"__type":"com.amazon.coral#ThrottlingException","message":"x"}"#, Some("ThrottlingException")),
+            (r#"{"object":"error","type":"invalid_model","code":"1500"}"#, Some("1500")),
+            (r#"{"error":"rate_limited"}"#, Some("rate_limited")),
+            (r#"{"error":"Please ask Priya Raman"}"#, None),
+            (r#"{"error":{"code":"alice@example.com","message":"x"}}"#, None),
+            (
+                r#"{"error":{"type":"a_word_that_is_much_too_long_to_be_a_code_and_may_well_be_a_sentence_of_someone"}}"#,
+                None,
+            ),
+            (r#"{"message":"x"}"#, None),
+            ("<html>", None),
+            ("", None),
+            ("[]", None),
+            ("7", None),
+        ] {
+            assert_eq!(read_error_code(body.as_bytes()).as_ref().map(Label::as_str), code, "{body}");
+        }
+    }
+}

@@ -212,8 +212,11 @@ pub fn read_usage_as(api: Option<Api>, provider: &str, body: &Value) -> Result<O
 /// As the price list reads this provider's replies. A reading that contradicts itself is none: the API's own reader knows
 /// more ways in which parts are stated.
 fn by_list(api: Api, provider: &str, block: Block) -> Result<Option<Usage>, ReadError> {
-    let usage = listed::read(provider, api.flavors(block), block)?;
-    Ok(usage.filter(|usage| usage.check().is_ok()))
+    let Some(mut usage) = listed::read(provider, api.flavors(block), block)? else { return Ok(None) };
+    if api == Api::OpenAiChat {
+        openai_chat::amend(&mut usage, block)?;
+    }
+    Ok(Some(usage).filter(|usage| usage.check().is_ok()))
 }
 
 fn by_api(api: Api, provider: &str, block: Block) -> Result<Option<Usage>, ReadError> {

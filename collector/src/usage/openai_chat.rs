@@ -9,6 +9,14 @@ use schemas::Usage;
 use super::ReadError;
 use super::block::{Block, sum};
 
+/// Adds to what the price list reads: DeepSeek's older replies state what came from the cache in their own way only.
+pub(super) fn amend(usage: &mut Usage, block: Block) -> Result<(), ReadError> {
+    if let Some(hit) = block.count("prompt_cache_hit_tokens")?.filter(|_| !block.has("prompt_tokens_details")) {
+        usage.cache_read_tokens = hit;
+    }
+    Ok(())
+}
+
 pub(super) fn read(provider: &str, block: Block) -> Result<Option<Usage>, ReadError> {
     let (hit, miss) = (block.count("prompt_cache_hit_tokens")?, block.count("prompt_cache_miss_tokens")?);
     let split = hit.zip(miss).map(|(hit, miss)| sum(&[hit, miss]));

@@ -130,3 +130,92 @@ fn what_is_wrong_is_named_and_not_repeated() {
     }
     assert_eq!(read("openai", json!({"usage": {"prompt_tokens": 3.0, "completion_tokens": 1}})).input_tokens, 3);
 }
+
+#[test]
+fn a_whole_reply_tells_what_a_stream_does() {
+    let told = |provider, body: Value| read_reply(None, provider, body.to_string().as_bytes()).unwrap();
+    let chat = told(
+        "openai",
+        json!({"id": "r1", "model": "gpt-4o-2024-08-06", "service_tier": "priority", "metadata": {"model": "mine", "usage": 7},
+            "choices": [{"message": {"content": "usage \"id\": 7"}, "finish_reason": "length"}],
+            "usage": {"prompt_tokens": 12, "completion_tokens": 3}}),
+    );
+    assert_eq!(chat.usage.map(|usage| usage.input_tokens), Some(12));
+    assert_eq!((chat.partial, chat.stopped), (false, Some(Stop::Length)));
+    assert_eq!(chat.model.as_ref().map(Label::as_str), Some("gpt-4o-2024-08-06"));
+    assert_eq!(chat.response_id.map(|id| id.expose().to_owned()).as_deref(), Some("r1"));
+    let pairs: Vec<_> = chat.price_context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(pairs, [("service_tier", "priority")]);
+
+    let claude = told(
+        "anthropic",
+        json!({"type": "message", "stop_reason": "refusal", "usage": {"input_tokens": 1, "output_tokens": 2, "service_tier": "batch", "speed": "fast"}}),
+    );
+    let pairs: Vec<_> = claude.price_context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!((pairs, claude.stopped), (vec![("processing", "batch"), ("speed", "fast")], Some(Stop::Filtered)));
+    for tier in ["auto", "standard", "scale", "ON_DEMAND", "alice@example.com"] {
+        let told = told("openai", json!({"service_tier": tier, "usage": {"service_tier": tier, "trafficType": tier}}));
+        assert!(told.price_context.is_empty() && told.usage.is_none(), "{tier}");
+    }
+    let array = told(
+        "google",
+        json!([{"usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 1}}, {"candidates": [{"finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 3}}]),
+    );
+    assert_eq!((array.usage.map(|usage| usage.output_tokens), array.stopped), (Some(3), Some(Stop::Complete)));
+    let converse = told(
+        "aws",
+        json!({"stopReason": "end_turn", "output": {"message": {"content": []}}, "usage": {"inputTokens": 12, "outputTokens": 3}}),
+    );
+    assert_eq!((converse.usage.map(|usage| usage.input_tokens), converse.stopped), (Some(12), Some(Stop::Complete)));
+    let llama = told(
+        "aws",
+        json!({"generation": "x", "prompt_token_count": 12, "generation_token_count": 3, "stop_reason": "stop"}),
+    );
+    assert_eq!(llama.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((12, 3)));
+    for body in ["", "<html>", "[7]", "\"x\"", "{\"usage\":", "[]"] {
+        let error = read_reply(None, "openai", body.as_bytes()).err().unwrap();
+        assert_eq!(error.to_string(), "body is not a JSON object or a list of them", "{body}");
+    }
+    assert!(
+        read_reply(None, "openai", b"{\"usage\":\"secret\"}").err().unwrap().to_string() == "usage is not an object"
+    );
+}
+
+#[test]
+fn the_list_knows_what_one_providers_replies_mean() {
+    let body = json!({"usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "reasoning_tokens": 3, "citation_tokens": 5,
+        "num_search_queries": 2, "prompt_tokens_details": {"cached_tokens": 6}}});
+    let perplexity = read("perplexity", body.clone());
+    assert_eq!((perplexity.output_tokens, perplexity.reasoning_tokens, perplexity.output_citation_tokens), (12, 3, 5));
+    assert_eq!((perplexity.web_searches, perplexity.cache_read_tokens), (2, 0));
+    assert_eq!((read("openai", body.clone()).output_tokens, read("openai", body).cache_read_tokens), (4, 6));
+    let cohere = json!({"usage": {"billed_units": {"input_tokens": 2, "output_tokens": 1}, "tokens": {"input_tokens": 9, "output_tokens": 1}}});
+    let as_tokens = read_usage_as(Api::parse("tokens"), "cohere", &cohere).unwrap().unwrap();
+    assert_eq!((read("cohere", cohere).input_tokens, as_tokens.input_tokens), (2, 9));
+    let image = json!({"usage": {"input_tokens": 50, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40}, "output_tokens": 7}});
+    for provider in ["openai", "gateway-of-mine"] {
+        assert_eq!(read(provider, image.clone()).input_image_tokens, 40, "{provider}");
+    }
+    let spoken = json!({"response": {"usage": {"input_tokens": 50, "output_tokens": 7, "input_token_details": {"audio_tokens": 30,
+        "cached_tokens": 20, "cached_tokens_details": {"audio_tokens": 15}}, "output_token_details": {"audio_tokens": 6}}}});
+    for provider in ["openai", "azure", "gateway-of-mine"] {
+        let usage = read(provider, spoken.clone());
+        assert_eq!(
+            (usage.input_audio_tokens, usage.cache_audio_read_tokens, usage.output_audio_tokens),
+            (30, 15, 6),
+            "{provider}"
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_reply_of_the_list_has_a_name() {
+    for provider in
+        ["openai", "anthropic", "google", "aws", "cohere", "mistral", "x-ai", "cursor", "openrouter", "cloudflare"]
+    {
+        for (flavor, _) in crate::price::PriceBook::builtin().extractors(provider) {
+            assert!(Api::parse(flavor).is_some(), "{provider} {flavor}");
+        }
+    }
+}
