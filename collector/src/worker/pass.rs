@@ -73,6 +73,7 @@ pub(super) fn pass(request: &Request, url: &str, env: &Env, context: &JsContext)
         // A route of the app's own zone: should Sage itself fail, the platform goes to the app directly.
         context.pass_through_on_exception()?;
     }
+    let in_streams = isolate.settings.capture.turns_in_streams;
     Ok(AFTER.with(|after| {
         WATCH_TURNS.with(|watch| forward(&outgoing, request, &headers, env, context, after, watch, in_streams))
     }))
