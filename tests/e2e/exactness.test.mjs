@@ -159,6 +159,8 @@ for (const shards of [1, 4]) {
         }
         assert.equal(value(cost.unpriced.turns), expected.unpriced, `unpriced ${when}`);
         assert.equal(value(cost.usage_missing), expected.usage_missing, `without usage ${when}`);
+        assert.ok(expected.estimated > 50);
+        assert.equal(value(cost.estimated.turns), expected.estimated, `estimated ${when}`);
         const models = Object.fromEntries(cost.spend_by_model.map((/** @type {any} */ row) => [`${row.provider} ${row.bucket}`, {
           nano_usd: row.value, count: row.count, unpriced: row.unpriced_turns, missing: row.usage_missing_turns, input_tokens: row.input_tokens, output_tokens: row.output_tokens,
           cache_read_tokens: row.cache_read_tokens, cache_write_tokens: row.cache_write_tokens, reasoning_tokens: row.reasoning_tokens,

@@ -87,7 +87,8 @@ export function makeTurns({ count, seed, users = 400, endMs = Date.now() - MINUT
         ...(number % 100 === 99 ? { latency_ms: number } : { id: `turn-${seed}-${number}` }),
         ts: new Date(at).toISOString(), ...envelope, ...priced,
         turn_index: index, feature: random.pick(['chat', 'tips', 'summary']), status: random.chance(0.96) ? 'ok' : 'error',
-        user_chars: random.below(400), assistant_chars: random.below(2_000),
+        // Without usage a turn with both lengths is estimated, and one without is not.
+        ...(dice >= 0.985 ? {} : { user_chars: random.below(400), assistant_chars: random.below(2_000) }),
       });
       at += random.below(random.chance(0.15) ? 50 * MINUTE_MS : 4 * MINUTE_MS);
     }

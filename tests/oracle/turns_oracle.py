@@ -31,6 +31,9 @@ def usage_of(turn):
     if "usage" in turn:
         return turn["usage"]
     block = turn.get("provider_usage")
+    if block is None and "user_chars" in turn and "assistant_chars" in turn:
+        turn["estimated"] = True
+        return {"input_tokens": -(-turn["user_chars"] // 4), "output_tokens": -(-turn["assistant_chars"] // 4)}
     if block is None:
         return None
     flavor = "chat" if turn["provider"] == "openai" else "default"
@@ -94,7 +97,7 @@ def main():
     path, salt, first, last = sys.argv[1:5]
     first, last = date.fromisoformat(first), date.fromisoformat(last)
     turns = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    tokens, by_model, by_feature, unpriced, missing = Counter(), {}, Counter(), 0, 0
+    tokens, by_model, by_feature, unpriced, missing, estimated = Counter(), {}, Counter(), 0, 0, 0
     for turn in turns:
         turn["at"] = datetime.fromisoformat(turn["ts"])
         turn["user"] = None if turn.get("opted_out") else turn.get("user_id")
@@ -107,10 +110,13 @@ def main():
             said = oracle(case)
             if isinstance(said, str):
                 unpriced += 1
+                # Of a model that is not known nothing is estimated.
+                usage = None if "estimated" in turn else usage
             else:
-                turn["nano_usd"] = said[1]
+                turn["nano_usd"] = said[3]
+                estimated += "estimated" in turn
         row = by_model.setdefault(f"{turn['provider']} {turn['model']}", Counter())
-        row.update({"nano_usd": turn["nano_usd"], "count": 1, "unpriced": isinstance(said, str), "missing": usage is None})
+        row.update({"nano_usd": turn["nano_usd"], "count": 1, "unpriced": isinstance(said, str), "missing": said is None})
         by_feature[turn["feature"]] += turn["nano_usd"]
         for field in SHOWN:
             tokens[field] += (usage or {}).get(field, 0)
@@ -148,6 +154,7 @@ def main():
         "by_feature": by_feature,
         "unpriced": unpriced,
         "usage_missing": missing,
+        "estimated": estimated,
         "users": len(people),
         "per_user": distribution([spend for spend, _ in people.values()]),
         "top_users": [[who, -spend, -count] for spend, count, who in top],
