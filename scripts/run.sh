@@ -33,5 +33,9 @@ case "$command" in
     bash scripts/setup.sh test
     exec bash scripts/prices-update.sh "$@"
     ;;
+  prices:reprice)
+    bash scripts/setup.sh
+    exec node scripts/prices-reprice.mjs "$@"
+    ;;
   *) echo "run.sh: no such command: $command" >&2; exit 2 ;;
 esac

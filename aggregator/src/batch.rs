@@ -29,7 +29,7 @@ pub struct ShardBatch {
 impl ShardBatch {
     /// Adds a canonical event.
     pub fn push(&mut self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
+        if let Ok(line) = event.to_line() {
             if let Some(reply) = correlate::reply_of(event) {
                 self.claims.push((self.header.events, Claim { reply, source: event.source, id: event.id }));
             }

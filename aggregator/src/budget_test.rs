@@ -199,6 +199,21 @@ fn a_settled_turn_counts_once_before_and_after_the_days_include_it() {
     assert_eq!(spent(&mut Gold::open(storage.clone()).unwrap()), (85, 0));
 }
 
+#[test]
+fn a_settled_turn_counts_while_its_day_is_on_its_way() {
+    let mut gold = Gold::open(Memory::default()).unwrap();
+    let turn = call(1, NOW, 30);
+    let limits = of_all(30, 0);
+    let part = |since, more| crate::protocol::Changes { since, upto: since + 10, days: Vec::new(), more };
+    gold.settle(&settlement(&turn, Some(30), 7), NOW).unwrap();
+    gold.apply(0, &part(0, true)).unwrap();
+    assert_ne!(gold.hold(&ask(2, NOW, 1, limits), NOW).unwrap(), HoldReply::Admitted);
+    gold.settle(&settlement(&turn, Some(30), 7), NOW).unwrap();
+    assert_ne!(gold.hold(&ask(2, NOW, 1, limits), NOW).unwrap(), HoldReply::Admitted);
+    gold.apply(0, &part(10, false)).unwrap();
+    assert_eq!(gold.hold(&ask(2, NOW, 1, limits), NOW).unwrap(), HoldReply::Admitted);
+}
+
 /// What happens to a world of one Shard and Gold.
 #[derive(Clone, Copy, Debug)]
 enum Step {

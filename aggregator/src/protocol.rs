@@ -175,6 +175,12 @@ pub struct ShardHealth {
     pub lake_error: Option<String>,
     /// The newest dead letters, newest first.
     pub dead_letters: Vec<BuriedLetter>,
+    /// Turns that wait for a price.
+    #[serde(default)]
+    pub pending_turns: u64,
+    /// Turns without a price that came when no more could be kept.
+    #[serde(default)]
+    pub pending_over: u64,
 }
 
 /// A dead letter as it was kept.

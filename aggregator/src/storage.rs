@@ -21,6 +21,14 @@ pub struct Row {
     pub tally: String,
 }
 
+impl Row {
+    /// Its weight: a row without events weighs something, too.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.events.len() + self.ids.len() + self.tally.len()
+    }
+}
+
 /// An event that could not be read, reduced to what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -65,7 +73,7 @@ pub trait Storage: HoldStorage {
     /// # Errors
     /// When storage fails.
     fn append(&self, rows: &[Row], dead_letters: &[DeadLetter], settled: &[EventKey]) -> Result<(), StorageError>;
-    /// The rows after `seq`, ascending, at most `bytes_max` of events but at least one row if there is any.
+    /// The rows after `seq`, ascending, at most `bytes_max` but at least one row if there is any.
     ///
     /// # Errors
     /// When storage fails.
@@ -204,8 +212,8 @@ pub(crate) mod memory {
             let mut bytes = 0;
             let rows = self.0.rows.borrow();
             let take = |row: &&Row| {
-                let fits = bytes == 0 || bytes + row.events.len() <= bytes_max;
-                bytes += row.events.len().max(1);
+                let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
+                bytes += row.bytes();
                 fits
             };
             Ok(rows.iter().filter(|row| row.seq > seq).take_while(take).cloned().collect())

@@ -40,11 +40,20 @@ impl Default for Settings {
 }
 
 /// What is captured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Capture {
     /// Count requests for scripts, styles, images and fonts, too.
     pub static_assets: bool,
+    /// Take events named `Sage-Turn` out of the app's streams. Where the app tells none there, its streams pass faster
+    /// without.
+    pub turns_in_streams: bool,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { static_assets: false, turns_in_streams: true }
+    }
 }
 
 /// Events from pages.

@@ -92,7 +92,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Body<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let kind = map.next_key::<&str>()?.ok_or_else(|| serde::de::Error::custom("body has no kind"))?;
                 let fields = match kind {
-                    "turn" | "feedback" | "observation" | "service_cost" => map.next_value()?,
+                    "turn" | "repriced" | "feedback" | "observation" | "service_cost" => map.next_value()?,
                     _ => {
                         map.next_value::<IgnoredAny>()?;
                         Fields::default()
@@ -179,7 +179,7 @@ mod tests {
     fn expected(name: &str, event: &schemas::Event, line: &str) -> Value {
         let json: Value = serde_json::from_str(line).unwrap();
         let fields = &json["body"][event.body.kind()];
-        let with_fields = ["turn", "feedback", "observation", "service_cost"].contains(&event.body.kind());
+        let with_fields = ["turn", "repriced", "feedback", "observation", "service_cost"].contains(&event.body.kind());
         match name {
             "id" | "ts" | "source" | "user" | "conversation" | "session" => json[name].clone(),
             "kind" => json!(event.body.kind()),
@@ -189,6 +189,7 @@ mod tests {
             "event" => json!(line),
             "cost_nano_usd" => match &event.body {
                 EventBody::Turn(turn) => json!(turn.cost.nano_usd()),
+                EventBody::Repriced(repriced) => json!(repriced.cost.nano_usd()),
                 EventBody::ServiceCost(cost) => json!(cost.nano_usd),
                 _ => Value::Null,
             },

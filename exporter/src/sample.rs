@@ -3,7 +3,7 @@
 use schemas::event::{
     Body, Browser, Cohort, Consent, ConsentState, Cost, Country, Crisis, CrisisEvent, Device, DeviceClass, Emotion,
     ErrorReport, Event, Feedback, Incident, IncidentSeverity, Journey, Method, Moment, Notice, NoticeKind, Observation,
-    Platform, PlatformEvent, Provenance, Rating, Request, Service, ServiceCost, Source, Turn, TurnStatus,
+    Platform, PlatformEvent, Provenance, Rating, Repriced, Request, Service, ServiceCost, Source, Turn, TurnStatus,
     UnpricedReason, UtcOffset, Vital, VitalName,
 };
 use schemas::{ConversationKey, EventKey, KeyId, Label, NanoUsd, ReplyKey, SessionKey, Usage, UserKey, UtcMillis};
@@ -159,7 +159,23 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         detector_version: None,
         false_positive: false,
     };
+    let repriced = Repriced {
+        turn: EventKey::from_mac(KeyId(1), mac(13)),
+        provider: label("anthropic"),
+        model: label("claude-haiku-4-5"),
+        feature: Some(label("chat")),
+        tokens: 420,
+        cost: Cost::Priced {
+            nano_usd: NanoUsd(7_000),
+            price_version: label("2026-11-20:own"),
+            tier: label("standard"),
+            provenance: Provenance::Computed,
+            units: Vec::new(),
+            range: None,
+        },
+    };
     let bodies = [
+        Body::Repriced(repriced),
         Body::Request(request),
         Body::Feedback(feedback),
         Body::Observation(observation),

@@ -64,6 +64,23 @@ pub struct Key<K> {
     kind: PhantomData<K>,
 }
 
+impl Key<Event> {
+    /// The key of the event that follows from this one and can follow only once, such as a price found later: the finaliser of
+    /// splitmix64 (Steele, Lea & Flood 2014) over both halves.
+    #[must_use]
+    pub fn follow_up(&self) -> Self {
+        let mix = |half: u64| {
+            let mut bits = half.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            bits ^ (bits >> 31)
+        };
+        let bits = u128::from_be_bytes(self.mac);
+        let (first, second) = ((bits >> 64) as u64, bits as u64);
+        Self::from_mac(self.key_id, (u128::from(mix(first)) << 64 | u128::from(mix(second))).to_be_bytes())
+    }
+}
+
 impl<K: KeyKind> Key<K> {
     /// A key from the first 128 bits of its MAC.
     #[must_use]
@@ -144,6 +161,13 @@ mod tests {
             let text = serde_json::to_string(&key).unwrap();
             prop_assert_eq!(serde_json::from_str::<UserKey>(&text).unwrap(), key);
         }
+    }
+
+    #[test]
+    fn a_follow_up_has_one_key() {
+        let key = EventKey::from_mac(KeyId(3), *b"0123456789abcdef");
+        assert_eq!(key.follow_up().to_string(), "k3_a39fb8656b37f636ad7a481b0e242560");
+        assert_ne!(key.follow_up().follow_up(), key.follow_up());
     }
 
     #[test]

@@ -113,7 +113,8 @@ test('failed calls give their room back', async () => {
 
 for (const [policy, status] of /** @type {const} */ ([['open', 200], ['closed', 503]])) {
   test(`when the budget can not be asked, calls ${policy === 'open' ? 'pass' : 'are refused'} (${policy})`, async () => {
-    const faults = { objects: (/** @type {import('../lib/sage.mjs').ObjectCall} */ one) => /** @type {const} */ (one.className === 'Gold' && one.path === '/hold' ? 'throw' : 'ok') };
+    /** @type {import('../lib/sage.mjs').Faults} */
+    const faults = { objects: (one) => (one.className === 'Gold' && one.path === '/hold' ? 'throw' : 'ok') };
     const sage = await start({ day_usd: '1.00', on_failure: policy }, { faults });
     try {
       const reply = await call(sage, 'p');

@@ -18,7 +18,9 @@ export async function startProvider({ pauseMs = 0 } = {}) {
   let hungUp = 0;
   let streaming = 0;
   const server = createServer({ keepAliveTimeout: 60_000 }, async (request, response) => {
-    const body = Buffer.concat(await Array.fromAsync(request)).toString();
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const body = Buffer.concat(parts).toString();
     const url = request.url ?? '/';
     seen.push({ method: request.method, url, headers: request.headers, body });
     const reply = answer(url, body, request.headers);

@@ -4,55 +4,65 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use schemas::event::Service;
-use schemas::{Bucket15, NanoUsd, UtcMillis};
+use schemas::{Bucket15, Label, NanoUsd, UtcMillis};
 use serde_json::{Value, json};
 
 use super::metric::{Hidden, Metric, Unit, mean_half_even, quantile};
 use super::{Facts, budget};
 use crate::civil;
 use crate::fold::cost::{Amount, Line, Spend};
-use crate::protocol::PeopleAnswer;
+use crate::protocol::{CivilDay, PeopleAnswer, ShardHealth};
 
 pub(super) fn answer(facts: &Facts<'_>, tz: Tz) -> Value {
     let window = &facts.query.window;
     let spend = facts.counted.range(window.from, window.to).cost;
     let whole = total(&spend);
-    let models = Amount { count: turns(&spend), ..whole };
+    let turns = turns(&spend);
+    let days: Vec<(&CivilDay, Spend)> =
+        window.days.iter().map(|day| (day, facts.counted.range(day.from, day.to).cost)).collect();
+    let rare = whole.rare.as_deref().cloned().unwrap_or_default();
     json!({
         "spend": money(&whole),
         "spend_today": since(facts, tz, |date| date),
         "spend_week": since(facts, tz, civil::week_start),
         "spend_month": since(facts, tz, civil::month_start),
-        "spend_by_day": window.days.iter().map(|day| {
-            let day_spend = facts.counted.range(day.from, day.to).cost;
-            let services = group(&day_spend, |line| Some(service_name(line.service)));
+        "spend_by_day": days.iter().map(|(day, day_spend)| {
+            let services = group(day_spend, |line| Some(service_name(line.service)));
             let by_service: serde_json::Map<String, Value> =
                 services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))).collect();
-            money(&total(&day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
+            money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
         }).collect::<Vec<_>>(),
         "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),
         "spend_by_provider": series(group(&spend, |line| line.provider.as_ref().map(ToString::to_string))),
         "spend_by_model": by_model(&spend),
         "spend_by_feature": series(group(&spend, |line| line.feature.as_ref().map(ToString::to_string))),
         "tokens": {
-            "input": Metric::exact(whole.input_tokens, Unit::Tokens, models.count),
-            "output": Metric::exact(whole.output_tokens, Unit::Tokens, models.count),
-            "cache_read": Metric::exact(whole.cache_read_tokens, Unit::Tokens, models.count),
-            "cache_write": Metric::exact(whole.cache_write_tokens, Unit::Tokens, models.count),
-            "reasoning": Metric::exact(whole.reasoning_tokens, Unit::Tokens, models.count),
+            "input": Metric::exact(whole.input_tokens, Unit::Tokens, turns),
+            "output": Metric::exact(whole.output_tokens, Unit::Tokens, turns),
+            "cache_read": Metric::exact(whole.cache_read_tokens, Unit::Tokens, turns),
+            "cache_write": Metric::exact(whole.cache_write_tokens, Unit::Tokens, turns),
+            "reasoning": Metric::exact(whole.reasoning_tokens, Unit::Tokens, turns),
         },
         "per_user": distribution(facts.people.as_ref().map(|people| people.spend_per_user.as_slice())),
         "per_session": distribution(facts.people.as_ref().map(|people| people.spend_per_session.as_slice())),
         "top_users": facts.people.as_ref().map(top_users),
         "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
         "unpriced": {
-            "turns": Metric::exact(whole.unpriced, Unit::Count, models.count),
+            "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
             "token_share": share(whole.unpriced_tokens, whole.input_tokens + whole.output_tokens),
-            "models": unpriced_models(&spend),
+            "models": unpriced_models(&days),
+            "kept_for_repricing": pending(facts, |health| health.pending_turns),
+            "not_kept": pending(facts, |health| health.pending_over),
         },
-        "usage_missing": Metric::exact(whole.usage_missing, Unit::Count, models.count),
+        "repriced": {
+            "turns": Metric::exact(rare.repriced, Unit::Count, turns),
+            "spend": Metric::exact(rare.repriced_nano_usd.0, Unit::NanoUsd, rare.repriced),
+        },
+        "partial": Metric::exact(rare.partial, Unit::Count, turns),
+        "not_billed": Metric::exact(rare.not_billed, Unit::Count, turns),
+        "usage_missing": Metric::exact(whole.usage_missing, Unit::Count, turns),
         "estimated": {
-            "turns": Metric::exact(whole.estimated, Unit::Count, models.count),
+            "turns": Metric::exact(whole.estimated, Unit::Count, turns),
             "token_share": share(whole.estimated_tokens, whole.input_tokens + whole.output_tokens),
         },
     })
@@ -128,18 +138,51 @@ fn tokens(amount: &Amount) -> Value {
     })
 }
 
-fn unpriced_models(spend: &Spend) -> Vec<Value> {
-    let unpriced = spend.lines.iter().filter(|(_, amount)| amount.unpriced > 0);
-    let mut models: BTreeMap<(String, String), u64> = BTreeMap::new();
-    for (line, amount) in unpriced {
-        if let (Some(provider), Some(model)) = (&line.provider, &line.model) {
-            *models.entry((model.to_string(), provider.to_string())).or_default() += amount.unpriced;
+/// What the operator's price list lacks: turns that still have no price, by model, with the days on which they came.
+fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
+    struct Model<'a> {
+        amount: Amount,
+        first_day: &'a str,
+        last_day: &'a str,
+    }
+    let mut models: BTreeMap<(&Label, &Label), Model<'_>> = BTreeMap::new();
+    for (day, spend) in days {
+        for (line, amount) in spend.lines.iter().filter(|(_, amount)| amount.unpriced > 0) {
+            if let (Some(provider), Some(model)) = (&line.provider, &line.model) {
+                let new = || Model { amount: Amount::default(), first_day: &day.date, last_day: &day.date };
+                let row = models.entry((model, provider)).or_insert_with(new);
+                row.amount.merge(amount);
+                row.last_day = &day.date;
+            }
         }
     }
-    let row = |((model, provider), turns): (&(String, String), &u64)| {
-        Metric::exact(*turns, Unit::Count, *turns).in_bucket(model, json!({ "provider": provider }))
+    let row = |((model, provider), row): (&(&Label, &Label), &Model<'_>)| {
+        let turns = row.amount.unpriced;
+        let reasons = row.amount.rare.as_ref().map(|rare| &rare.unpriced);
+        Metric::exact(turns, Unit::Count, turns).in_bucket(
+            model.as_str(),
+            json!({
+                "provider": provider,
+                "tokens": row.amount.unpriced_tokens,
+                "reasons": reasons,
+                "first_day": row.first_day,
+                "last_day": row.last_day,
+            }),
+        )
     };
     models.iter().map(row).collect()
+}
+
+/// A count that Shards tell of themselves: as of now, whatever the window.
+fn pending(facts: &Facts<'_>, count: fn(&ShardHealth) -> u64) -> Metric {
+    let counts: Option<Vec<u64>> = facts.shards.iter().map(|health| health.as_ref().map(count)).collect();
+    match counts {
+        Some(counts) => {
+            let n = counts.iter().sum();
+            Metric::exact(n, Unit::Count, n)
+        }
+        None => Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0),
+    }
 }
 
 /// Mean and order statistics of sorted amounts; `None` when a Shard did not answer.
@@ -179,4 +222,59 @@ fn share(part: u64, whole: u64) -> Metric {
 
 fn service_name(service: Service) -> String {
     json!(service).as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::{Counted, Panel, Query, admin};
+    use crate::fold::intake::Tally;
+    use crate::fold::pending::repriced_event;
+    use crate::fold::testing::turn;
+    use crate::fold::{Bucket, Counters, Fold};
+
+    struct Days(Fold);
+    impl Counted for Days {
+        fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
+            let mut total = Bucket::default();
+            let buckets = self.0.days.values().flat_map(|day| &day.buckets);
+            buckets.filter(|(at, _)| (from.0..to.0).contains(at)).for_each(|(_, bucket)| total.merge(bucket));
+            total
+        }
+        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn models_without_a_price_are_listed_until_it_is_found() {
+        let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
+        let ago = |days: i64| now.0 - days * schemas::time::DAY_MS;
+        let (later, never) = (turn(1, Some(1), None, ago(1), None, 0), turn(2, Some(1), None, ago(2), None, 1));
+        let mut fold = Fold::default();
+        let events =
+            [later.clone(), never, turn(3, None, None, ago(4), None, 1), turn(4, None, None, ago(0), Some(3), 1)];
+        fold.row(1, now, &events, &Tally::default());
+        let found = fold.people.pending(None, 9).turns.into_iter().find(|turn| turn.id == later.id).unwrap();
+        let schemas::Body::Turn(priced) = &turn(5, None, None, 0, Some(40), 0).body.clone() else { panic!() };
+        fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
+        let (pending_turns, pending_over) = fold.people.pending_counts();
+        let window = civil::window(chrono_tz::UTC, UtcMillis(ago(10)), now);
+        let query = Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget: None };
+        let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
+        let days = Days(fold);
+        let answer = admin(&Facts { query: &query, counted: &days, people: None, budget_people: None, shards });
+        let cost = &answer["panels"]["cost"];
+        assert_eq!((&cost["spend"]["value"], &cost["unpriced"]["turns"]["value"]), (&json!(43), &json!(2)));
+        assert_eq!((&cost["repriced"]["turns"]["value"], &cost["repriced"]["spend"]["value"]), (&json!(1), &json!(40)));
+        assert_eq!(cost["unpriced"]["kept_for_repricing"]["value"], json!(2));
+        let models = cost["unpriced"]["models"].as_array().unwrap();
+        assert_eq!(models.len(), 1);
+        assert_eq!(
+            (&models[0]["bucket"], &models[0]["value"], &models[0]["tokens"]),
+            (&json!("m1"), &json!(2), &json!(30))
+        );
+        assert_eq!((&models[0]["first_day"], &models[0]["last_day"]), (&json!("2026-11-17"), &json!("2026-11-19")));
+        assert_eq!(models[0]["reasons"], json!({ "unknown_model": 2 }));
+    }
 }

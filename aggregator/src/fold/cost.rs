@@ -7,6 +7,7 @@ use schemas::{Body, Event, Label, NanoUsd};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
+use super::pending::Pending;
 
 /// A line of the bill.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Line {
 }
 
 /// What one line amounts to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     /// Money of everything that has a price.
     pub nano_usd: NanoUsd,
@@ -48,9 +49,38 @@ pub struct Amount {
     pub estimated: u64,
     /// Tokens of those.
     pub estimated_tokens: u64,
+    /// Counts that most lines do not have: apart, because there are hundreds of thousands of lines.
+    #[serde(default)]
+    pub rare: Option<Box<Rare>>,
+}
+
+/// Counts of a line that are seldom other than zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rare {
+    /// Turns whose reply broke off.
+    pub partial: u64,
+    /// Turns that the provider refused or failed before it billed them.
+    pub not_billed: u64,
+    /// Turns whose price was found later.
+    pub repriced: u64,
+    /// What those cost.
+    pub repriced_nano_usd: NanoUsd,
+    /// Turns whose usage is known but that have no price, by reason.
+    pub unpriced: BTreeMap<UnpricedReason, u64>,
 }
 
 impl Amount {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn estimate(&mut self, provenance: Provenance, tokens: u64) {
+        if provenance == Provenance::Estimated {
+            self.estimated += 1;
+            self.estimated_tokens += tokens;
+        }
+    }
+
     /// Adds another amount.
     pub fn merge(&mut self, other: &Self) {
         self.nano_usd += other.nano_usd;
@@ -65,6 +95,16 @@ impl Amount {
         self.usage_missing += other.usage_missing;
         self.estimated += other.estimated;
         self.estimated_tokens += other.estimated_tokens;
+        if let Some(other) = &other.rare {
+            let rare = self.rare();
+            rare.partial += other.partial;
+            rare.not_billed += other.not_billed;
+            rare.repriced += other.repriced;
+            rare.repriced_nano_usd += other.repriced_nano_usd;
+            for (reason, count) in &other.unpriced {
+                *rare.unpriced.entry(*reason).or_default() += count;
+            }
+        }
     }
 }
 
@@ -73,6 +113,31 @@ impl Amount {
 pub struct Spend {
     /// Every line that anything was counted on.
     pub lines: BTreeMap<Line, Amount>,
+}
+
+impl Spend {
+    /// Counts the price that was found for a turn which is on its line as unpriced.
+    pub fn reprice(&mut self, turn: &Pending, cost: &Cost) {
+        let Cost::Priced { nano_usd, provenance, .. } = cost else { return };
+        let line = Line {
+            service: Service::Model,
+            provider: Some(turn.provider.clone()),
+            model: Some(turn.model.clone()),
+            feature: turn.feature.clone(),
+        };
+        let amount = self.lines.entry(line).or_default();
+        amount.nano_usd += *nano_usd;
+        amount.estimate(*provenance, turn.tokens());
+        amount.unpriced = amount.unpriced.saturating_sub(1);
+        amount.unpriced_tokens = amount.unpriced_tokens.saturating_sub(turn.tokens());
+        let rare = amount.rare();
+        rare.repriced += 1;
+        rare.repriced_nano_usd += *nano_usd;
+        if let Some(count) = rare.unpriced.get_mut(&turn.reason) {
+            *count = count.saturating_sub(1);
+        }
+        rare.unpriced.retain(|_, count| *count > 0);
+    }
 }
 
 impl Counters for Spend {
@@ -94,19 +159,20 @@ impl Counters for Spend {
                 amount.cache_read_tokens += usage.cache_read_tokens;
                 amount.cache_write_tokens += usage.cache_write_tokens;
                 amount.reasoning_tokens += usage.reasoning_tokens;
+                if turn.partial {
+                    amount.rare().partial += 1;
+                }
                 match &turn.cost {
                     Cost::Priced { nano_usd, provenance, .. } => {
                         amount.nano_usd += *nano_usd;
-                        if *provenance == Provenance::Estimated {
-                            amount.estimated += 1;
-                            amount.estimated_tokens += tokens;
-                        }
+                        amount.estimate(*provenance, tokens);
                     }
                     Cost::Unpriced { unpriced: UnpricedReason::UsageMissing } => amount.usage_missing += 1,
-                    Cost::Unpriced { unpriced: UnpricedReason::NotBilled } => {}
-                    Cost::Unpriced { .. } => {
+                    Cost::Unpriced { unpriced: UnpricedReason::NotBilled } => amount.rare().not_billed += 1,
+                    Cost::Unpriced { unpriced } => {
                         amount.unpriced += 1;
                         amount.unpriced_tokens += tokens;
+                        *amount.rare().unpriced.entry(*unpriced).or_default() += 1;
                     }
                 }
             }
@@ -125,7 +191,7 @@ impl Counters for Spend {
             match self.lines.get_mut(line) {
                 Some(mine) => mine.merge(amount),
                 None => {
-                    self.lines.insert(line.clone(), *amount);
+                    self.lines.insert(line.clone(), amount.clone());
                 }
             }
         }

@@ -7,13 +7,14 @@
 pub mod cost;
 pub mod intake;
 pub mod operations;
+pub mod pending;
 pub mod people;
 pub mod safety;
 pub mod usage;
 
 use std::collections::BTreeMap;
 
-use schemas::{Bucket15, Event, UtcDay, UtcMillis};
+use schemas::{Body, Bucket15, Event, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use intake::{IntakeMinutes, Tally};
@@ -121,7 +122,15 @@ impl Fold {
             let bucket = Bucket15::of(event.ts);
             let day = self.days.entry(bucket.utc_day()).or_default();
             day.changed = seq;
-            day.buckets.entry(bucket.0).or_default().fold(event);
+            let bucket = day.buckets.entry(bucket.0).or_default();
+            if let Body::Repriced(repriced) = &event.body {
+                // Of a turn that is not pending, or no longer, nothing changes.
+                if let Some(turn) = self.people.reprice(event, repriced) {
+                    bucket.cost.reprice(&turn, &repriced.cost);
+                }
+                continue;
+            }
+            bucket.fold(event);
             self.people.fold(event);
         }
         if tally.received() == 0 {

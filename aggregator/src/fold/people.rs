@@ -2,10 +2,14 @@
 //!
 //! It stays in the Shard; only sums, counts and sorted values leave it, and the keys of the top spenders for admins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use schemas::{Body, Bucket15, ConversationKey, Event, NanoUsd, SessionKey, UserKey};
+use schemas::event::Repriced;
+use schemas::{Body, Bucket15, ConversationKey, Event, EventKey, Label, NanoUsd, SessionKey, UserKey};
 use serde::{Deserialize, Serialize};
+
+use super::pending::{PENDING_MAX, Pending, PendingCursor, PendingPage, PendingTurn};
 
 /// Silence that ends a visit, milliseconds.
 pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;
@@ -44,6 +48,13 @@ impl Ledger {
         }
     }
 
+    fn add_cost(&mut self, bucket: Bucket15, nano_usd: NanoUsd) {
+        let at = self.entries.binary_search_by_key(&bucket, |entry| entry.bucket);
+        if let Some(entry) = at.ok().and_then(|at| self.entries.get_mut(at)) {
+            entry.nano_usd += nano_usd;
+        }
+    }
+
     /// The entries of `[from, to)`.
     #[must_use]
     pub fn between(&self, from: Bucket15, to: Bucket15) -> &[Entry] {
@@ -60,6 +71,15 @@ pub enum Thread {
     Conversation(Option<UserKey>, Option<ConversationKey>),
     /// The app says what one visit is.
     Session(Option<UserKey>, SessionKey),
+}
+
+impl Thread {
+    fn of(event: &Event) -> Self {
+        match event.session {
+            Some(session) => Self::Session(event.user, session),
+            None => Self::Conversation(event.user, event.conversation),
+        }
+    }
 }
 
 /// A visit: turns that no silence of [`VISIT_GAP_MS`] or more parts, or those of one session that the app names.
@@ -79,7 +99,11 @@ pub struct Visit {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct People {
     pages: BTreeMap<u16, Page>,
-    dirty: std::collections::BTreeSet<u16>,
+    dirty: BTreeSet<u16>,
+    /// Pending turns of all pages.
+    pending: usize,
+    /// The words of pending turns, so that equal ones share their memory.
+    words: BTreeSet<Label>,
 }
 
 /// The people whose keys begin with one byte.
@@ -89,12 +113,21 @@ pub struct Page {
     pub ledgers: BTreeMap<UserKey, Ledger>,
     /// By thread, ascending and disjoint within each.
     pub visits: BTreeMap<Thread, Vec<Visit>>,
+    /// Turns that wait for a price, by id.
+    #[serde(default)]
+    pub pending: BTreeMap<EventKey, Box<Pending>>,
+    /// How many more there were when [`PENDING_MAX`] were kept.
+    #[serde(default)]
+    pub pending_over: u64,
 }
 
 impl People {
     /// Counts a turn; other kinds do not make a person active.
     pub fn fold(&mut self, event: &Event) {
         let Body::Turn(turn) = &event.body else { return };
+        if let Some(pending) = Pending::of(event, turn) {
+            self.wait(event, pending);
+        }
         if (event.user, event.session, event.conversation) == (None, None, None) {
             return;
         }
@@ -105,13 +138,77 @@ impl People {
         if let Some(user) = event.user {
             page.ledgers.entry(user).or_default().add(Bucket15::of(event.ts), nano_usd);
         }
-        let thread = match event.session {
-            Some(session) => Thread::Session(event.user, session),
-            None => Thread::Conversation(event.user, event.conversation),
-        };
+        let thread = Thread::of(event);
         let visit = Visit { start_ms: event.ts.0, end_ms: event.ts.0, turns: 1, nano_usd };
         let gap_ms = if event.session.is_some() { i64::MAX } else { VISIT_GAP_MS };
         join(page.visits.entry(thread).or_default(), visit, gap_ms);
+    }
+
+    fn wait(&mut self, event: &Event, mut pending: Pending) {
+        let number = page_number(event.belongs_to());
+        self.dirty.insert(number);
+        let page = self.pages.entry(number).or_default();
+        if self.pending >= PENDING_MAX {
+            page.pending_over += 1;
+            return;
+        }
+        share_words(&mut self.words, &mut pending);
+        self.pending += usize::from(page.pending.insert(event.id, Box::new(pending)).is_none());
+    }
+
+    /// Adds the price that was found for a pending turn to what its person and its visit cost, and returns the turn, which is
+    /// no longer pending. `None`, and no change, when there is no such turn.
+    pub fn reprice(&mut self, event: &Event, repriced: &Repriced) -> Option<Box<Pending>> {
+        let nano_usd = repriced.cost.nano_usd()?;
+        let number = page_number(event.belongs_to());
+        let page = self.pages.get_mut(&number)?;
+        let turn = page.pending.get(&repriced.turn)?;
+        let its = (turn.ts, turn.user, turn.conversation, turn.session);
+        if its != (event.ts, event.user, event.conversation, event.session) {
+            return None;
+        }
+        let turn = page.pending.remove(&repriced.turn)?;
+        self.pending = self.pending.saturating_sub(1);
+        self.dirty.insert(number);
+        if let Some(ledger) = event.user.and_then(|user| page.ledgers.get_mut(&user)) {
+            ledger.add_cost(Bucket15::of(event.ts), nano_usd);
+        }
+        if let Some(visits) = page.visits.get_mut(&Thread::of(event)) {
+            let at = visits.partition_point(|visit| visit.end_ms < event.ts.0);
+            if let Some(visit) = visits.get_mut(at).filter(|visit| visit.start_ms <= event.ts.0) {
+                visit.nano_usd += nano_usd;
+            }
+        }
+        Some(turn)
+    }
+
+    /// Pending turns after a cursor, at most `limit`.
+    #[must_use]
+    pub fn pending(&self, after: Option<PendingCursor>, limit: usize) -> PendingPage {
+        let first = after.map_or(0, |cursor| cursor.page);
+        let rest = self.pages.range(first..).flat_map(|(number, page)| {
+            let from = match after.filter(|cursor| cursor.page == *number) {
+                Some(cursor) => Bound::Excluded(cursor.id),
+                None => Bound::Unbounded,
+            };
+            page.pending.range((from, Bound::Unbounded)).map(|(id, turn)| (*number, *id, turn))
+        });
+        let mut page = PendingPage::default();
+        for (number, id, turn) in rest {
+            if page.turns.len() >= limit {
+                return page;
+            }
+            page.turns.push(PendingTurn { id, turn: (**turn).clone() });
+            page.next = Some(PendingCursor { page: number, id });
+        }
+        page.next = None;
+        page
+    }
+
+    /// How many turns are pending, and how many more were not kept.
+    #[must_use]
+    pub fn pending_counts(&self) -> (u64, u64) {
+        (self.pending as u64, self.pages.values().map(|page| page.pending_over).sum())
     }
 
     /// What a person spent in `[from, to)`.
@@ -139,8 +236,19 @@ impl People {
     }
 
     /// Puts a stored page back.
-    pub fn restore(&mut self, number: u16, page: Page) {
+    pub fn restore(&mut self, number: u16, mut page: Page) {
+        page.pending.values_mut().for_each(|turn| share_words(&mut self.words, turn));
+        self.pending += page.pending.len();
         self.pages.insert(number, page);
+    }
+}
+
+fn share_words(words: &mut BTreeSet<Label>, turn: &mut Pending) {
+    for word in [&mut turn.provider, &mut turn.model].into_iter().chain(&mut turn.feature) {
+        match words.get(word) {
+            Some(known) => *word = known.clone(),
+            None => drop(words.insert(word.clone())),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::answer::Query;
 use crate::batch::{self, ShardBatch};
 use crate::budget::{HoldReply, HoldRequest, Settlement, StoredAt};
 use crate::fold;
+use crate::fold::pending::{PendingCursor, PendingPage};
 use crate::protocol::{AppendReply, Changes, Claim, PullReply, PullRequest};
 
 /// Longest wait for a Shard to make events durable, milliseconds.
@@ -201,6 +202,15 @@ async fn release_person(env: &Env, request: &HoldRequest) -> Result<(), CallErro
 
 async fn settle_all(env: &Env, settlement: &Settlement) -> Result<(), CallError> {
     call(env, Target::Gold, route::SETTLE, Some(bytes(settlement)?), HOLD_CALL_MS_MAX).await.map(drop)
+}
+
+/// Turns of a Shard that wait for a price, after those that were given before. Prices that were found for them go to the same
+/// Shard as [`crate::fold::pending::repriced_event`]s, by [`append`].
+///
+/// # Errors
+/// When the Shard did not answer.
+pub async fn pending(env: &Env, shard: u32, after: Option<PendingCursor>) -> Result<PendingPage, CallError> {
+    decoded(call(env, Target::Shard(shard), route::PENDING, Some(bytes(&after)?), PULL_MS_MAX).await?).await
 }
 
 /// The answer of `GET /sage`.

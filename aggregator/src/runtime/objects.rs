@@ -26,6 +26,8 @@ pub mod route {
     pub const HOLD: &str = "/hold";
     /// Shard. *Idempotent*. *Input* the id of a turn that will not come. Gold. *Idempotent*. *Input* [`crate::budget::Settlement`].
     pub const SETTLE: &str = "/settle";
+    /// Shard. *Idempotent*. *Input* [`crate::fold::pending::PendingCursor`] or nothing. *Output* [`crate::fold::pending::PendingPage`].
+    pub const PENDING: &str = "/pending";
     /// Shard. *Idempotent*. *Input* [`crate::protocol::PullRequest`]. *Output* [`crate::protocol::PullReply`].
     pub const PULL: &str = "/pull";
     /// Shard. *Idempotent*. Starts the nightly lake job if it is due.

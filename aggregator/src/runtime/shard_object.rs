@@ -15,6 +15,7 @@ use super::sql::Sql;
 use super::{call, lake};
 use crate::budget::HoldRequest;
 use crate::fold;
+use crate::fold::pending::PendingCursor;
 use crate::protocol::{AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
 use crate::shard::{Shard as ShardState, ShardError};
 use crate::storage::StorageError;
@@ -90,7 +91,11 @@ impl DurableObject for Shard {
                 reply_bytes(reply)
             }
             route::CLAIM => match fold::decode::<Vec<Claim>>(&request.bytes().await?) {
-                Ok(claims) => reply_bytes(self.with(|shard| shard.claim(&claims, WorkerClock.now()))),
+                Ok(claims) => {
+                    let won = self.with(|shard| shard.claim(&claims, WorkerClock.now()));
+                    self.wake_in(ALARM_AFTER_MS, number).await?;
+                    reply_bytes(won)
+                }
                 Err(_) => Response::error("malformed", 400),
             },
             route::HOLD => match fold::decode::<HoldRequest>(&request.bytes().await?) {
@@ -99,6 +104,10 @@ impl DurableObject for Shard {
             },
             route::SETTLE => match fold::decode::<EventKey>(&request.bytes().await?) {
                 Ok(id) => reply_bytes(self.with(|shard| shard.release(id))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::PENDING => match fold::decode::<Option<PendingCursor>>(&request.bytes().await?) {
+                Ok(after) => reply_bytes(self.with(|shard| Ok(shard.pending(after)))),
                 Err(_) => Response::error("malformed", 400),
             },
             route::PULL => {
@@ -194,7 +203,8 @@ impl Shard {
     }
 
     fn pull(&self, ask: &PullRequest) -> Outcome<PullReply> {
-        let health = self.health(self.with(|shard| Ok(shard.seq()))?)?;
+        let (seq, pending) = self.with(|shard| Ok((shard.seq(), shard.pending_counts())))?;
+        let health = self.health(seq, pending)?;
         self.with(|shard| {
             let changes = shard.changes(ask.since)?;
             // People are asked for again with the last changes; working them out before would be for nothing.
@@ -204,7 +214,7 @@ impl Shard {
         })
     }
 
-    fn health(&self, log_position: u64) -> Outcome<ShardHealth> {
+    fn health(&self, log_position: u64, (pending_turns, pending_over): (u64, u64)) -> Outcome<ShardHealth> {
         let sql = self.sql()?;
         let bronze = exporter::exported_to(&sql).map_err(|_| ShardError::Malformed("ledger"))?;
         let oldest = sql.received_after(bronze)?;
@@ -217,6 +227,8 @@ impl Shard {
             last_nightly: sql.kept(NIGHTLY_DAY)?.map(|day| schemas::UtcDay(day as i32).start().utc_date().to_string()),
             lake_error: self.lake_error.borrow().clone(),
             dead_letters: sql.dead_letters(DEAD_LETTERS_SHOWN)?,
+            pending_turns,
+            pending_over,
         })
     }
 

@@ -195,8 +195,8 @@ impl Storage for Sql {
         let text = "SELECT seq, received_at, count, tally, ids, events FROM log WHERE seq > ? ORDER BY seq";
         self.take_rows(text, vec![number(seq as i64)], |row| {
             let row = row_of(&row);
-            let fits = bytes == 0 || bytes + row.events.len() <= bytes_max;
-            bytes += row.events.len().max(1);
+            let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
+            bytes += row.bytes();
             fits.then_some(row)
         })
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::fold::testing::{history, turn};
+use crate::protocol::AppendHeader;
 use crate::storage::memory::{Fault, Memory};
 use proptest::prelude::*;
 use schemas::{Bucket15, NanoUsd};
@@ -129,6 +130,28 @@ fn a_large_append_is_cut_into_rows_that_storage_can_hold() {
     assert!(rows.len() > 1 && rows.iter().all(|row| row.events.len() <= ROW_BYTES_MAX));
     assert_eq!(total(&Shard::open(storage, NOW).unwrap()), total(&shard));
     assert_eq!(total(&shard).2.stored, 6_000);
+}
+
+#[test]
+fn a_claim_is_kept_for_seven_days_and_counts_nothing() {
+    let storage = Memory::default();
+    let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+    let (reply, day) = (schemas::ReplyKey::from_mac(schemas::KeyId(1), [3; 16]), schemas::time::DAY_MS);
+    let claim = |n: u128, source| Claim { reply, source, id: turn(n, None, None, 0, None, 0).id };
+    let claims = [claim(1, schemas::event::Source::Gateway), claim(2, schemas::event::Source::Otlp)];
+    for after in [0, 1, 6] {
+        assert_eq!(shard.claim(&claims, NOW.plus_ms(after * day)).unwrap(), [true, false]);
+        if after > 0 {
+            shard.checkpoint(true).unwrap();
+            shard.trim(u64::MAX, NOW.plus_ms(after * day)).unwrap();
+        }
+        shard = Shard::open(storage.clone(), NOW.plus_ms(after * day)).unwrap();
+        assert_eq!((shard.seq(), total(&shard)), (1, Default::default()));
+        assert!(shard.changes(0).unwrap().days.is_empty());
+    }
+    let mut later = Shard::open(storage, NOW.plus_ms(8 * day)).unwrap();
+    let span_first: Vec<Claim> = claims.into_iter().rev().collect();
+    assert_eq!(later.claim(&span_first, NOW.plus_ms(8 * day)).unwrap(), [true, false]);
 }
 
 proptest! {

@@ -51,6 +51,51 @@ pub struct EventError {
     pub detail: String,
 }
 
+/// What a door brings to every event that comes in by it.
+#[derive(Clone, Copy)]
+pub(super) struct Door<'a> {
+    pub(super) source: Source,
+    pub(super) keys: &'a Keyring,
+    pub(super) prices: &'a Prices,
+    pub(super) shards: u32,
+    pub(super) now: UtcMillis,
+}
+
+impl Batch {
+    /// Takes one event: scrubs and prices it for its Shard, drops it, or buries the letter that tells what is wrong. `content`
+    /// names it where it has no id.
+    pub(super) fn take(
+        &mut self,
+        wire: Result<WireEvent, WireError>,
+        content: &str,
+        door: &Door<'_>,
+        letter: impl FnOnce(&WireError) -> DeadLetterLine,
+    ) {
+        let index = self.received;
+        self.received += 1;
+        let event = match wire
+            .map_err(Refused::from)
+            .and_then(|wire| scrub(wire, content, door.source, door.keys, door.prices, door.now))
+        {
+            Ok(event) => event,
+            Err(Refused::OptedOut) => {
+                *self.dropped.entry(DropReason::OptedOut).or_default() += 1;
+                let number = shard_of_digest(&door.keys.digest("dead", content), door.shards);
+                let dropped = &mut self.shards.entry(number).or_default().header.dropped;
+                *dropped.entry(DropReason::OptedOut).or_default() += 1;
+                return;
+            }
+            Err(Refused::Wrong(error)) => {
+                let letter = letter(&error);
+                self.shards.entry(shard_of_digest(&letter.digest, door.shards)).or_default().bury(&letter);
+                self.errors.push(EventError { index, code: error.code, detail: error.to_string() });
+                return;
+            }
+        };
+        self.shards.entry(event.shard(door.shards)).or_default().push(&event);
+    }
+}
+
 /// Reads, scrubs and prices events and sorts them by Shard. Those that can't be read become dead letters.
 #[must_use]
 pub fn take_in<'a>(
@@ -61,29 +106,10 @@ pub fn take_in<'a>(
     shards: u32,
     now: UtcMillis,
 ) -> Batch {
+    let door = Door { source: sender.source, keys, prices, shards, now };
     let mut batch = Batch::default();
-    for (index, text) in texts.enumerate() {
-        batch.received += 1;
-        let event = match read(text, sender)
-            .map_err(Refused::from)
-            .and_then(|wire| scrub(wire, text, sender.source, keys, prices, now))
-        {
-            Ok(event) => event,
-            Err(Refused::OptedOut) => {
-                *batch.dropped.entry(DropReason::OptedOut).or_default() += 1;
-                let number = shard_of_digest(&keys.digest("dead", text), shards);
-                let dropped = &mut batch.shards.entry(number).or_default().header.dropped;
-                *dropped.entry(DropReason::OptedOut).or_default() += 1;
-                continue;
-            }
-            Err(Refused::Wrong(error)) => {
-                let letter = dead_letter(text, &error, keys);
-                batch.shards.entry(shard_of_digest(&letter.digest, shards)).or_default().bury(&letter);
-                batch.errors.push(EventError { index, code: error.code, detail: error.to_string() });
-                continue;
-            }
-        };
-        batch.shards.entry(event.shard(shards)).or_default().push(&event);
+    for text in texts {
+        batch.take(read(text, sender), text, &door, |error| dead_letter(text, error, keys));
     }
     batch
 }

@@ -93,8 +93,7 @@ fn split_lines(text: &str) -> Vec<&str> {
 
 /// `text/plain` is what `navigator.sendBeacon` sends.
 fn is_ndjson(content_type: Option<&str>) -> Result<bool, Problem> {
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media_type.as_str() {
+    match media_type(content_type).as_str() {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => Ok(true),
         "" | "application/json" | "text/plain" => Ok(false),
         _ => Err(Problem::new(
@@ -105,7 +104,16 @@ fn is_ndjson(content_type: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-fn inflate(body: Vec<u8>, content_encoding: Option<&str>) -> Result<Vec<u8>, Problem> {
+/// A `Content-Type` without its parameters, in lower case.
+pub(super) fn media_type(content_type: Option<&str>) -> String {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The body without its `Content-Encoding`, at most [`INFLATED_BYTES_MAX`].
+///
+/// # Errors
+/// 413 over the limit, 415 for another encoding than gzip, 400 for what is no gzip.
+pub(super) fn inflate(body: Vec<u8>, content_encoding: Option<&str>) -> Result<Vec<u8>, Problem> {
     match content_encoding.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(body),
         "gzip" | "x-gzip" => {
@@ -128,11 +136,11 @@ fn inflate(body: Vec<u8>, content_encoding: Option<&str>) -> Result<Vec<u8>, Pro
     }
 }
 
-fn too_large(detail: &str) -> Problem {
+pub(super) fn too_large(detail: &str) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
-fn not_parseable(detail: impl Into<String>) -> Problem {
+pub(super) fn not_parseable(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "not_parseable", detail)
 }
 

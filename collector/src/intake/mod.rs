@@ -1,7 +1,8 @@
-//! `POST /sage/v1/events`: from a body to batches for Shards, and back to a reply.
+//! `POST /sage/v1/events`: from a body to batches for Shards, and back to a reply. `otlp` does so for `POST /sage/v1/traces`.
 
 mod batch;
 mod body;
+pub mod otlp;
 mod problem;
 
 pub use aggregator::batch::ShardBatch;

@@ -16,6 +16,7 @@ mod memo;
 mod own;
 mod own_model;
 mod pattern;
+mod reprice;
 mod service;
 /// Of the build step: here for its tests.
 #[cfg(test)]
@@ -26,5 +27,6 @@ mod turn;
 pub use amount::ExactUsd;
 pub use book::PriceBook;
 pub use charge::{Priced, Tier, UnitCost};
+pub use reprice::Repricing;
 pub use service::{ServiceAmount, ServiceError};
 pub use turn::{Prices, Quote, TurnFacts, cost_of};

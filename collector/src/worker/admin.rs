@@ -11,9 +11,9 @@ use schemas::{Clock, UtcMillis};
 use serde_json::json;
 use worker::{Env, Result};
 
-use super::isolate::{self, variable};
+use super::isolate::{self, Isolate, variable};
 use super::{jwks, respond};
-use crate::admit::{self, AdminClaim, Admission, access};
+use crate::admit::{AdminClaim, Admission, access, admin};
 use crate::gateway;
 use crate::intake::Problem;
 use crate::serve::{page, query};
@@ -39,26 +39,7 @@ async fn answer(
     let isolate = isolate::get(env);
     let settings = &isolate.settings;
     let now = WorkerClock.now();
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
-    let (authorization, access_token) = (header("authorization"), header("cf-access-jwt-assertion"));
-    let address = header("cf-connecting-ip");
-    let claim = AdminClaim {
-        authorization: authorization.as_deref(),
-        access_token: access_token.as_deref(),
-        address: address.as_deref(),
-    };
-    if admit::admin(&claim, variable(env, "SAGE_ADMIN_TOKEN").as_deref(), settings)? == Admission::CheckAccess {
-        let unverified = access_token.as_deref().and_then(|token| access::check_claims(token, settings, now));
-        let valid = match unverified {
-            Some(token) => jwks::verify(&access::jwks_url(settings), &token, now).await,
-            None => false,
-        };
-        if !valid {
-            let detail = "the Cloudflare Access token is not valid for this application";
-            return Err(Problem::new(http::StatusCode::UNAUTHORIZED, "unauthorized", detail));
-        }
-    }
+    admit(request, env, &isolate).await?;
     let (mut query, format) = query::read(query, &settings.time_zone, now)?;
     let limits = gateway::limits(&settings.budget);
     query.budget = (limits.of_all() || limits.of_people())
@@ -73,6 +54,37 @@ async fn answer(
             ("text/csv; charset=utf-8", csv::panel(answer.pointer(&format!("/panels/{panel}")).unwrap_or_default()))
         }
     })
+}
+
+/// May this client see numbers?
+pub(super) async fn admit(
+    request: &web_sys::Request,
+    env: &Env,
+    isolate: &Isolate,
+) -> std::result::Result<(), Problem> {
+    let settings = &isolate.settings;
+    let now = WorkerClock.now();
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let (authorization, access_token) = (header("authorization"), header("cf-access-jwt-assertion"));
+    let address = header("cf-connecting-ip");
+    let claim = AdminClaim {
+        authorization: authorization.as_deref(),
+        access_token: access_token.as_deref(),
+        address: address.as_deref(),
+    };
+    if admin(&claim, variable(env, "SAGE_ADMIN_TOKEN").as_deref(), settings)? == Admission::CheckAccess {
+        let unverified = access_token.as_deref().and_then(|token| access::check_claims(token, settings, now));
+        let valid = match unverified {
+            Some(token) => jwks::verify(&access::jwks_url(settings), &token, now).await,
+            None => false,
+        };
+        if !valid {
+            let detail = "the Cloudflare Access token is not valid for this application";
+            return Err(Problem::new(http::StatusCode::UNAUTHORIZED, "unauthorized", detail));
+        }
+    }
+    Ok(())
 }
 
 thread_local! {

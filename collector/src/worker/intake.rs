@@ -1,5 +1,6 @@
 //! `POST /sage/v1/events`.
 
+use aggregator::protocol::AppendReply;
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
 use futures_util::StreamExt;
@@ -11,7 +12,7 @@ use worker::{Env, Result};
 use super::isolate::{self, variable};
 use super::respond;
 use crate::admit::{self, IntakeClaim, IntakeKeys};
-use crate::intake::{self, BODY_BYTES_MAX, IntakeReply, Problem, Sender};
+use crate::intake::{self, BODY_BYTES_MAX, Batch, IntakeReply, Problem, Sender};
 
 pub(super) async fn events(request: web_sys::Request, query: &str, env: &Env) -> Result<web_sys::Response> {
     let isolate = isolate::get(env);
@@ -63,11 +64,21 @@ async fn take(
     let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
     let sender = Sender { source, opted_out: source == Source::Browser && (set("sec-gpc") || set("dnt")) };
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
-    let body = read_bounded(request, header("content-length")).await?;
+    let body = read_bounded(request, header("content-length"), BODY_BYTES_MAX).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
     let mut batch = intake::take_in(texts.iter(), sender, keyring, &isolate.prices, isolate.shards, WorkerClock.now());
+    let replies = append(env, isolate.shards, &mut batch).await?;
+    Ok(IntakeReply::new(&batch, &replies))
+}
+
+/// Makes a batch durable.
+pub(super) async fn append(
+    env: &Env,
+    shards: u32,
+    batch: &mut Batch,
+) -> std::result::Result<Vec<AppendReply>, Problem> {
     let mut replies = Vec::new();
-    for (shard, reply) in runtime::append_all(env, isolate.shards, std::mem::take(&mut batch.shards)).await {
+    for (shard, reply) in runtime::append_all(env, shards, std::mem::take(&mut batch.shards)).await {
         replies.push(reply.map_err(|error| {
             let detail = format!(
                 "shard {shard} {error}; send the same request again, events that are stored already do not count twice"
@@ -75,34 +86,38 @@ async fn take(
             Problem::unavailable("shard_unreachable", detail, 2)
         })?);
     }
-    Ok(IntakeReply::new(&batch, &replies))
+    Ok(replies)
 }
 
-/// The body's bytes, reading no further than the limit.
-async fn read_bounded(
+/// Most bytes read of a body that is too large, so that its sender, which is still sending, comes to see the reply.
+const DRAINED_BYTES_MAX: usize = 32 << 20;
+
+/// The body's bytes; none beyond the limit is kept.
+pub(super) async fn read_bounded(
     request: web_sys::Request,
     content_length: Option<String>,
+    bytes_max: usize,
 ) -> std::result::Result<Vec<u8>, Problem> {
-    let too_large = || {
-        let detail = "the body is larger than 1 MiB; send smaller batches, or gzip";
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-    };
     let unreadable = || Problem::new(StatusCode::BAD_REQUEST, "not_parseable", "the body broke off");
     let length = content_length.and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
-    }
-    if length.is_some() {
+    if length.is_some_and(|length| length <= bytes_max) {
         return runtime::request_bytes(&request).await.ok_or_else(unreadable);
     }
     let mut request = worker::Request::from(request);
-    let mut body = Vec::new();
+    let (mut body, mut read) = (Vec::new(), 0);
     let Ok(mut stream) = request.stream() else { return Ok(body) };
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk.map_err(|_| unreadable())?);
-        if body.len() > BODY_BYTES_MAX {
-            return Err(too_large());
+    while read <= DRAINED_BYTES_MAX
+        && let Some(chunk) = stream.next().await
+    {
+        let chunk = chunk.map_err(|_| unreadable())?;
+        read += chunk.len();
+        if read <= bytes_max {
+            body.extend_from_slice(&chunk);
         }
+    }
+    if read > bytes_max {
+        let detail = format!("the body is larger than {} MiB; send smaller batches, or gzip", bytes_max >> 20);
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
     }
     Ok(body)
 }

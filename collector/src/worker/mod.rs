@@ -7,8 +7,10 @@ mod isolate;
 mod jwks;
 mod pass;
 mod report;
+mod reprice;
 mod respond;
 mod tap;
+mod traces;
 
 use aggregator::runtime;
 use aggregator::runtime::objects::shard_count;
@@ -49,6 +51,8 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
     let query = query.strip_prefix('?').unwrap_or_default();
     match path {
         "/sage/v1/events" => intake::events(request, query, env).await,
+        "/sage/v1/traces" => traces::traces(request, env).await,
+        "/sage/v1/prices/reprice" => reprice::reprice(&request, query, env).await,
         "/sage" | "/sage/" => admin::numbers(request, query, env).await,
         "/sage/healthz" => admin::health(&request, env).await,
         "/safety/transparency" => admin::transparency(&request, env, false).await,

@@ -11,7 +11,7 @@ export function headerList(request) {
 
 /** Sends `outgoing`; the app's response is the reply, unless `after` has another. A turn that the app tells in its response is
  * taken out. Either failing changes no reply. */
-export function forward(outgoing, request, headers, env, context, after, watchTurns) {
+export function forward(outgoing, request, headers, env, context, after, watchTurns, inStreams) {
   const began = Date.now();
   const finish = (response) => {
     let reply = response;
@@ -20,16 +20,16 @@ export function forward(outgoing, request, headers, env, context, after, watchTu
     } catch (error) {
       reportError(error);
     }
-    return reply && tellsTurn(reply) ? withoutTurn(reply, headers, env, context, watchTurns) : reply;
+    const streams = inStreams && reply && isStream(reply);
+    return streams || reply?.headers.has("sage-turn") ? withoutTurn(reply, streams, headers, env, context, watchTurns) : reply;
   };
   return fetch(outgoing).then(finish, () => finish(undefined) ?? new Response("The app can't be reached.", { status: 502 }));
 }
 
-const streams = (response) => response.body !== null && Boolean(response.headers.get("content-type")?.startsWith("text/event-stream"));
-const tellsTurn = (response) => response.headers.has("sage-turn") || streams(response);
+const isStream = (response) => response.body !== null && Boolean(response.headers.get("content-type")?.startsWith("text/event-stream"));
 
 /** The app's reply without `Sage-Turn`, header or event. */
-function withoutTurn(response, headers, env, context, watchTurns) {
+function withoutTurn(response, streams, headers, env, context, watchTurns) {
   const told = response.headers.get("sage-turn") ?? undefined;
   let tap;
   try {
@@ -37,7 +37,7 @@ function withoutTurn(response, headers, env, context, watchTurns) {
   } catch (error) {
     reportError(error);
   }
-  if (streams(response) && tap) return watched(response, tap, context);
+  if (streams && tap) return watched(response, tap, context);
   if (tap) context.waitUntil(tap.ended("whole"));
   if (told === undefined) return response;
   const reply = new Response(response.body, response);

@@ -40,6 +40,7 @@ extern "C" {
         context: &JsValue,
         after: &JsValue,
         watch_turns: &JsValue,
+        in_streams: bool,
     ) -> Promise;
     /// The reply, or 503 when there is none in `limit_ms`.
     pub(super) fn within(reply: &Promise, limit_ms: u32) -> Promise;
@@ -72,7 +73,10 @@ pub(super) fn pass(request: &Request, url: &str, env: &Env, context: &JsContext)
         // A route of the app's own zone: should Sage itself fail, the platform goes to the app directly.
         context.pass_through_on_exception()?;
     }
-    Ok(AFTER.with(|after| WATCH_TURNS.with(|watch| forward(&outgoing, request, &headers, env, context, after, watch))))
+    let in_streams = isolate.settings.capture.turns_in_streams;
+    Ok(AFTER.with(|after| {
+        WATCH_TURNS.with(|watch| forward(&outgoing, request, &headers, env, context, after, watch, in_streams))
+    }))
 }
 
 /// Runs when the app has answered, or could not be reached (`None`). Returns the response to give instead of the app's own;

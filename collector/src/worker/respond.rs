@@ -20,11 +20,11 @@ pub(super) fn problem(problem: &Problem) -> Result<web_sys::Response> {
     if let Some(seconds) = &retry_after {
         headers.push(("retry-after", seconds));
     }
-    if problem.status == 401 {
-        headers.push(("www-authenticate", "Bearer realm=\"sage\""));
-    }
+    headers.extend((problem.status == 401).then_some(BEARER));
     with_headers(problem.status, &problem.json(), &headers)
 }
+
+const BEARER: (&str, &str) = ("www-authenticate", "Bearer realm=\"sage\"");
 
 pub(super) fn not_found() -> Result<web_sys::Response> {
     problem(&Problem::new(http::StatusCode::NOT_FOUND, "not_found", "Sage has no such route; README lists them"))
@@ -37,7 +37,29 @@ pub(super) fn method_not_allowed(allow: &str) -> Result<web_sys::Response> {
     Ok(response)
 }
 
+/// A body of bytes.
+pub(super) fn bytes(
+    status: u16,
+    content_type: &str,
+    body: &[u8],
+    retry_after_s: Option<u32>,
+) -> Result<web_sys::Response> {
+    let retry_after = retry_after_s.map(|seconds| seconds.to_string());
+    let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
+    headers.extend(retry_after.as_deref().map(|seconds| ("retry-after", seconds)));
+    headers.extend((status == 401).then_some(BEARER));
+    let init = init(status, &headers)?;
+    web_sys::Response::new_with_opt_js_u8_array_and_init(Some(&js_sys::Uint8Array::from(body)), &init)
+        .map_err(Error::from)
+}
+
 pub(super) fn with_headers(status: u16, body: &str, headers: &[(&str, &str)]) -> Result<web_sys::Response> {
+    let init = init(status, headers)?;
+    let empty = matches!(status, 101 | 204 | 205 | 304);
+    web_sys::Response::new_with_opt_str_and_init((!empty).then_some(body), &init).map_err(Error::from)
+}
+
+fn init(status: u16, headers: &[(&str, &str)]) -> Result<ResponseInit> {
     let fields = Headers::new()?;
     for (name, value) in headers {
         fields.set(name, value)?;
@@ -45,6 +67,5 @@ pub(super) fn with_headers(status: u16, body: &str, headers: &[(&str, &str)]) ->
     let init = ResponseInit::new();
     init.set_status(status);
     init.set_headers(fields.unchecked_ref());
-    let empty = matches!(status, 101 | 204 | 205 | 304);
-    web_sys::Response::new_with_opt_str_and_init((!empty).then_some(body), &init).map_err(Error::from)
+    Ok(init)
 }

@@ -18,7 +18,11 @@ export function tapped(body, tap, drains, settle) {
   let left = false;
   // One read at a time: the one that the reader left behind is taken over.
   let reading;
-  const next = () => (reading ??= reader.read().finally(() => { reading = undefined; }));
+  const next = async () => {
+    const read = await (reading ??= reader.read());
+    reading = undefined;
+    return read;
+  };
   return new ReadableStream({
     async pull(controller) {
       for (;;) {

@@ -258,19 +258,42 @@ impl Belonging {
 }
 
 impl Event {
+    /// The event as a line of the log, without its end.
+    ///
+    /// # Errors
+    /// Never, for what this type can hold.
+    pub fn to_line(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// The event of a line of the log.
+    ///
+    /// # Errors
+    /// The line is none.
+    pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+
     fn belonging(&self) -> Belonging {
         Belonging { user: self.user, conversation: self.conversation, session: self.session }
     }
 
-    /// See [`Belonging::bits`].
+    /// See [`Belonging::bits`]; a price found later belongs to what its turn belongs to.
     #[must_use]
     pub fn belongs_to(&self) -> u64 {
-        self.belonging().bits(self.id)
+        self.belonging().bits(self.named())
+    }
+
+    fn named(&self) -> EventKey {
+        match &self.body {
+            Body::Repriced(repriced) => repriced.turn,
+            _ => self.id,
+        }
     }
 
     /// Which of `shards` partitions holds what the event belongs to.
     #[must_use]
     pub fn shard(&self, shards: u32) -> u32 {
-        self.belonging().shard(self.id, shards)
+        self.belonging().shard(self.named(), shards)
     }
 }
