@@ -173,8 +173,7 @@ def model_changes(name, old, new):
 
 def changes(old, new):
     """What another list changes, in lines."""
-    providers_of = lambda data: {info["id"]: info for info in data["providers"]}
-    before, after = providers_of(old), providers_of(new)
+    before, after = ({info["id"]: info for info in data["providers"]} for data in (old, new))
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
         models = [{info["id"]: info for info in (entry or {"models": []})["models"]} for entry in (one, other)]

@@ -32,21 +32,28 @@ impl ExactUsd {
         divided(self.0.checked_mul(part)?, whole).map(Self)
     }
 
-    /// Whole 10^-9 USD in it. An amount that [`ExactUsd::to_nano`] takes never has more than `i64` holds.
-    pub(super) fn whole_nanos(self) -> i64 {
-        i64::try_from(self.0 / ONE_NANO).unwrap_or(i64::MAX)
-    }
-
-    /// What is left of it beside those.
-    pub(super) fn below_nano(self) -> u128 {
-        self.0 % ONE_NANO
+    /// Whole 10^-9 USD in it, and what is left in 10^-24 USD: one division, which costs most of a price in WASM.
+    pub(super) fn nanos_and_rest(self) -> (u128, u64) {
+        let whole = self.0 / ONE_NANO;
+        #[allow(clippy::cast_possible_truncation, reason = "below 10^15")]
+        let rest = (self.0 - whole * ONE_NANO) as u64;
+        (whole, rest)
     }
 
     /// Rounded to 10^-9 USD, half to even; `None` above 9.2 × 10^9 USD.
     #[must_use]
     pub fn to_nano(self) -> Option<NanoUsd> {
-        i64::try_from(divided(self.0, ONE_NANO)?).ok().map(NanoUsd)
+        let (whole, rest) = self.nanos_and_rest();
+        nano(whole, rest)
     }
+}
+
+/// 10^-9 USD of whole ones and a rest in 10^-24 USD (any number of them), half to even; `None` above 9.2 × 10^9 USD.
+pub(super) fn nano(whole: u128, rest: u64) -> Option<NanoUsd> {
+    const ONE: u64 = 1_000_000_000_000_000;
+    let (whole, rest) = (whole.checked_add(u128::from(rest / ONE))?, rest % ONE);
+    let up = rest > ONE / 2 || rest == ONE / 2 && whole % 2 == 1;
+    i64::try_from(whole.checked_add(u128::from(up))?).ok().map(NanoUsd)
 }
 
 /// A quotient rounded half to even; `None` for a divisor of zero.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemas::event::{Provenance, UnpricedReason};
 use schemas::{NanoUsd, Usage, UtcMillis};
 
-use super::amount::ExactUsd;
+use super::amount::{self, ExactUsd};
 use super::book::tables::{ORDER, UNITS};
 use super::book::{Dated, Model, PriceBook, Rates, UNITS_COUNT};
 use super::find::Found;
@@ -201,26 +201,29 @@ impl Bill {
     ) -> Result<Priced, UnpricedReason> {
         let exact = self.units.iter().try_fold(ExactUsd::ZERO, |sum, unit| sum.plus(unit.exact));
         let exact = exact.ok_or(UnpricedReason::InconsistentUsage)?;
-        let nano_usd = exact.to_nano().ok_or(UnpricedReason::InconsistentUsage)?;
-        split(nano_usd, &mut self.units);
+        let nano_usd = split(&mut self.units).ok_or(UnpricedReason::InconsistentUsage)?;
         Ok(Priced { nano_usd, exact, price_version, tier: self.tier, provenance, units: self.units })
     }
 }
 
-/// Splits a rounded whole over its units by largest remainder: each gets its amount rounded down, and those who lost most by
-/// it one more, until all is given out.
-fn split(whole: NanoUsd, units: &mut [UnitCost]) {
-    let mut left = whole.0;
-    for unit in units.iter_mut() {
-        let down = unit.exact.whole_nanos();
-        unit.nano_usd = NanoUsd(down);
-        left -= down;
+/// Rounds the whole and splits it over its units by largest remainder: each gets its amount rounded down, and those who lost
+/// most by it one more, until all is given out. Gives the whole; `None` where it is too large.
+fn split(units: &mut [UnitCost]) -> Option<NanoUsd> {
+    // A unit more than the list's: seconds.
+    let mut rests = [0_u64; UNITS_COUNT + 1];
+    let (mut whole, mut rest) = (0_u128, 0_u64);
+    for (unit, lost) in units.iter_mut().zip(&mut rests) {
+        let (down, left) = unit.exact.nanos_and_rest();
+        (unit.nano_usd, *lost) = (NanoUsd(i64::try_from(down).ok()?), left);
+        (whole, rest) = (whole.checked_add(down)?, rest.checked_add(left)?);
     }
-    let mut by_loss: Vec<&mut UnitCost> = units.iter_mut().collect();
-    by_loss.sort_by_key(|unit| std::cmp::Reverse(unit.exact.below_nano()));
-    for unit in by_loss.into_iter().take(usize::try_from(left).unwrap_or(0)) {
+    let total = amount::nano(whole, rest)?;
+    for _ in 0..i128::from(total.0).checked_sub(i128::try_from(whole).ok()?)? {
+        let (unit, lost) = units.iter_mut().zip(&mut rests).max_by_key(|(_, lost)| **lost)?;
         unit.nano_usd += NanoUsd(1);
+        *lost = 0;
     }
+    Some(total)
 }
 
 /// Counts in the order of the units.

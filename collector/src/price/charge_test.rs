@@ -119,10 +119,12 @@ proptest! {
         let units = amounts.iter().map(|amount| UnitCost { unit: "x", count: 1, exact: ExactUsd(*amount), nano_usd: NanoUsd::ZERO });
         let bill = Bill { tier: Tier::Base, units: units.collect() };
         let priced = bill.priced("v".into(), Provenance::Computed).unwrap();
+        prop_assert_eq!(Some(priced.nano_usd), priced.exact.to_nano());
         prop_assert_eq!(priced.units.iter().map(|unit| unit.nano_usd.0).sum::<i64>(), priced.nano_usd.0);
         for unit in &priced.units {
-            let off = unit.nano_usd.0 - unit.exact.whole_nanos();
-            prop_assert!(off == 0 || off == 1 && unit.exact.below_nano() > 0);
+            let (down, rest) = unit.exact.nanos_and_rest();
+            let off = i128::from(unit.nano_usd.0) - i128::try_from(down).unwrap();
+            prop_assert!(off == 0 || off == 1 && rest > 0);
         }
     }
 }

@@ -125,21 +125,22 @@ impl Prices {
     pub fn price(&self, turn: &TurnFacts<'_>) -> Result<Priced, UnpricedReason> {
         let pairs: Vec<(&str, &str)> = turn.context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let day = UtcDay::of(turn.at).0;
-        let candidates = self.candidates(turn);
         let holds = |scope: &Scope| {
             let has = |(key, value): &(String, String)| pairs.contains(&(key.as_str(), value.as_str()));
             scope.period.holds(day) && scope.when.iter().all(has)
         };
-        let mut models = candidates.models.iter().rev().filter_map(|at| self.models.get(*at));
-        if let Some(own) = models.find(|own| holds(&own.scope)) {
+        let candidates = self.candidates(turn);
+        let own = candidates.iter().flat_map(|own| own.models.iter().rev()).filter_map(|at| self.models.get(*at));
+        if let Some(own) = own.into_iter().find(|own| holds(&own.scope)) {
             return own.price(turn, &pairs);
         }
         let usage = turn.usage.ok_or(UnpricedReason::UsageMissing)?;
         let listed = PriceBook::builtin().listed(turn.provider, turn.model, turn.at, &pairs)?;
         let mut bill = listed.bill(usage)?;
         let mut version = Cow::Borrowed(listed.version);
-        let mut discounts = candidates.discounts.iter().rev().filter_map(|at| self.discounts.get(*at));
-        if let Some(discount) = discounts.find(|discount| holds(&discount.scope)) {
+        let discounts = candidates.iter().flat_map(|own| own.discounts.iter().rev());
+        let discount = discounts.filter_map(|at| self.discounts.get(*at)).find(|discount| holds(&discount.scope));
+        if let Some(discount) = discount {
             bill.discount(discount.millionths).ok_or(UnpricedReason::InconsistentUsage)?;
             version = format!("{version}+own").into();
         }
@@ -147,17 +148,17 @@ impl Prices {
     }
 
     /// Kept, because a file of own prices may be long.
-    fn candidates(&self, turn: &TurnFacts<'_>) -> Rc<Candidates> {
+    fn candidates(&self, turn: &TurnFacts<'_>) -> Option<Rc<Candidates>> {
         if self.models.is_empty() && self.discounts.is_empty() {
-            return Rc::default();
+            return None;
         }
-        Memo::get_or(&self.memo, turn.provider, turn.model, || {
+        Some(Memo::get_or(&self.memo, turn.provider, turn.model, || {
             let (provider, model) = (turn.provider.trim().to_lowercase(), turn.model.to_lowercase());
             let means = |scope: &Scope| scope.provider.matches(&provider) && scope.model.matches(&model);
             let models = self.models.iter().enumerate().filter(|(_, own)| means(&own.scope)).map(|(at, _)| at);
             let discounts = self.discounts.iter().enumerate().filter(|(_, own)| means(&own.scope)).map(|(at, _)| at);
             Rc::new(Candidates { models: models.collect(), discounts: discounts.collect() })
-        })
+        }))
     }
 }
 

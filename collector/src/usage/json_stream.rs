@@ -61,9 +61,14 @@ impl JsonStream {
         }
     }
 
-    /// Is it one whole document: an array that was closed, or a single value?
+    /// Is it one whole document: an array that was closed, or a single value where no more may come?
     pub(super) fn is_whole(&self) -> bool {
-        !self.endless && self.depth == 0 && if self.in_array { self.array_ended } else { self.values == 1 }
+        if self.in_array { self.array_ended } else { self.is_single() && !self.endless }
+    }
+
+    /// Is it a single value so far, and whole?
+    pub(super) fn is_single(&self) -> bool {
+        !self.in_array && self.depth == 0 && self.values == 1
     }
 
     fn keep(&mut self, part: &[u8], bytes_max: usize) {

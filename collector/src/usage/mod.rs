@@ -52,7 +52,7 @@ pub struct Reply {
     pub stopped: Option<Stop>,
 }
 
-/// Reads a JSON reply from its whole body.
+/// Reads a JSON reply from its whole body. Of a list of replies (Gemini) that broke off, what had come is kept.
 ///
 /// # Errors
 /// The body is not JSON, or as [`read_usage`].
@@ -64,7 +64,9 @@ pub fn read_reply(api: Option<Api>, provider: &str, body: &[u8]) -> Result<Reply
         Err(_) => told.reply(body),
     };
     if !is_reply {
-        return Err(wrong);
+        let mut stream = ReplyStream::new(provider, api, Some(Framing::Json));
+        stream.push(body);
+        return stream.finish().ok().filter(|reply| reply.usage.is_some()).ok_or(wrong);
     }
     told.ended = true;
     told.finish()

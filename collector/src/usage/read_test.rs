@@ -163,6 +163,10 @@ fn a_whole_reply_tells_what_a_stream_does() {
             "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 3}}]),
     );
     assert_eq!((array.usage.map(|usage| usage.output_tokens), array.stopped), (Some(3), Some(Stop::Complete)));
+    let broken =
+        br#"[{"usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 1}}, {"candidates": [{"content"#;
+    let broken = read_reply(None, "google", broken).unwrap();
+    assert_eq!((broken.usage.map(|usage| usage.input_tokens), broken.partial), (Some(12), true));
     let converse = told(
         "aws",
         json!({"stopReason": "end_turn", "output": {"message": {"content": []}}, "usage": {"inputTokens": 12, "outputTokens": 3}}),

@@ -49,7 +49,9 @@ impl Framing {
         match byte {
             // A message of the binary stream is shorter than 16 MiB: its length starts with a zero.
             0 => Self::AwsEventStream,
-            b'{' | b'[' => Self::Json,
+            b'[' => Self::Json,
+            // A document, or the first of many lines.
+            b'{' => Self::NdJson,
             _ => Self::Sse,
         }
     }
@@ -100,7 +102,7 @@ impl ReplyStream {
         let mut told = self.told;
         match self.frames {
             Some(Frames::Sse(mut sse)) => sse.finish(|data| sse_event(&mut told, data)),
-            Some(Frames::Json(json)) => told.ended |= json.is_whole(),
+            Some(Frames::Json(json)) => told.ended |= json.is_whole() || json.is_single() && told.has_usage(),
             Some(Frames::Aws(_)) | None => {}
         }
         told.finish()

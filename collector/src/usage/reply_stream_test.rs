@@ -364,7 +364,7 @@ fn a_damaged_message_ends_the_reading() {
 fn an_event_too_long_is_passed_over() {
     let long = json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}, "text": "x".repeat(EVENT_BYTES_MAX)});
     let usage = json!({"prompt_tokens": 12, "completion_tokens": 3});
-    let told = read("openai", &[&sse(&[long.clone()]), &sse(&chat(&usage))]);
+    let told = read("openai", &[&sse(std::slice::from_ref(&long)), &sse(&chat(&usage))]);
     assert_eq!((told.input, told.partial), (12, false));
     let told = read("aws", &[&event("metadata", &long), &converse(&json!({"inputTokens": 12, "outputTokens": 3}))]);
     assert_eq!((told.input, told.partial), (12, false));

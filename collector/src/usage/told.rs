@@ -87,6 +87,11 @@ impl Told {
         self.object(json, true)
     }
 
+    /// Has it said anything of usage?
+    pub(super) fn has_usage(&self) -> bool {
+        !self.usage.is_empty() || !self.metrics.is_empty()
+    }
+
     /// The stream broke off with this error.
     pub(super) fn failed(&mut self, code: Option<&str>) {
         self.stop(Stop::Error(code.and_then(|code| Label::parse(code).ok())));
