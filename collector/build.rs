@@ -1,8 +1,13 @@
 //! Checks `sage.toml` and `prices.toml` and embeds them; turns the price list into statics.
 
 #[allow(dead_code)]
+#[path = "src/price/literal.rs"]
+mod literal;
+#[allow(dead_code)]
 #[path = "src/price/own.rs"]
 mod own;
+#[path = "build/price_list.rs"]
+mod price_list;
 #[path = "build/prices.rs"]
 mod prices;
 #[allow(dead_code, missing_docs)]
@@ -32,7 +37,7 @@ fn main() {
         &serde_json::to_string(&settings).unwrap_or_else(|error| stop(&error.to_string())),
     );
     let list = read(&root.join("schemas/prices/genai-prices.json"));
-    let list = prices::List::read(&list).unwrap_or_else(|error| stop(&error.to_string()));
+    let list = price_list::List::read(&list).unwrap_or_else(|error| stop(&error.to_string()));
     write(&out.join("prices.rs"), &prices::generate(&list).unwrap_or_else(|error| stop(&error.to_string())));
     for (file, embedded) in [("prices.toml", "own_prices.json"), ("schemas/prices/services.toml", "services.json")] {
         let own = toml_prices::PricesFile::read(file, read(&root.join(file))).unwrap_or_else(|error| stop(&error));

@@ -1,8 +1,8 @@
 //! What a turn costs: usage × dated prices, exact.
 //!
 //! `book` holds the public list as statics, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
-//! and `pattern` how the list matches names, `memo` keeps answers. `own` reads an operator's own prices, `own_model` applies
-//! them, `turn` decides which price holds, `estimate` makes tokens of characters, `service` prices what is no model. The list is
+//! and `pattern` how the list matches names, `memo` keeps answers. `own` (with `literal`) reads an operator's own prices,
+//! `own_model` applies them, `turn` decides which price holds, `estimate` makes tokens of characters, `service` prices what is no model. The list is
 //! `schemas/prices/genai-prices.json`, its semantics those of the Python package of that name; `tests/prices_oracle.py` holds
 //! them together.
 
@@ -12,6 +12,7 @@ mod charge;
 mod clause;
 mod estimate;
 mod find;
+mod literal;
 mod memo;
 mod own;
 mod own_model;
