@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SECRET, startProvider } from '../lib/provider.mjs';
-import { INGEST_KEY, startSage, until } from '../lib/sage.mjs';
+import { FAULT_BUILD, INGEST_KEY, startSage, until } from '../lib/sage.mjs';
 import { scanFolder, scanner } from '../lib/scan.mjs';
 
 const PROMPT = 'prompt-secret-5b2e';
@@ -137,6 +137,25 @@ test('when the caller hangs up, the rest is read where the provider bills it, an
     assert.equal(by['gpt-4o'].usage_missing_turns, 1);
     assert.equal(by['gpt-4o'].value, 0);
     assert.equal(by['anthropic.claude-sonnet-4-5-20250929-v1:0'].output_tokens, 340);
+  } finally {
+    await own.stop();
+    await slow.close();
+  }
+});
+
+test('a call goes on when an object panics meanwhile, and the next is counted again', async () => {
+  const slow = await startProvider({ pauseMs: 150 });
+  const own = await startSage({ build: FAULT_BUILD, settings: gatewaySettings(slow.url) });
+  try {
+    const body = { model: 'gpt-4o', stream: true, stream_options: { include_usage: true }, ...say };
+    const straight = await post(slow.url, '/v1/chat/completions', body);
+    await own.sage();
+    const under = post(`${own.url}/sage/llm/openai`, '/v1/chat/completions', body);
+    await until('the stream to run', () => slow.streaming === 1);
+    own.request('/sage/__fault?panic').catch(() => {});
+    assert.equal((await under).bytes.toString(), straight.bytes.toString());
+    await post(`${own.url}/sage/llm/openai`, '/v1/chat/completions', body);
+    await until('the second turn', async () => (await own.sage('panel=cost')).panels.cost.spend.value === 6_150_000);
   } finally {
     await own.stop();
     await slow.close();

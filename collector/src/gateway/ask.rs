@@ -8,7 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Largest body that is read; a larger one passes unread. WASM memory never shrinks.
+/// Largest body that is read, bytes; a larger one passes unread.
 pub const ASK_BYTES_MAX: usize = 8 << 20;
 
 /// What a request says.
@@ -31,10 +31,9 @@ impl Ask {
     /// `usage_on_request`: usage must be asked for.
     #[must_use]
     pub fn read(body: &[u8], usage_on_request: bool) -> Self {
-        let Some(text) = std::str::from_utf8(body).ok().filter(|_| body.len() <= ASK_BYTES_MAX) else {
-            return Self::default();
-        };
-        let Ok(fields) = serde_json::from_str::<Fields>(text) else { return Self::default() };
+        let fields =
+            std::str::from_utf8(body).ok().and_then(|text| Some((text, serde_json::from_str::<Fields>(text).ok()?)));
+        let Some((text, fields)) = fields else { return Self::default() };
         let asking_for_usage =
             if fields.stream && usage_on_request { with_usage(text, fields.stream_options) } else { None };
         Self {

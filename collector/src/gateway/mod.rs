@@ -11,7 +11,7 @@ mod turn;
 
 mod usage_chunk;
 
-pub use ask::Ask;
+pub use ask::{ASK_BYTES_MAX, Ask};
 pub use hold::{hold_request, limits, periods, refusal_body, retry_after_s};
 pub use named::Named;
 pub use provider::{ModelCall, Target, target};

@@ -24,8 +24,8 @@ use super::tap::{Tap, Watch};
 use super::{report, respond};
 use crate::admit::same_secret;
 use crate::gateway::{
-    Ask, Call, Ended, Named, Outcome, Target, UsageChunk, headers_kept_back, hold_request, refusal_body, retry_after_s,
-    target, turn,
+    ASK_BYTES_MAX, Ask, Call, Ended, Named, Outcome, Target, UsageChunk, headers_kept_back, hold_request, refusal_body,
+    retry_after_s, target, turn,
 };
 use crate::intake::Problem;
 use crate::proxy::HeaderList;
@@ -40,6 +40,7 @@ extern "C" {
         call: GatewayCall,
         url: &str,
         kept_back: &str,
+        read_bytes_max: usize,
         drains: bool,
         refuses_unasked: bool,
         context: &JsContext,
@@ -95,7 +96,7 @@ fn admitted(
     let began = WorkerClock.now();
     let refuses_unasked = isolate.settings.budget.hard_stop && isolate.settings.budget.on_failure == OnFailure::Closed;
     let call = GatewayCall { env, isolate: isolate.clone(), call, id, hold: None, hides_usage: false, began };
-    Ok(relay(request, call, &url, &kept_back, drains, refuses_unasked, context))
+    Ok(relay(request, call, &url, &kept_back, ASK_BYTES_MAX, drains, refuses_unasked, context))
 }
 
 /// A call under way.

@@ -76,7 +76,7 @@ function within(promise, limit_ms) {
 const ADMIT_MS_MAX = 3_000;
 
 /** Passes a call on to a model provider and its reply back. `call` reads what passes; it may be lost on the way. */
-export async function relay(request, call, url, keptBack, drains, refusesUnasked, context) {
+export async function relay(request, call, url, keptBack, readBytesMax, drains, refusesUnasked, context) {
   let settle;
   context.waitUntil(new Promise((resolve) => { settle = resolve; }));
   try {
@@ -84,7 +84,8 @@ export async function relay(request, call, url, keptBack, drains, refusesUnasked
     for (const name of keptBack.split(",")) if (name) headers.delete(name);
     headers.set("accept-encoding", "identity");
     const asked = new Uint8Array(await request.arrayBuffer());
-    const asking = aside(() => call.readAsk(asked));
+    // WASM memory never shrinks.
+    const asking = asked.length <= readBytesMax ? aside(() => call.readAsk(asked)) : undefined;
     const admission = await within(aside(() => call.admit()), ADMIT_MS_MAX).catch(() => undefined);
     if (admission !== true && (admission instanceof Response || refusesUnasked)) {
       call.free();
