@@ -90,11 +90,18 @@ fn admitted(
     let Some(kind) = call.filter(|_| request.method() == "POST" && headers.get("upgrade").is_none()) else {
         return Ok(pass_on(request, &url, &kept_back));
     };
-    isolate.keys()?;
+    let refuses_unasked = isolate.settings.budget.hard_stop && isolate.settings.budget.on_failure == OnFailure::Closed;
+    if refuses_unasked {
+        isolate.keys()?;
+    }
+    if let Err(error) = &isolate.keys {
+        // The app's calls do not wait for Sage to be configured; /sage/healthz says what is missing.
+        worker::console_error!("a call passes uncounted: {error}");
+        return Ok(pass_on(request, &url, &kept_back));
+    }
     let call = Call { provider, kind, named: Named::read(headers), ask: Ask::default() };
     let id = isolate::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let began = WorkerClock.now();
-    let refuses_unasked = isolate.settings.budget.hard_stop && isolate.settings.budget.on_failure == OnFailure::Closed;
     let call = GatewayCall { env, isolate: isolate.clone(), call, id, hold: None, hides_usage: false, began };
     Ok(relay(request, call, &url, &kept_back, ASK_BYTES_MAX, drains, refuses_unasked, context))
 }
