@@ -22,6 +22,13 @@ pub struct Line {
     pub feature: Option<Label>,
 }
 
+impl Line {
+    fn of_model(provider: &Label, model: &Label, feature: Option<&Label>) -> Self {
+        let (provider, model) = (Some(provider.clone()), Some(model.clone()));
+        Self { service: Service::Model, provider, model, feature: feature.cloned() }
+    }
+}
+
 /// What one line amounts to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
@@ -119,12 +126,7 @@ impl Spend {
     /// Counts the price that was found for a turn which is on its line as unpriced.
     pub fn reprice(&mut self, turn: &Pending, cost: &Cost) {
         let Cost::Priced { nano_usd, provenance, .. } = cost else { return };
-        let line = Line {
-            service: Service::Model,
-            provider: Some(turn.provider.clone()),
-            model: Some(turn.model.clone()),
-            feature: turn.feature.clone(),
-        };
+        let line = Line::of_model(&turn.provider, &turn.model, turn.feature.as_ref());
         let amount = self.lines.entry(line).or_default();
         amount.nano_usd += *nano_usd;
         amount.estimate(*provenance, turn.tokens());
@@ -144,12 +146,7 @@ impl Counters for Spend {
     fn fold(&mut self, event: &Event) {
         match &event.body {
             Body::Turn(turn) => {
-                let line = Line {
-                    service: Service::Model,
-                    provider: Some(turn.provider.clone()),
-                    model: Some(turn.model.clone()),
-                    feature: turn.feature.clone(),
-                };
+                let line = Line::of_model(&turn.provider, &turn.model, turn.feature.as_ref());
                 let amount = self.lines.entry(line).or_default();
                 amount.count += 1;
                 let usage = turn.usage.unwrap_or_default();

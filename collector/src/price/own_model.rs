@@ -6,8 +6,8 @@ use super::amount::ExactUsd;
 use super::book::tables::UNITS;
 use super::book::{Model, PriceBook, Rate, UNITS_COUNT};
 use super::charge::{Bill, Listed, Priced};
+use super::facts::TurnFacts;
 use super::own::{Discount, OwnModel, Scope};
-use super::turn::TurnFacts;
 
 /// Prices of one model.
 #[derive(Clone, Debug)]

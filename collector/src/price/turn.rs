@@ -4,38 +4,16 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use schemas::event::{AmountRange, Cost, PriceContext, Provenance, UnitAmount, UnpricedReason};
-use schemas::{Label, Usage, UtcDay, UtcMillis};
+use schemas::event::{AmountRange, Cost, Provenance, UnitAmount, UnpricedReason};
+use schemas::{Label, Usage, UtcDay};
 
 use super::book::PriceBook;
 use super::charge::{Priced, UnitCost};
 use super::estimate;
+use super::facts::TurnFacts;
 use super::memo::Memo;
 use super::own::{OwnPrices, Scope, ServicePrice};
 use super::own_model::{OwnDiscount, OwnRates};
-
-/// Everything that a price may depend on.
-#[derive(Clone, Copy, Debug)]
-pub struct TurnFacts<'a> {
-    /// Who ran the model.
-    pub provider: &'a str,
-    /// The model as the provider names it.
-    pub model: &'a str,
-    /// When it was asked for.
-    pub at: UtcMillis,
-    /// Tokens, where they are known.
-    pub usage: Option<&'a Usage>,
-    /// How the usage came to be known.
-    pub provenance: Provenance,
-    /// What else decides the price.
-    pub context: &'a PriceContext,
-    /// Milliseconds from asking to the end of the reply.
-    pub latency_ms: Option<u32>,
-    /// Characters that the model read, where only these are known.
-    pub input_chars: Option<u32>,
-    /// Characters that the model wrote, where only these are known.
-    pub output_chars: Option<u32>,
-}
 
 /// The price of a turn, and how sure it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

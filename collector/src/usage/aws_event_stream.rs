@@ -56,7 +56,7 @@ impl AwsEventStream {
                     Some(message) => give(&message),
                     None => self.broken = true,
                 }
-                super::reply_stream::clear(&mut self.frame);
+                super::buffer::clear(&mut self.frame);
             }
         }
     }

@@ -84,6 +84,6 @@ impl JsonStream {
             give(&self.value);
         }
         self.value_bytes = 0;
-        super::reply_stream::clear(&mut self.value);
+        super::buffer::clear(&mut self.value);
     }
 }

@@ -9,6 +9,7 @@ mod anthropic;
 mod aws_event_stream;
 mod bedrock;
 mod block;
+mod buffer;
 mod cohere;
 mod context;
 mod error_code;

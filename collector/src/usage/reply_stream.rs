@@ -167,12 +167,6 @@ fn aws_event(told: &mut Told, message: &Message) {
     }
 }
 
-/// Empties a buffer; one that an unusual event has made large is given back.
-pub(super) fn clear(buffer: &mut Vec<u8>) {
-    const KEPT_BYTES_MAX: usize = 64 * 1024;
-    if buffer.capacity() > KEPT_BYTES_MAX { *buffer = Vec::new() } else { buffer.clear() }
-}
-
 #[cfg(test)]
 #[path = "reply_stream_test.rs"]
 mod tests;

@@ -52,7 +52,7 @@ impl Sse {
             self.data.extend_from_slice(data.strip_prefix(b" ").unwrap_or(data));
             self.data.push(b'\n');
         }
-        super::reply_stream::clear(&mut self.line);
+        super::buffer::clear(&mut self.line);
         self.line_bytes = 0;
     }
 
@@ -60,7 +60,7 @@ impl Sse {
         if !std::mem::take(&mut self.too_long) && !self.data.is_empty() {
             give(&self.data);
         }
-        super::reply_stream::clear(&mut self.data);
+        super::buffer::clear(&mut self.data);
     }
 }
 
