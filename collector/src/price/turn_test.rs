@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use schemas::UtcMillis;
+
 use super::*;
 
 const NOON: &str = "2026-06-15T12:00:00Z";
