@@ -17,7 +17,8 @@ export const SECRET = 'completion-secret-7d1f';
  * Starts the providers. `pauseMs`: between two chunks of a stream. `own`: a reply that goes before those of this file.
  *
  * What the name of a model begins with decides how it goes: `error-429-` with that status, `flaky-` with two 429s before the
- * reply, `gone` with no reply, `zipped-` compressed without being asked; one that ends in `-broken` breaks off.
+ * reply, `gone` with no reply, `zipped-` compressed without being asked; one that ends in `-broken` breaks off. What is asked
+ * `times 7` costs seven times as much.
  * @param {{ pauseMs?: number, own?: (seen: Omit<Seen, 'reply'>) => Answer | undefined }} [options]
  */
 export async function startProvider({ pauseMs = 0, own = () => undefined } = {}) {
@@ -116,9 +117,11 @@ function failed(status, path, headers) {
 function replied(url, path, name, asked, headers, breaksOff) {
   // The same for the same question, another for another.
   const mark = createHash('sha256').update(JSON.stringify([path, name, asked.messages ?? asked.input ?? null])).digest('hex');
-  if (path.endsWith('/chat/completions')) return chat(name, asked, mark, breaksOff);
-  if (path.endsWith('/responses')) return responses(name, asked, mark);
-  if (path.endsWith('/messages')) return messages(name, asked, mark, breaksOff);
+  const times = Number(/ times (\d+)/.exec(JSON.stringify([asked.messages, asked.input]))?.[1] ?? 1);
+  const counted = (/** @type {object} */ usage) => JSON.parse(JSON.stringify(usage), (_, count) => (typeof count === 'number' ? count * times : count));
+  if (path.endsWith('/chat/completions')) return chat(name, asked, mark, breaksOff, counted(CHAT));
+  if (path.endsWith('/responses')) return responses(name, asked, mark, counted(RESPONSES));
+  if (path.endsWith('/messages')) return messages(name, asked, mark, breaksOff, counted(CLAUDE));
   if (path.endsWith('/embeddings')) return embeddings(name, asked);
   if (path.includes(':generateContent')) return whole(gemini(name, SECRET, true));
   if (path.includes(':streamGenerateContent')) {
@@ -145,16 +148,16 @@ const CALL = { name: 'weather', arguments: JSON.stringify({ place: `Paris ${SECR
 /** @param {any} asked */
 const calls = (asked) => Boolean(asked.tools) && !JSON.stringify(asked.messages ?? asked.input).match(/"tool"|tool_result|function_call_output/);
 
-/** @param {string} model @param {any} asked @param {string} mark @param {boolean} breaksOff @returns {Answer} */
-function chat(model, asked, mark, breaksOff) {
+/** @param {string} model @param {any} asked @param {string} mark @param {boolean} breaksOff @param {object} usage @returns {Answer} */
+function chat(model, asked, mark, breaksOff, usage) {
   const tier = asked.service_tier ?? 'default';
   const base = { id: `chatcmpl-${mark.slice(0, 29)}`, created: 1763750000, model, service_tier: tier, system_fingerprint: 'fp_1' };
-  const told = { flavor: 'chat', body: { model, usage: CHAT }, context: { service_tier: tier } };
+  const told = { flavor: 'chat', body: { model, usage }, context: { service_tier: tier } };
   const call = { id: `call_${mark.slice(0, 24)}`, type: 'function', function: CALL };
   const [content, end] = calls(asked) ? [null, 'tool_calls'] : [`Hello ${SECRET}`, 'stop'];
   if (!asked.stream) {
     const message = { role: 'assistant', content, refusal: null, ...(content === null ? { tool_calls: [call] } : {}) };
-    return whole({ ...base, object: 'chat.completion', choices: [{ index: 0, message, logprobs: null, finish_reason: end }], usage: CHAT }, told);
+    return whole({ ...base, object: 'chat.completion', choices: [{ index: 0, message, logprobs: null, finish_reason: end }], usage }, told);
   }
   const tells = asked.stream_options?.include_usage === true;
   const chunk = (/** @type {object} */ delta, /** @type {string | null} */ finish_reason = null) =>
@@ -166,7 +169,7 @@ function chat(model, asked, mark, breaksOff) {
   const chunks = [chunk({ role: 'assistant', content: content && '' }), ...parts.map((delta) => chunk(delta))];
   if (!breaksOff) {
     chunks.push(chunk({}, end));
-    if (tells) chunks.push(event({ ...base, object: 'chat.completion.chunk', choices: [], usage: CHAT }));
+    if (tells) chunks.push(event({ ...base, object: 'chat.completion.chunk', choices: [], usage }));
     chunks.push('data: [DONE]\n\n');
   }
   return { status: 200, headers: headed(STREAM), chunks, breaksOff, ...(breaksOff ? {} : { told }) };
@@ -180,19 +183,18 @@ function embeddings(model, asked) {
   return whole({ object: 'list', model, data: [{ object: 'embedding', index: 0, embedding }], usage }, { flavor: 'embeddings', body: { model, usage } });
 }
 
-/** @param {string} model @param {any} asked @param {string} mark @returns {Answer} */
-function responses(model, asked, mark) {
+/** @param {string} model @param {any} asked @param {string} mark @param {object} usage @returns {Answer} */
+function responses(model, asked, mark, usage) {
   const item = calls(asked)
     ? { id: `fc_${mark.slice(0, 48)}`, type: 'function_call', status: 'completed', call_id: `call_${mark.slice(0, 24)}`, ...CALL }
     : { id: `msg_${mark.slice(0, 48)}`, type: 'message', status: 'completed', role: 'assistant', content: [{ type: 'output_text', text: `Hello ${SECRET}`, annotations: [], logprobs: [] }] };
   const reply = {
     id: `resp_${mark.slice(0, 48)}`, object: 'response', created_at: 1763750000, status: 'completed', model, service_tier: 'default', error: null, output: [item],
-    parallel_tool_calls: true, tool_choice: 'auto', tools: [], usage: RESPONSES, metadata: {}, incomplete_details: null, instructions: null, temperature: 1, top_p: 1,
+    parallel_tool_calls: true, tool_choice: 'auto', tools: [], usage, metadata: {}, incomplete_details: null, instructions: null, temperature: 1, top_p: 1,
   };
-  const told = { flavor: 'responses', body: { model, usage: RESPONSES }, context: { service_tier: 'default' } };
+  const told = { flavor: 'responses', body: { model, usage }, context: { service_tier: 'default' } };
   if (!asked.stream) return whole(reply, told);
-  let sequence_number = 0;
-  const next = (/** @type {string} */ type, /** @type {object} */ data) => event({ type, sequence_number: sequence_number++, ...data });
+  const next = (/** @type {string} */ type, /** @type {object} */ data) => ({ type, ...data });
   const started = { ...reply, status: 'in_progress', output: [], usage: null };
   const at = { item_id: item.id, output_index: 0 };
   const spoken = item.type === 'message'
@@ -211,23 +213,23 @@ function responses(model, asked, mark) {
   const chunks = [
     next('response.created', { response: started }), next('response.in_progress', { response: started }),
     ...spoken, next('response.output_item.done', { output_index: 0, item }), next('response.completed', { response: reply }),
-  ];
+  ].map((data, sequence_number) => event({ ...data, sequence_number }));
   return { status: 200, headers: headed(STREAM), chunks, told };
 }
 
-/** @param {string} model @param {any} asked @param {string} mark @param {boolean} breaksOff @returns {Answer} */
-function messages(model, asked, mark, breaksOff) {
+/** @param {string} model @param {any} asked @param {string} mark @param {boolean} breaksOff @param {any} usage @returns {Answer} */
+function messages(model, asked, mark, breaksOff, usage) {
   const base = { id: `msg_01${mark.slice(0, 22)}`, type: 'message', role: 'assistant', model };
   const [block, stop_reason] = calls(asked)
     ? [{ type: 'tool_use', id: `toolu_01${mark.slice(0, 22)}`, name: CALL.name, input: JSON.parse(CALL.arguments) }, 'tool_use']
     : [{ type: 'text', text: `Hello ${SECRET}` }, 'end_turn'];
-  const told = { flavor: 'default', body: { model, usage: CLAUDE } };
-  if (!asked.stream) return whole({ ...base, content: [block], stop_reason, stop_sequence: null, usage: CLAUDE }, told);
+  const told = { flavor: 'default', body: { model, usage } };
+  if (!asked.stream) return whole({ ...base, content: [block], stop_reason, stop_sequence: null, usage }, told);
   const [begins, deltas] = block.type === 'text'
     ? [{ type: 'text', text: '' }, ['Hello ', SECRET].map((text) => ({ type: 'text_delta', text }))]
     : [{ ...block, input: {} }, ['', CALL.arguments].map((partial_json) => ({ type: 'input_json_delta', partial_json }))];
   const chunks = [
-    event({ type: 'message_start', message: { ...base, content: [], stop_reason: null, stop_sequence: null, usage: { ...CLAUDE, output_tokens: 1 } } }),
+    event({ type: 'message_start', message: { ...base, content: [], stop_reason: null, stop_sequence: null, usage: { ...usage, output_tokens: 1 } } }),
     event({ type: 'content_block_start', index: 0, content_block: begins }),
     event({ type: 'ping' }),
     ...deltas.map((delta) => event({ type: 'content_block_delta', index: 0, delta })),
@@ -235,12 +237,12 @@ function messages(model, asked, mark, breaksOff) {
   if (!breaksOff) {
     chunks.push(
       event({ type: 'content_block_stop', index: 0 }),
-      event({ type: 'message_delta', delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: 340 } }),
+      event({ type: 'message_delta', delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: usage.output_tokens } }),
       event({ type: 'message_stop' }),
     );
   }
   // Of a reply that breaks off the start's counts are known.
-  return { status: 200, headers: headed(STREAM), chunks, breaksOff, told: breaksOff ? { ...told, body: { model, usage: { ...CLAUDE, output_tokens: 1 } } } : told };
+  return { status: 200, headers: headed(STREAM), chunks, breaksOff, told: breaksOff ? { ...told, body: { model, usage: { ...usage, output_tokens: 1 } } } : told };
 }
 
 /** @param {string} modelVersion @param {string} text @param {boolean} last */
