@@ -3,6 +3,7 @@
 // parses no more than it needs to know where a reply ends, so that the Worker is what is measured.
 
 import { connect } from 'node:net';
+import { sentAt } from './chat.mjs';
 import { renumber, templates } from './turns.mjs';
 
 /**
@@ -10,10 +11,12 @@ import { renumber, templates } from './turns.mjs';
  * @property {number} port
  * @property {string} path
  * @property {number} connections
- * @property {number} ms How long.
+ * @property {number} ms How long; 0: one request on each connection.
  * @property {string[]} [headers] Lines.
  * @property {{ batches: number, size: number, users: number, from: number, to: number, seed: number }} [turns] POST these.
  * @property {string} [run] 8 characters that make the run's ids its own.
+ * @property {string} [body] POST this.
+ * @property {number} [pauseMs] Between a reply and the next request.
  *
  * @typedef {object} Load
  * @property {number} requests Answered with 200.
@@ -22,6 +25,8 @@ import { renumber, templates } from './turns.mjs';
  * @property {string[]} samples What errors looked like.
  * @property {number[]} latency p50, p90, p99, ms to the end of the reply.
  * @property {number[]} firstByte p50, p90, p99, ms.
+ * @property {number[]} chunk p50, p90, p99, ms from when a chunk was sent to when it is here, of chunks that say when they were.
+ * @property {number} chunks How many.
  * @property {number} stored Sum of `"stored":n` in the replies.
  * @property {number} cpuMs CPU of this process.
  */
@@ -39,10 +44,13 @@ function percentiles(values) {
 async function run(job) {
   const bodies = job.turns && templates(job.turns);
   const lines = [`host: 127.0.0.1:${job.port}`, 'accept: */*', ...(job.headers ?? [])];
-  const get = Buffer.from(`GET ${job.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  const always = Buffer.from(job.body === undefined
+    ? `GET ${job.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
+    : `POST ${job.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(job.body)}\r\n\r\n${job.body}`);
   const result = { requests: 0, ms: 0, errors: 0, samples: /** @type {string[]} */ ([]), stored: 0 };
   /** @type {number[]} */ const latencies = [];
   /** @type {number[]} */ const firstBytes = [];
+  /** @type {number[]} */ const delays = [];
   let sent = 0;
   const cpu = process.cpuUsage();
   const began = performance.now();
@@ -73,7 +81,7 @@ async function run(job) {
         socket.write(Buffer.from(body));
         socket.uncork();
       } else {
-        socket.write(get);
+        socket.write(always);
       }
       sent += 1;
     };
@@ -85,12 +93,17 @@ async function run(job) {
         firstBytes.push(first - at);
       }
       at = 0;
-      if (now < until) send();
-      else socket.end();
+      if (now >= until) socket.end();
+      else if (job.pauseMs) setTimeout(send, job.pauseMs);
+      else send();
     };
     /** @param {Buffer} data */
     const read = (data) => {
       if (!first) first = performance.now();
+      if (job.body !== undefined) {
+        const now = Number(process.hrtime.bigint());
+        for (const sent of sentAt(data)) delays.push((now - sent) / 1e6);
+      }
       if (left === -1) {
         if (tail.length) data = Buffer.concat([tail, data]);
         const end = data.indexOf(END);
@@ -120,7 +133,7 @@ async function run(job) {
 
   await Promise.all(Array.from({ length: job.connections }, one));
   const used = process.cpuUsage(cpu);
-  return { ...result, ms: performance.now() - began, latency: percentiles(latencies), firstByte: percentiles(firstBytes), cpuMs: (used.user + used.system) / 1000 };
+  return { ...result, ms: performance.now() - began, latency: percentiles(latencies), firstByte: percentiles(firstBytes), chunk: percentiles(delays), chunks: delays.length, cpuMs: (used.user + used.system) / 1000 };
 }
 
 process.on('message', async (job) => process.send?.(await run(/** @type {Job} */ (job))));

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isolateMemory } from './inspector.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Folder of the built Worker; another build can be measured by naming it. */
@@ -24,7 +25,7 @@ export const workerdPath = () => createRequire(import.meta.url)('workerd').defau
  * @property {{ file: string, binding: string }} [standIn] A Worker whose class `StandIn` takes the place of the object behind this
  *   binding, which it has as `REAL`; it listens on {@link Running.standInUrl}.
  * @property {string[]} [v8Flags]
- * @property {boolean} [inspected] Opens the inspector, for {@link heapBytes}.
+ * @property {boolean} [inspected] Opens the inspector, for {@link Running.isolate}.
  * @property {string} [state] Folder of the objects' storage; without it the folder goes with the Worker.
  */
 
@@ -97,7 +98,7 @@ const standIn :Workerd.Worker = (
  * @property {() => Promise<void>} stop Ends it and removes its folder.
  * @property {() => number} cpuMs CPU that the process has used, milliseconds.
  * @property {() => number} rssBytes Resident memory of the process.
- * @property {() => Promise<number>} heapBytes Memory of the isolate: V8's heap and what lies behind buffers, WASM memory among it.
+ * @property {() => Promise<import('./inspector.mjs').IsolateMemory & { bytes: number }>} isolate Its memory, in parts and in all.
  */
 
 /**
@@ -141,7 +142,13 @@ export async function startWorkerd(options) {
       });
     });
     const pid = child.pid ?? 0;
-    return { url: `http://127.0.0.1:${port}`, standInUrl: `http://127.0.0.1:${standIn}`, port, pid, log: () => log, stop, cpuMs: () => cpuMs(pid), rssBytes: () => rssBytes(pid), heapBytes: () => heapBytes(inspector ?? 0) };
+    const url = `http://127.0.0.1:${port}`;
+    const isolate = async () => {
+      // A path that is no route: it wakes no object.
+      const parts = await isolateMemory(inspector, async () => (await fetch(`${url}/sage/nothing`)).arrayBuffer());
+      return { ...parts, bytes: parts.heap + parts.buffers + parts.wasm };
+    };
+    return { url, standInUrl: `http://127.0.0.1:${standIn}`, port, pid, log: () => log, stop, cpuMs: () => cpuMs(pid), rssBytes: () => rssBytes(pid), isolate };
   } catch (error) {
     await stop();
     throw error;
@@ -162,20 +169,6 @@ function cpuMs(pid) {
 /** @param {number} pid */
 function rssBytes(pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
-}
-
-/** @param {number} inspector */
-async function heapBytes(inspector) {
-  const [target] = /** @type {any[]} */ (await (await fetch(`http://127.0.0.1:${inspector}/json`)).json());
-  const socket = new WebSocket(target.webSocketDebuggerUrl);
-  await new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = reject; });
-  /** @type {any} */ const reply = await new Promise((resolve) => {
-    socket.onmessage = ({ data }) => { const message = JSON.parse(data); if (message.id === 1) resolve(message); };
-    socket.send(JSON.stringify({ id: 1, method: 'Runtime.getHeapUsage' }));
-  });
-  socket.close();
-  const { totalSize = 0, embedderHeapUsedSize = 0, backingStorageSize = 0 } = reply.result ?? {};
-  return totalSize + embedderHeapUsedSize + backingStorageSize;
 }
 
 export const SECRETS = { SAGE_INGEST_KEY: 'test-ingest-key-0123456789', SAGE_ADMIN_TOKEN: 'test-admin-token-0123456789', SAGE_UID_SALT: '0123456789abcdef0123456789abcdef' };
