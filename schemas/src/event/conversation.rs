@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::ids::EventKey;
 use crate::label::Label;
@@ -81,7 +81,7 @@ pub enum TurnStatus {
 }
 
 /// The price of a turn, or why there is none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Cost {
     /// Priced.
@@ -106,6 +106,37 @@ pub enum Cost {
         /// Why.
         unpriced: UnpricedReason,
     },
+}
+
+/// Read in one pass; a derived untagged enum would keep a copy of every member to try each variant on. Shards read one with
+/// every turn.
+impl<'de> Deserialize<'de> for Cost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Members {
+            nano_usd: Option<NanoUsd>,
+            price_version: Option<Label>,
+            tier: Option<Label>,
+            provenance: Option<Provenance>,
+            #[serde(default)]
+            units: Vec<UnitAmount>,
+            range: Option<AmountRange>,
+            unpriced: Option<UnpricedReason>,
+        }
+        let members = Members::deserialize(deserializer)?;
+        if let Some(unpriced) = members.unpriced {
+            return Ok(Self::Unpriced { unpriced });
+        }
+        let missing = de::Error::missing_field;
+        Ok(Self::Priced {
+            nano_usd: members.nano_usd.ok_or_else(|| missing("nano_usd"))?,
+            price_version: members.price_version.ok_or_else(|| missing("price_version"))?,
+            tier: members.tier.ok_or_else(|| missing("tier"))?,
+            provenance: members.provenance.ok_or_else(|| missing("provenance"))?,
+            units: members.units,
+            range: members.range,
+        })
+    }
 }
 
 /// What one unit of a price added to a cost.
