@@ -169,7 +169,7 @@ describe('planted secrets', { timeout: 180_000 }, () => {
           assert.ok(!bytes.includes(STEM), where);
           continue;
         }
-        const said = answer(shape);
+        const said = answer(shape.hides ? { ...shape, reply: shape.reply.filter((/** @type {any} */ chunk) => chunk.choices.length).map((/** @type {any} */ { usage: _, ...chunk }) => chunk) } : shape);
         const sent = said.chunks ? Buffer.concat(said.chunks.map((chunk) => Buffer.from(chunk))) : Buffer.from(said.body ?? '');
         assert.equal(response.status, said.status, where);
         assert.ok(bytes.equals(sent), `${where}: ${bytes.toString().slice(0, 300)}`);
@@ -188,9 +188,12 @@ describe('planted secrets', { timeout: 180_000 }, () => {
     assert.deepEqual([operations.intake.dropped.value, operations.intake.dead_lettered.value], [0, 0]);
   });
 
-  test('and is in nothing that is written, logged or answered, but for names of models, errors, features and plans', async () => {
+  test('and is in nothing that is written, logged or answered, but for names of models, errors, features and plans', async (t) => {
     const events = await bronze(sage);
     assert.equal(events.length, turns);
+    const read = events.filter(({ body }) => body.turn.usage).length;
+    assert.ok(read > turns / 2, `of ${turns} turns the usage of ${read} was read`);
+    t.diagnostic(`the usage of ${read} was read`);
     const scan = scanner(secrets.keys());
     const stored = await scanFolder(sage.persist, scan);
     const admin = { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } };

@@ -4,7 +4,8 @@
 /**
  * How a reply comes: one JSON value, server-sent events, an array in parts, AWS' frames, or anything else.
  * @typedef {'json' | 'sse' | 'array' | 'aws' | 'text'} Form
- * @typedef {{ name: string, path: string, ask: any, form: Form, reply: any, status?: number }} Shape
+ * `hides`: the caller did not ask for the usage that the reply holds, and does not get it.
+ * @typedef {{ name: string, path: string, ask: any, form: Form, reply: any, status?: number, hides?: boolean }} Shape
  */
 
 const picture = 'iVBORw0KGgo';
@@ -135,6 +136,7 @@ const cohereReply = {
 export const SHAPES = [
   { name: 'chat', path: 'openai/v1/chat/completions', ask: chatAsk('gpt-4o'), form: 'json', reply: chatReply('gpt-4o') },
   { name: 'chat stream', path: 'openai/v1/chat/completions', ask: { ...chatAsk('gpt-4o'), stream: true, stream_options: { include_usage: true } }, form: 'sse', reply: chatStream('gpt-4o') },
+  { name: 'chat stream, usage not asked for', path: 'openai/v1/chat/completions', ask: { ...chatAsk('gpt-4o'), stream: true }, form: 'sse', reply: chatStream('gpt-4o'), hides: true },
   { name: 'completions', path: 'openai/v1/completions', ask: { model: 'gpt-3.5-turbo-instruct', prompt: ['a question'], suffix: 'an end', user: 'a user' }, form: 'json', reply: { id: 'cmpl-1', object: 'text_completion', created: 1, model: 'gpt-3.5-turbo-instruct', choices: [{ text: 'an answer', index: 0, finish_reason: 'stop' }], usage: chatUsage } },
   { name: 'responses', path: 'openai/v1/responses', ask: responsesAsk, form: 'json', reply: responsesReply },
   { name: 'responses stream', path: 'openai/v1/responses', ask: { ...responsesAsk, stream: true }, form: 'sse', reply: responsesStream },
