@@ -35,7 +35,10 @@ def sync_calls(client, said):
         "messages": [{"role": "user", "content": said}],
         "metadata": {"user_id": said},
     }
-    of = lambda model: {**ask, "model": model}  # noqa: E731
+
+    def of(model):
+        return {**ask, "model": model}
+
     messages = client.messages
     return {
         "messages": lambda: messages.create(**ask, extra_headers=turn(0)),

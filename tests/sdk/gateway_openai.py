@@ -42,7 +42,10 @@ def sync_calls(client, said):
     ask = {"model": "gpt-4o", "messages": messages, "user": said}
     told = {"model": "gpt-4o", "input": said, "instructions": said}
     chat, responses = client.chat.completions, client.responses
-    of = lambda model: {**ask, "model": model}  # noqa: E731
+
+    def of(model):
+        return {**ask, "model": model}
+
     return {
         "chat": lambda: chat.create(**ask, extra_headers=turn(0)),
         "chat raw": lambda: raw(chat.with_raw_response.create(**ask, extra_headers=turn(1))),
