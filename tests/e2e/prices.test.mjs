@@ -4,13 +4,14 @@
  * comes later, which changes no turn but those that had none.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { startProvider } from '../lib/provider.mjs';
-import { ADMIN_TOKEN, python, startSage, until } from '../lib/sage.mjs';
+import { ADMIN_TOKEN, ROOT, python, startSage, until } from '../lib/sage.mjs';
 import { bronze } from '../sdk/gateway_bronze.mjs';
 
 /** @typedef {import('../lib/sage.mjs').Sage} Sage */
@@ -60,6 +61,14 @@ async function priced(replies, ts) {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+const SAGE_INSPECT = process.env.SAGE_INSPECT ?? join(ROOT, 'target/release/sage-inspect');
+
+/** What the native command says. @param {string} command @param {object[]} lines @returns {any[]} */
+function inspect(command, lines) {
+  const input = lines.map((line) => JSON.stringify(line)).join('\n');
+  return execFileSync(SAGE_INSPECT, [command], { input, maxBuffer: 64 << 20 }).toString().trim().split('\n').map((line) => JSON.parse(line));
 }
 
 const sum = (/** @type {number[]} */ numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -127,6 +136,15 @@ test('a turn costs what is known of it', { timeout: 90_000 }, async (t) => {
     const estimated = turns.find((turn) => turn.user_chars === 4_000 && turn.assistant_chars);
     assert.deepEqual([estimated.cost.range, estimated.usage.input_tokens, estimated.usage.output_tokens], [{ low: 2_550_000, high: 14_000_000 }, 1_000, 100]);
     assert.ok(turns.filter((turn) => turn.cost.unpriced === 'usage_missing').every((turn) => turn.usage === undefined));
+
+    const told = inspect('usage', replies.map(({ provider, usage: body }) => ({ provider, body })));
+    const quoted = inspect('price', replies.map(({ provider, model }, n) => ({ provider, model, ts, usage: turns[n].usage })));
+    for (const [n, reply] of replies.entries()) {
+      assert.deepEqual(told[n].usage, turns[n].usage, `sage-inspect usage, ${JSON.stringify(reply)}`);
+      const { nano_usd, price_version, tier, units } = turns[n].cost;
+      const said = { ...quoted[n], units: quoted[n].units.map((/** @type {any} */ { exact: _, ...unit }) => unit) };
+      assert.deepEqual([said.nano_usd, said.price_version, said.tier, said.units], [nano_usd, price_version, tier, units ?? []], `sage-inspect price, ${JSON.stringify(reply)}`);
+    }
     const whisper = stored.find(({ body }) => body.service_cost?.quantity === '90').body.service_cost;
     assert.match(whisper.price_version, /^genai-prices-/);
     t.diagnostic(`${replies.length} replies' own usage, $${(cost.spend.value / 1e9).toFixed(9)}`);

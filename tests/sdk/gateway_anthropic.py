@@ -5,7 +5,10 @@ import asyncio
 import anthropic
 from gateway_record import all_of, events, made_async, raw, run, stream_bytes, turn
 
-TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]}}
+TOOL = {
+    "name": "weather",
+    "input_schema": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+}
 
 
 def helper(client, ask, number):
@@ -25,14 +28,25 @@ def with_tool(client, ask, number):
 
 def sync_calls(client, said):
     """Each with a turn of its own."""
-    ask = {"model": "claude-sonnet-4-5", "max_tokens": 500, "system": said, "messages": [{"role": "user", "content": said}], "metadata": {"user_id": said}}
-    of = lambda model: {**ask, "model": model}  # noqa: E731
+    ask = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 500,
+        "system": said,
+        "messages": [{"role": "user", "content": said}],
+        "metadata": {"user_id": said},
+    }
+
+    def of(model):
+        return {**ask, "model": model}
+
     messages = client.messages
     return {
         "messages": lambda: messages.create(**ask, extra_headers=turn(0)),
         "messages raw": lambda: raw(messages.with_raw_response.create(**ask, extra_headers=turn(1))),
         "messages stream": lambda: events(messages.create(**ask, stream=True, extra_headers=turn(2))),
-        "messages stream raw": lambda: stream_bytes(messages.with_streaming_response.create(**ask, stream=True, extra_headers=turn(3))),
+        "messages stream raw": lambda: stream_bytes(
+            messages.with_streaming_response.create(**ask, stream=True, extra_headers=turn(3))
+        ),
         "messages stream helper": lambda: helper(client, ask, 4),
         "messages tools": lambda: with_tool(client, ask, 5),
         "messages tools stream": lambda: helper(client, {**ask, "tools": [TOOL]}, 7),
@@ -74,7 +88,12 @@ async def async_calls(client, said):
 
 async def record(base, given):
     """What Anthropic's clients get from a base URL."""
-    options = {"base_url": base, "api_key": given["key"], "default_headers": given["headers"], "max_retries": given.get("retries", 2)}
+    options = {
+        "base_url": base,
+        "api_key": given["key"],
+        "default_headers": given["headers"],
+        "max_retries": given.get("retries", 2),
+    }
     found = all_of(sync_calls(anthropic.Anthropic(**options), given["said"]), given.get("only"))
     if given.get("only"):
         return found

@@ -8,6 +8,7 @@ from gateway_record import all_of, events, made_async, raw, run, stream_bytes, t
 WEATHER = {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"], "additionalProperties": False}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": WEATHER}}
 RESPONSES_TOOL = {"type": "function", "name": "weather", "parameters": WEATHER, "strict": True}
+WITH_USAGE, WITHOUT_USAGE = ({"stream": True, "stream_options": {"include_usage": asked}} for asked in (True, False))
 
 
 def chat_with_tool(client, ask, number):
@@ -16,7 +17,10 @@ def chat_with_tool(client, ask, number):
     message = first.choices[0].message
     answers = [{"role": "tool", "tool_call_id": call.id, "content": call.function.arguments} for call in message.tool_calls]
     messages = [*ask["messages"], message.model_dump(exclude_none=True), *answers]
-    return [first, client.chat.completions.create(model=ask["model"], messages=messages, tools=[TOOL], extra_headers=turn(number + 1))]
+    return [
+        first,
+        client.chat.completions.create(model=ask["model"], messages=messages, tools=[TOOL], extra_headers=turn(number + 1)),
+    ]
 
 
 def chat_helper(client, ask, number):
@@ -38,16 +42,19 @@ def sync_calls(client, said):
     ask = {"model": "gpt-4o", "messages": messages, "user": said}
     told = {"model": "gpt-4o", "input": said, "instructions": said}
     chat, responses = client.chat.completions, client.responses
-    of = lambda model: {**ask, "model": model}  # noqa: E731
+
+    def of(model):
+        return {**ask, "model": model}
+
     return {
         "chat": lambda: chat.create(**ask, extra_headers=turn(0)),
         "chat raw": lambda: raw(chat.with_raw_response.create(**ask, extra_headers=turn(1))),
         "chat stream": lambda: events(chat.create(**ask, stream=True, extra_headers=turn(2))),
-        "chat stream with usage": lambda: events(chat.create(**ask, stream=True, stream_options={"include_usage": True}, extra_headers=turn(3))),
-        "chat stream without usage": lambda: events(chat.create(**ask, stream=True, stream_options={"include_usage": False}, extra_headers=turn(4))),
+        "chat stream with usage": lambda: events(chat.create(**ask, **WITH_USAGE, extra_headers=turn(3))),
+        "chat stream without usage": lambda: events(chat.create(**ask, **WITHOUT_USAGE, extra_headers=turn(4))),
         "chat stream raw": lambda: stream_bytes(chat.with_streaming_response.create(**ask, stream=True, extra_headers=turn(5))),
         "chat stream raw with usage": (
-            lambda: stream_bytes(chat.with_streaming_response.create(**ask, stream=True, stream_options={"include_usage": True}, extra_headers=turn(6)))
+            lambda: stream_bytes(chat.with_streaming_response.create(**ask, **WITH_USAGE, extra_headers=turn(6)))
         ),
         "chat stream helper": lambda: chat_helper(client, ask, 7),
         "chat tools": lambda: chat_with_tool(client, ask, 8),
@@ -59,13 +66,21 @@ def sync_calls(client, said):
         "responses": lambda: responses.create(**told, extra_headers=turn(15)),
         "responses raw": lambda: raw(responses.with_raw_response.create(**told, extra_headers=turn(16))),
         "responses stream": lambda: events(responses.create(**told, stream=True, extra_headers=turn(17))),
-        "responses stream raw": lambda: stream_bytes(responses.with_streaming_response.create(**told, stream=True, extra_headers=turn(18))),
+        "responses stream raw": lambda: stream_bytes(
+            responses.with_streaming_response.create(**told, stream=True, extra_headers=turn(18))
+        ),
         "responses stream helper": lambda: responses_helper(client, told, 19),
         "responses tools": lambda: responses.create(**told, tools=[RESPONSES_TOOL], extra_headers=turn(20)),
-        "responses tools stream": lambda: events(responses.create(**told, tools=[RESPONSES_TOOL], stream=True, extra_headers=turn(21))),
+        "responses tools stream": lambda: events(
+            responses.create(**told, tools=[RESPONSES_TOOL], stream=True, extra_headers=turn(21))
+        ),
         "embeddings": lambda: client.embeddings.create(model="text-embedding-3-small", input=[said], extra_headers=turn(22)),
         "embeddings as numbers": (
-            lambda: raw(client.embeddings.with_raw_response.create(model="text-embedding-3-small", input=said, encoding_format="float", extra_headers=turn(23)))
+            lambda: raw(
+                client.embeddings.with_raw_response.create(
+                    model="text-embedding-3-small", input=said, encoding_format="float", extra_headers=turn(23)
+                )
+            )
         ),
         "models": lambda: client.models.list().data,
         "refused twice": lambda: chat.create(**of("flaky-gpt-4o"), extra_headers=turn(24)),
@@ -73,7 +88,9 @@ def sync_calls(client, said):
         "refused": lambda: chat.create(**of("error-429-gpt"), extra_headers=turn(26)),
         "wrong key": lambda: chat.create(**of("error-401-gpt"), extra_headers=turn(27)),
         "responses wrong key": lambda: responses.create(**{**told, "model": "error-401-gpt"}, extra_headers=turn(28)),
-        "failed": lambda: client.with_options(max_retries=0).responses.create(**{**told, "model": "error-500-gpt"}, stream=True, extra_headers=turn(29)),
+        "failed": lambda: client.with_options(max_retries=0).responses.create(
+            **{**told, "model": "error-500-gpt"}, stream=True, extra_headers=turn(29)
+        ),
     }
 
 
@@ -93,7 +110,7 @@ async def async_calls(client, said):
     calls = {
         "chat": chat.create(**ask(30), extra_headers=turn(30)),
         "chat stream": stream(chat.create(**ask(31), stream=True, extra_headers=turn(31))),
-        "chat stream with usage": stream(chat.create(**ask(32), stream=True, stream_options={"include_usage": True}, extra_headers=turn(32))),
+        "chat stream with usage": stream(chat.create(**ask(32), **WITH_USAGE, extra_headers=turn(32))),
         "responses": responses.create(**told(33), extra_headers=turn(33)),
         "responses stream": stream(responses.create(**told(34), stream=True, extra_headers=turn(34))),
         "embeddings": client.embeddings.create(model="text-embedding-3-small", input=said, extra_headers=turn(35)),
@@ -105,7 +122,12 @@ async def async_calls(client, said):
 
 async def record(base, given):
     """What OpenAI's clients get from a base URL."""
-    options = {"base_url": f"{base}/v1", "api_key": given["key"], "default_headers": given["headers"], "max_retries": given.get("retries", 2)}
+    options = {
+        "base_url": f"{base}/v1",
+        "api_key": given["key"],
+        "default_headers": given["headers"],
+        "max_retries": given.get("retries", 2),
+    }
     found = all_of(sync_calls(openai.OpenAI(**options), given["said"]), given.get("only"))
     if given.get("only"):
         return found

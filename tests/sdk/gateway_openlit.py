@@ -1,7 +1,7 @@
 """An app under OpenLIT whose clients call models by one way and whose exporter tells of it by another.
 
-Argument: JSON {"otlp": where spans go, "key", "openai", "anthropic": base URLs, "headers", "said": prompts}. For each prompt: a chat, a streamed
-chat, a response, a message, a streamed message; then its spans are sent.
+Argument: JSON {"otlp": where spans go, "key", "openai", "anthropic": base URLs, "headers", "said": prompts}. For each prompt: a
+chat, a streamed chat, a response, a message, a streamed message; then its spans are sent.
 """
 
 import json

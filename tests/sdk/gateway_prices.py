@@ -1,6 +1,7 @@
 """What replies cost by the reference package.
 
-Argument: a file of lines {"provider", "flavor", "body", "context"?, "ts"}. Prints a list of amounts, 1e-9 USD, rounded once, half to even.
+Argument: a file of lines {"provider", "flavor", "body", "context"?, "ts"}. Prints a list of amounts, 1e-9 USD, rounded once,
+half to even.
 """
 
 import json

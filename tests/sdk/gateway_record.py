@@ -1,8 +1,8 @@
 """What calls gave, as JSON: objects, bytes and headers of replies, and errors.
 
 A driver makes the same calls with the same clients twice, once with the provider's own base URL and once with that of Sage.
-Its argument is JSON: {"bases": {name: base URL}, "headers", "key", "said", "only"?, "retries"?}; it prints {name of the base: {name of
-the call: what it gave}}.
+Its argument is JSON: {"bases": {name: base URL}, "headers", "key", "said", "only"?, "retries"?}; it prints
+{name of the base: {name of the call: what it gave}}.
 """
 
 import asyncio
@@ -19,7 +19,10 @@ def plain(thing):
 
 def heard(response):
     """Status and headers of a raw response."""
-    return {"status": response.status_code, "headers": sorted([name.lower(), value] for name, value in response.headers.multi_items())}
+    return {
+        "status": response.status_code,
+        "headers": sorted([name.lower(), value] for name, value in response.headers.multi_items()),
+    }
 
 
 def raw(response):
@@ -38,7 +41,7 @@ def events(stream):
     seen = []
     try:
         seen.extend(plain(event) for event in stream)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         seen.append({"broke": type(error).__name__})
     return seen
 
@@ -61,7 +64,7 @@ def made(call):
     """What a call gave, or how it failed."""
     try:
         return plain(call())
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return failure(error)
 
 
@@ -69,7 +72,7 @@ async def made_async(call):
     """As `made`, of a coroutine."""
     try:
         return plain(await call)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return failure(error)
 
 
