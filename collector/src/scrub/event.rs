@@ -8,7 +8,7 @@ use schemas::{Body, Event, UtcMillis};
 use super::keys::Keyring;
 use super::url;
 use crate::price::{Prices, ServiceError, TurnFacts, cost_of};
-use crate::usage::read_usage;
+use crate::usage::{read_price_context, read_usage};
 
 /// How far a sender's clock may be ahead, milliseconds.
 pub const CLOCK_SKEW_MS_MAX: i64 = 5 * schemas::time::MINUTE_MS;
@@ -180,6 +180,8 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         }
         (None, None) => (None, Provenance::Computed),
     };
+    let mut price_context = turn.provider_usage.as_ref().map(read_price_context).unwrap_or_default();
+    price_context.extend(turn.price_context);
     let not_billed = turn.witnessed == Some(Witnessed::NotBilled);
     let facts = TurnFacts {
         provider: turn.provider.as_str(),
@@ -187,7 +189,7 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         at: ts,
         usage: usage.as_ref(),
         provenance,
-        context: &turn.price_context,
+        context: &price_context,
         latency_ms: turn.latency_ms,
         input_chars: turn.user_chars,
         output_chars: turn.assistant_chars,
@@ -209,7 +211,7 @@ fn priced(turn: schemas::wire::Turn, prices: &Prices, ts: UtcMillis) -> Result<e
         assistant_chars: turn.assistant_chars,
         usage,
         partial: turn.partial,
-        price_context: turn.price_context,
+        price_context,
         cost,
     })
 }
@@ -282,6 +284,12 @@ mod tests {
                 _ => panic!(),
             }
         };
+        let amount = |more: Value| turn(more).cost.nano_usd().unwrap().0;
+        let block = json!({"prompt_tokens": 1000, "completion_tokens": 100});
+        let batch = json!({"prompt_tokens": 1000, "completion_tokens": 100, "service_tier": "batch"});
+        assert_eq!(amount(json!({"provider_usage": block})), 2 * amount(json!({"provider_usage": batch})));
+        let told = json!({"provider_usage": batch, "price_context": {"processing": "realtime"}});
+        assert_eq!(amount(json!({"provider_usage": block})), amount(told), "what the client states wins");
         let estimated = turn(json!({"user_chars": 4000, "assistant_chars": 400}));
         let Cost::Priced { provenance, range, .. } = &estimated.cost else { panic!() };
         assert_eq!((*provenance, range.is_some()), (Provenance::Estimated, true));

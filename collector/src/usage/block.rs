@@ -26,7 +26,7 @@ const PLACES: [&[&str]; 13] = [
 ];
 
 /// What stands in the first place for usage that holds something; `null` where the places there are hold nothing.
-fn placed(reply: &Value) -> Option<&Value> {
+pub(super) fn placed(reply: &Value) -> Option<&Value> {
     let at = |path: &&[&str]| path.iter().try_fold(reply, |value, name| value.get(name));
     let mut places = PLACES.iter().filter_map(at);
     places.clone().find(|value| !value.is_null()).or_else(|| places.next())

@@ -179,6 +179,14 @@ impl Api {
     }
 }
 
+/// What a provider's reply, or its usage block alone, says of the kind of request, in the price list's words.
+#[must_use]
+pub fn read_price_context(body: &Value) -> PriceContext {
+    let block = block::placed(body).unwrap_or(body);
+    let service_tier = body.get("service_tier").and_then(Value::as_str);
+    block.as_object().map(|block| context::of_reply(block, service_tier)).unwrap_or_default()
+}
+
 /// Reads a usage out of a provider's reply, or out of its usage block alone; `None` where the provider said nothing.
 ///
 /// # Errors

@@ -125,10 +125,11 @@ export function passOn(request, url, keptBack) {
   return fetch(url, { method: request.method, headers, body: request.body, redirect: "manual" }).catch(unreachable);
 }
 
-function problem(status, code, title, detail) {
+function problem(status, code, title, detail, headers) {
   const body = JSON.stringify({ status, code, title, detail, error: { type: code, code, message: detail } });
-  return new Response(body, { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store", "retry-after": "2" } });
+  return new Response(body, { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers } });
 }
 
-const unasked = () => problem(503, "budget_unreachable", "Service Unavailable", "the budget could not be asked; send the call again");
+const unasked = () => problem(503, "budget_unreachable", "Service Unavailable", "the budget could not be asked; send the call again", { "retry-after": "2" });
+// How long to wait is the caller's own choice, as it is without Sage.
 const unreachable = () => problem(502, "provider_unreachable", "Bad Gateway", "the model provider could not be reached");
