@@ -99,18 +99,24 @@ function plan() {
   const named = (/** @type {string} */ like) => /** @type {Shape} */ (SHAPES.find(({ name }) => name === like));
   for (const form of Object.keys(FORMS)) {
     for (const shape of [...SHAPES, ...ERRORS]) {
+      // What is asked and what is replied are read apart: each call has a secret in either.
+      /** @type {Shape[]} */
+      const single = [];
       for (const side of /** @type {const} */ (['ask', 'reply'])) {
-        let all = shape;
+        let [all, next] = [shape, 0];
         for (const place of places(shape[side])) {
-          const name = String(place.path.at(-1) ?? 'body');
           const path = place.path.filter((part) => typeof part === 'string').join('.') || 'body';
           const where = `${shape.name}, ${side === 'reply' && ERRORS.includes(shape) ? 'refusal' : side} ${place.member ? `a name in ${path}` : path}`;
+          const text = secret(form, where);
           // Sentences one by one, so that all else is as it should be; the other forms together where no other field depends on them.
-          if (form === 'sentence' || (!place.member && STRUCTURE.includes(name))) add(form, where, (text) => ({ shape: { ...shape, [side]: planted(shape[side], place, text) } }));
-          else all = { ...all, [side]: planted(all[side], place, secret(form, where)) };
+          if (form === 'sentence' || (!place.member && STRUCTURE.includes(String(place.path.at(-1))))) {
+            single[next] = { ...(single[next] ?? shape), [side]: planted(shape[side], place, text) };
+            next++;
+          } else all = { ...all, [side]: planted(all[side], place, text) };
         }
         if (all !== shape) calls.push({ where: `${form}, ${shape.name}, all of ${side}`, shape: all });
       }
+      calls.push(...single.map((one, n) => ({ where: `${form}, ${shape.name}, ${n}`, shape: one })));
     }
     const shape = named('chat');
     for (const name of HEADERS) add(form, `header ${name}`, (text) => ({ shape, headers: { [name]: text } }));
