@@ -5,7 +5,10 @@
 /// for its end.
 #[derive(Debug, Default)]
 pub struct UsageChunk {
+    /// The start of an event.
     pending: Vec<u8>,
+    /// Up to where no event of it ends.
+    looked_at: usize,
 }
 
 /// Longest event that is looked at; a longer one passes as it is.
@@ -16,13 +19,15 @@ impl UsageChunk {
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.pending.extend_from_slice(bytes);
         let mut out = Vec::with_capacity(self.pending.len());
-        while let Some(length) = event_length(&self.pending) {
+        while let Some(length) = self.event_length() {
             let rest = self.pending.split_off(length.min(self.pending.len()));
             let event = std::mem::replace(&mut self.pending, rest);
+            self.looked_at = 0;
             out.extend(without_usage(event));
         }
         if self.pending.len() > EVENT_BYTES_MAX {
             out.append(&mut self.pending);
+            self.looked_at = 0;
         }
         out
     }
@@ -32,36 +37,19 @@ impl UsageChunk {
     pub fn finish(self) -> Vec<u8> {
         self.pending
     }
-}
 
-/// Bytes up to the end of the first event, its blank line included; `None` while that is not there.
-fn event_length(bytes: &[u8]) -> Option<usize> {
-    let mut line_is_empty = true;
-    let mut at = 0;
-    let mut seen_line = false;
-    while let Some(byte) = bytes.get(at) {
-        let end = match byte {
-            b'\r' => match bytes.get(at + 1) {
-                Some(b'\n') => 2,
-                Some(_) => 1,
-                // A line feed may follow.
-                None => return None,
-            },
-            b'\n' => 1,
-            _ => {
-                line_is_empty = false;
-                seen_line = true;
-                at += 1;
-                continue;
-            }
-        };
-        at += end;
-        if line_is_empty && seen_line {
-            return Some(at);
-        }
-        line_is_empty = true;
+    /// Bytes up to the end of the first event, its blank line included; `None` while that is not there. Lines end in LF or
+    /// CRLF; an event of other lines passes as it is, once it is too long or the stream over.
+    fn event_length(&mut self) -> Option<usize> {
+        let ends = [&b"\n\n"[..], b"\n\r\n"];
+        // The end may have begun in what was looked at before.
+        let from = self.looked_at.saturating_sub(2);
+        let unseen = self.pending.get(from..)?;
+        let end = |end: &[u8]| Some(unseen.windows(end.len()).position(|window| window == end)? + end.len());
+        let length = ends.into_iter().filter_map(end).min().map(|length| from + length);
+        self.looked_at = self.pending.len();
+        length
     }
-    None
 }
 
 /// The event as the caller gets it; empty where it holds nothing else than usage.

@@ -158,19 +158,11 @@ impl GatewayCall {
         }))
     }
 
-    /// The provider could not be reached.
-    pub fn unreachable(self) -> Promise {
-        let now = WorkerClock.now();
-        let began = self.began;
-        self.report(Outcome {
-            status: None,
-            began,
-            first_bytes: None,
-            ended: now,
-            how: Ended::Broken,
-            reply: None,
-            error_code: None,
-        })
+    /// The provider could not be reached, or did not answer until long after the caller had `left`.
+    pub fn unanswered(self, left: bool) -> Promise {
+        let (began, ended) = (self.began, WorkerClock.now());
+        let how = if left { Ended::Left } else { Ended::Broken };
+        self.report(Outcome { status: None, began, first_bytes: None, ended, how, reply: None, error_code: None })
     }
 
     /// The provider has answered. Returns what is to watch the reply.

@@ -23,6 +23,9 @@ export function tapped(body, tap, drains, settle) {
     reading = undefined;
     return read;
   };
+  const drain = async () => {
+    for (let read = await next(); !read.done; read = await next()) aside(() => tap.push(read.value));
+  };
   return new ReadableStream({
     async pull(controller) {
       for (;;) {
@@ -53,11 +56,8 @@ export function tapped(body, tap, drains, settle) {
     async cancel(reason) {
       left = true;
       try {
-        if (drains) {
-          for (let read = await next(); !read.done; read = await next()) aside(() => tap.push(read.value));
-        } else {
-          await reader.cancel(reason);
-        }
+        if (drains) await within(drain(), DRAIN_MS_MAX);
+        await reader.cancel(reason);
       } catch {
         // The provider has gone, too.
       }
@@ -74,6 +74,8 @@ function within(promise, limit_ms) {
 }
 
 const ADMIT_MS_MAX = 3_000;
+/** How long after its caller has gone a reply is waited for, and read: the platform gives 30 s, and the turn is to be stored. */
+const DRAIN_MS_MAX = 20_000;
 
 /** Passes a call on to a model provider and its reply back. `call` reads what passes; it may be lost on the way. */
 export async function relay(request, call, url, keptBack, readBytesMax, drains, refusesUnasked, context) {
@@ -92,15 +94,20 @@ export async function relay(request, call, url, keptBack, readBytesMax, drains, 
       settle();
       return admission || unasked();
     }
-    const send = (body) => fetch(url, { method: request.method, headers, body, redirect: "manual" });
+    const givenUp = new AbortController();
+    const send = (body) => fetch(url, { method: request.method, headers, body, redirect: "manual", signal: givenUp.signal });
+    let waiting = true;
+    request.signal?.addEventListener("abort", () => setTimeout(() => { if (waiting) givenUp.abort(); }, DRAIN_MS_MAX));
     let response;
     try {
       response = await send(asking ?? asked);
       // A provider that does not know how to be asked for usage gets the caller's own words.
       if (asking && response.status === 400 && (await response.clone().text()).includes("stream_options")) response = await send(asked);
     } catch {
-      settle(aside(() => call.unreachable()));
+      settle(aside(() => call.unanswered(givenUp.signal.aborted)));
       return unreachable();
+    } finally {
+      waiting = false;
     }
     const tap = aside(() => call.answered(response.status, response.headers.get("content-type") ?? ""));
     if (!tap) {
