@@ -56,7 +56,8 @@ async function startModel() {
     const parts = chunks({ name, count: CHUNKS, usage: body.includes('"include_usage":true') });
     if (query.has('byBytes')) {
       request.socket.setNoDelay(true);
-      for (const byte of Buffer.concat(parts)) {
+      // Without the blank line that ends the last event.
+      for (const byte of Buffer.concat(parts).subarray(0, -1)) {
         if (left) return;
         await write(Buffer.of(byte));
       }
@@ -144,7 +145,7 @@ test('300 streams at once, three waves: each whole and its own, memory flat', as
   }
   const mib = (/** @type {number[]} */ list) => list.map((bytes) => (bytes / MIB).toFixed(1)).join(', ');
   const grown = (/** @type {number[]} */ list) => (list[2] ?? NaN) - (list[0] ?? NaN);
-  assert.ok(grown(isolate) <= 2 * MIB, `isolate after each wave: ${mib(isolate)} MiB`);
+  assert.ok(grown(isolate) <= MIB, `isolate after each wave: ${mib(isolate)} MiB`);
   assert.ok(grown(process) <= 48 * MIB, `process after each wave: ${mib(process)} MiB`);
 });
 
@@ -176,11 +177,11 @@ test('a provider that stalls midway holds up no one else, and is left when its c
   });
 });
 
-test('a reply that comes byte by byte', async () => {
+test('a reply that comes byte by byte, and ends within an event', async () => {
   await adds({ turns: 2 }, async () => {
     for (const usage of [false, true]) {
       const reply = await call('byBytes&name=slow', { body: ask({ usage }) });
-      assert.equal(await reply.text(), Buffer.concat(chunks({ name: 'slow', count: CHUNKS, usage })).toString());
+      assert.equal(await reply.text(), Buffer.concat(chunks({ name: 'slow', count: CHUNKS, usage })).toString().slice(0, -1));
     }
   });
 });
