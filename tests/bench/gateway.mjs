@@ -12,8 +12,8 @@ import { CONNECTIONS, ROUND_MS, added, answered, details, equal, file, helper, i
 const CHUNKS = 40;
 const PAUSE_MS = 10;
 const PACED_CONNECTIONS = 8;
-/** Between two calls whose first byte is waited for: what is done after a reply is then done, and no one waits for it. */
-const THINK_MS = 5;
+/** Calls whose first byte is waited for: of few chunks, apart from each other, so that nothing else wants the processors meanwhile. */
+const ALONE = { chunks: 3, pause: 2, pauseMs: 5 };
 /** Longest that the turns of replies already given take to be stored. */
 const SETTLED_MS_MAX = 20_000;
 
@@ -39,13 +39,13 @@ export async function gateway() {
   const before = answered.get(workers.sage.port) ?? 0;
   try {
     for (const [kind, body, name] of KINDS) {
-      const call = (/** @type {number} */ connections, { pause = 0, pauseMs = 0 } = {}) => (/** @type {string} */ worker) =>
-        ({ path: `${worker === 'sage' ? LOCAL : ''}/v1/chat/completions?chunks=${CHUNKS}&pause=${pause}`, connections, body, pauseMs });
+      const call = (/** @type {number} */ connections, { chunks = CHUNKS, pause = 0, pauseMs = 0 } = {}) => (/** @type {string} */ worker) =>
+        ({ path: `${worker === 'sage' ? LOCAL : ''}/v1/chat/completions?chunks=${chunks}&pause=${pause}`, connections, body, pauseMs });
       const flat = await inTurns(workers, call(CONNECTIONS));
       const [ratio, beside] = [ratios(flat.sage, flat.js), ratios(flat.sage, flat.look)];
       tell(`gateway, ${name}, no pause`, pace(flat.sage), pace(flat.js), times(ratio.median), ratio);
       tell('the same, beside JavaScript that looks at every chunk', pace(flat.sage), pace(flat.look), times(beside.median), beside);
-      const alone = await inTurns(workers, call(1, { pauseMs: THINK_MS }));
+      const alone = await inTurns(workers, call(1, ALONE));
       differences(name, 'first byte', 'firstByte', alone, 0.3);
       details[kind] = { flat, ratio, beside, alone };
       if (kind === 'gateway_json') continue;
