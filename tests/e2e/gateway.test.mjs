@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SECRET, startProvider } from '../lib/provider.mjs';
-import { FAULT_BUILD, INGEST_KEY, startSage, until } from '../lib/sage.mjs';
+import { FAULT_BUILD, INGEST_KEY, startOrigin, startSage, until } from '../lib/sage.mjs';
 import { scanFolder, scanner } from '../lib/scan.mjs';
 
 const PROMPT = 'prompt-secret-5b2e';
@@ -140,6 +140,32 @@ test('when the caller hangs up, the rest is read where the provider bills it, an
   } finally {
     await own.stop();
     await slow.close();
+  }
+});
+
+test('a provider that stalls keeps no turn of a caller who has gone', { timeout: 60_000 }, async () => {
+  const stalled = await startOrigin(async (request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'application/vnd.amazon.eventstream' });
+    for (let n = 0; n < 10; n++) {
+      response.write('\0\0');
+      await sleep(100);
+    }
+  });
+  const own = await startSage({ settings: gatewaySettings(stalled.url) });
+  try {
+    const leave = new AbortController();
+    setTimeout(() => leave.abort(), 300);
+    const path = '/sage/llm/bedrock/model/some-model/converse-stream';
+    await fetch(own.url + path, { method: 'POST', signal: leave.signal, body: JSON.stringify(say) }).then((response) => response.text()).catch(() => {});
+    const panel = await until('its turn', async () => {
+      const now = (await own.sage('panel=cost')).panels.cost;
+      return now.spend_by_model.length === 1 && now;
+    }, { ms: 40_000 });
+    assert.deepEqual([panel.usage_missing.value, panel.partial.value], [1, 1]);
+  } finally {
+    await own.stop();
+    await stalled.close();
   }
 });
 

@@ -157,7 +157,7 @@ async function start(options) {
     return convertV4MiniflareOptions({
       host: '127.0.0.1', port, cf: false, logRequests: false, log: new Log(LogLevel.NONE), handleStructuredLogs: () => {},
       resourcePersistencePath: persist, isolatedResourcePersistencePath: join(persist, 'own'),
-      name: 'sage', modulesRoot: '/sage', modules, compatibilityDate: '2026-10-20', compatibilityFlags: ['enable_request_signal'], bindings,
+      name: 'sage', modulesRoot: '/sage', modules, compatibilityDate: '2026-10-20', bindings,
       durableObjects: { SHARD_OBJECT: { className: 'Shard', useSQLite: true }, GOLD_OBJECT: { className: 'Gold', useSQLite: true } },
       r2Buckets: { BRONZE: 'sage-bronze', SILVER: 'sage-silver', GOLD: 'sage-gold' },
       ...(now.faults ? { serviceBindings: { CONTROL: control } } : {}),

@@ -33,7 +33,7 @@ pub enum Ended {
 
 /// How a call went.
 pub struct Outcome {
-    /// HTTP status; `None`: the provider could not be reached, or the caller left before it answered.
+    /// HTTP status; `None`: the provider could not be reached.
     pub status: Option<u16>,
     /// When the call came.
     pub began: UtcMillis,
@@ -53,7 +53,7 @@ pub struct Outcome {
 #[must_use]
 pub fn turn(call: Call, outcome: Outcome, id: Raw, prices: &Prices) -> WireEvent {
     let Call { provider, kind, named, ask } = call;
-    let failed = outcome.status.map_or(outcome.how != Ended::Left, |status| status >= 400);
+    let failed = outcome.status.is_none_or(|status| status >= 400);
     let ms = |at: UtcMillis| u32::try_from(at.0 - outcome.began.0).ok();
     let (latency_ms, ttft_ms) = (ms(outcome.ended), outcome.first_bytes.and_then(ms));
     let reply = outcome.reply;
@@ -124,9 +124,8 @@ impl Facts<'_> {
 fn status(status: Option<u16>, how: Ended, stopped: Option<&Stop>) -> TurnStatus {
     match (status, how, stopped) {
         (Some(408 | 504 | 524), ..) => TurnStatus::Timeout,
-        (Some(400..), ..) => TurnStatus::Error,
+        (None | Some(400..), ..) => TurnStatus::Error,
         (_, Ended::Left, _) => TurnStatus::Cancelled,
-        (None, ..) => TurnStatus::Error,
         (_, Ended::Broken, _) | (.., Some(Stop::Error(_))) => TurnStatus::Error,
         (.., Some(Stop::Filtered)) => TurnStatus::Filtered,
         _ => TurnStatus::Ok,

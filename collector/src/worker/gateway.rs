@@ -158,10 +158,9 @@ impl GatewayCall {
         }))
     }
 
-    /// The provider could not be reached, or did not answer until long after the caller had `left`.
-    pub fn unanswered(self, left: bool) -> Promise {
-        let (began, ended) = (self.began, WorkerClock.now());
-        let how = if left { Ended::Left } else { Ended::Broken };
+    /// The provider could not be reached.
+    pub fn unreachable(self) -> Promise {
+        let (began, ended, how) = (self.began, WorkerClock.now(), Ended::Broken);
         self.report(Outcome { status: None, began, first_bytes: None, ended, how, reply: None, error_code: None })
     }
 

@@ -74,7 +74,7 @@ function within(promise, limit_ms) {
 }
 
 const ADMIT_MS_MAX = 3_000;
-/** How long after its caller has gone a reply is waited for, and read: the platform gives 30 s, and the turn is to be stored. */
+/** How long after its caller has gone a reply is read: the platform gives 30 s, and the turn is to be stored. */
 const DRAIN_MS_MAX = 20_000;
 
 /** Passes a call on to a model provider and its reply back. `call` reads what passes; it may be lost on the way. */
@@ -94,20 +94,15 @@ export async function relay(request, call, url, keptBack, readBytesMax, drains, 
       settle();
       return admission || unasked();
     }
-    const givenUp = new AbortController();
-    const send = (body) => fetch(url, { method: request.method, headers, body, redirect: "manual", signal: givenUp.signal });
-    let waiting = true;
-    request.signal?.addEventListener("abort", () => setTimeout(() => { if (waiting) givenUp.abort(); }, DRAIN_MS_MAX));
+    const send = (body) => fetch(url, { method: request.method, headers, body, redirect: "manual" });
     let response;
     try {
       response = await send(asking ?? asked);
       // A provider that does not know how to be asked for usage gets the caller's own words.
       if (asking && response.status === 400 && (await response.clone().text()).includes("stream_options")) response = await send(asked);
     } catch {
-      settle(aside(() => call.unanswered(givenUp.signal.aborted)));
+      settle(aside(() => call.unreachable()));
       return unreachable();
-    } finally {
-      waiting = false;
     }
     const tap = aside(() => call.answered(response.status, response.headers.get("content-type") ?? ""));
     if (!tap) {
