@@ -42,6 +42,7 @@ extern "C" {
         kept_back: &str,
         read_bytes_max: usize,
         drains: bool,
+        asks_budget: bool,
         refuses_unasked: bool,
         context: &JsContext,
     ) -> Promise;
@@ -103,7 +104,8 @@ fn admitted(
     let id = isolate::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let began = WorkerClock.now();
     let call = GatewayCall { env, isolate: isolate.clone(), call, id, hold: None, hides_usage: false, began };
-    Ok(relay(request, call, &url, &kept_back, ASK_BYTES_MAX, drains, refuses_unasked, context))
+    let asks_budget = isolate.settings.budget.hard_stop;
+    Ok(relay(request, call, &url, &kept_back, ASK_BYTES_MAX, drains, asks_budget, refuses_unasked, context))
 }
 
 /// A call under way.

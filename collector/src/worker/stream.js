@@ -42,8 +42,9 @@ export function tapped(body, tap, drains, settle) {
         if (read.done) {
           const rest = aside(() => tap.rest());
           if (rest?.length) controller.enqueue(rest);
-          end("whole");
           controller.close();
+          // After the last bytes have gone.
+          setTimeout(() => end("whole"), 0);
           return;
         }
         const bytes = aside(() => tap.push(read.value)) ?? read.value;
@@ -78,7 +79,7 @@ const ADMIT_MS_MAX = 3_000;
 const DRAIN_MS_MAX = 20_000;
 
 /** Passes a call on to a model provider and its reply back. `call` reads what passes; it may be lost on the way. */
-export async function relay(request, call, url, keptBack, readBytesMax, drains, refusesUnasked, context) {
+export async function relay(request, call, url, keptBack, readBytesMax, drains, asksBudget, refusesUnasked, context) {
   let settle;
   context.waitUntil(new Promise((resolve) => { settle = resolve; }));
   try {
@@ -88,11 +89,13 @@ export async function relay(request, call, url, keptBack, readBytesMax, drains, 
     const asked = new Uint8Array(await request.arrayBuffer());
     // WASM memory never shrinks.
     const asking = asked.length <= readBytesMax ? aside(() => call.readAsk(asked)) : undefined;
-    const admission = await within(aside(() => call.admit()), ADMIT_MS_MAX).catch(() => undefined);
-    if (admission !== true && (admission instanceof Response || refusesUnasked)) {
-      call.free();
-      settle();
-      return admission || unasked();
+    if (asksBudget) {
+      const admission = await within(aside(() => call.admit()), ADMIT_MS_MAX).catch(() => undefined);
+      if (admission !== true && (admission instanceof Response || refusesUnasked)) {
+        aside(() => call.free());
+        settle();
+        return admission || unasked();
+      }
     }
     const send = (body) => fetch(url, { method: request.method, headers, body, redirect: "manual" });
     let response;
