@@ -23,6 +23,7 @@ cargo test --quiet --workspace
 
 section "prices and usage against the reference package"
 cargo build --quiet --release -p collector --bin sage-inspect
+cargo test --quiet --release -p collector --lib real_replies
 "$SAGE_PYTHON" tests/prices_oracle.py target/release/sage-inspect tests/data/usage_bodies.jsonl
 
 section "the Worker, and one that can be told to fail"
