@@ -19,6 +19,7 @@ case "$command" in
   bench)
     bash scripts/setup.sh test
     bash scripts/build.sh
+    bash scripts/build.sh target/edge-faults fault-injection
     exec node tests/bench/bench.mjs "$@"
     ;;
   demo)

@@ -2,7 +2,7 @@
 // `npm run bench`: the performance table, on bare workerd, each figure beside its baseline. Sage and its baseline
 // take turns within a run, so that a busy machine slows both; figures are medians of the rounds, with the range beside them.
 //
-//   node tests/bench/bench.mjs [--quick] [--only=size,pass,stream,gateway,waves,intake,history]
+//   node tests/bench/bench.mjs [--quick] [--only=size,price,pass,stream,gateway,waves,intake,history]
 //
 // Everything runs on 127.0.0.1. Besides requests a second, the CPU that workerd used per request is shown: it does not
 // depend on what else the machine does.
@@ -15,6 +15,7 @@ import { gateway } from './gateway.mjs';
 import { history, intake } from './intake.mjs';
 import { CONNECTIONS, ROUNDS, ROUND_MS, closeClient, details, failures, lines, millis, quick, wanted } from './measure.mjs';
 import { passThrough } from './pass.mjs';
+import { price } from './price.mjs';
 import { size } from './size.mjs';
 import { waves } from './waves.mjs';
 
@@ -26,6 +27,7 @@ function table(rows) {
 
 const began = performance.now();
 if (wanted('size')) await size();
+if (wanted('price')) await price();
 if (wanted('pass') || wanted('stream')) await passThrough();
 if (wanted('gateway')) await gateway();
 if (wanted('waves')) await waves();

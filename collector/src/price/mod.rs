@@ -19,6 +19,8 @@ mod own;
 mod own_model;
 mod pattern;
 mod reprice;
+#[cfg(feature = "fault-injection")]
+mod sample;
 mod service;
 /// Of the build step: here for its tests.
 #[cfg(test)]

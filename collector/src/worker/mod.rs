@@ -57,6 +57,12 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
         "/sage/healthz" => admin::health(&request, env).await,
         "/safety/transparency" => admin::transparency(&request, env, false).await,
         "/safety/transparency.json" => admin::transparency(&request, env, true).await,
+        // Says nothing of the time: the isolate's clock stands still meanwhile, the caller knows the process's.
+        #[cfg(feature = "fault-injection")]
+        "/sage/__price" => {
+            let sum = isolate::get(env).prices.sample(query.parse().unwrap_or(0));
+            respond::text(200, "text/plain", &sum.to_string())
+        }
         #[cfg(feature = "fault-injection")]
         "/sage/__fault" => {
             let answer = runtime::fault(env, 0, query).await;
