@@ -129,7 +129,7 @@ fn asks_safely(name: &str, rest: &str, query: &str) -> bool {
 }
 
 /// Ends of paths that run a model, and the form of what they answer.
-const CALLS: [(&str, Option<Api>); 17] = [
+const CALLS: [(&str, Option<Api>); 16] = [
     ("/chat/completions", Some(Api::OpenAiChat)),
     ("/completions", Some(Api::OpenAiChat)),
     ("/embeddings", Some(Api::OpenAiChat)),
@@ -146,7 +146,6 @@ const CALLS: [(&str, Option<Api>); 17] = [
     ("/v1/chat", Some(Api::Cohere)),
     ("/v1/embed", Some(Api::Cohere)),
     ("/v2/embed", Some(Api::Cohere)),
-    ("/fim/completions", Some(Api::OpenAiChat)),
 ];
 /// What follows the colon in Google's paths.
 const METHODS: [(&str, Option<Api>); 6] = [
