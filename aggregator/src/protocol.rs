@@ -76,7 +76,7 @@ impl DeadLetterLine {
 }
 
 /// What became of the events of one append.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppendReply {
     /// Now in the log.
     pub stored: u64,
@@ -90,6 +90,9 @@ pub struct AppendReply {
     /// Position in the Shard's log at or before which all of it is.
     #[serde(default)]
     pub seq: u64,
+    /// Not kept, because their person is not there.
+    #[serde(default)]
+    pub dropped: BTreeMap<DropReason, u64>,
 }
 
 /// A civil day of the asked-for zone, as buckets `[from, to)`.

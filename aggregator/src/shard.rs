@@ -2,10 +2,12 @@
 
 mod group;
 mod people_answer;
+mod remark;
 
 use std::collections::BTreeMap;
 
-use schemas::{Event, EventKey, UtcDay, UtcMillis};
+use schemas::event::Aside;
+use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis};
 
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
 use crate::fold::intake::Tally;
@@ -14,7 +16,8 @@ use crate::fold::{self, CodecError, Day, Fold};
 use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, PeopleAnswer, Window};
 use crate::seen::SeenIds;
 use crate::storage::{Part, Row, Storage, StorageError};
-use group::Group;
+use group::{Group, Known};
+pub use remark::Remark;
 
 /// Most bytes of events in one row of the log: half of the platform's 2 MB limit of a row.
 pub const ROW_BYTES_MAX: usize = 1 << 20;
@@ -102,15 +105,16 @@ impl<S: Storage> Shard<S> {
     ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
         let received_at = now.max(self.last_received_at);
         let mut group = Group { seq: self.seq, received_at, ..Group::default() };
-        let replies: Vec<_> = messages.iter().map(|message| group.add(message, &self.seen, &self.holds)).collect();
+        let known = Known { seen: &self.seen, holds: &self.holds, people: &self.fold.people };
+        let replies: Vec<_> = messages.iter().map(|message| group.add(message, known)).collect();
         if group.rows.is_empty() {
             return Ok(replies);
         }
         self.storage.append(&group.rows, &group.dead, &group.settled)?;
         self.last_received_at = received_at;
-        for ((row, events), tally) in group.rows.iter().zip(&group.events).zip(&group.tallies) {
+        for ((row, events), remark) in group.rows.iter().zip(&group.events).zip(&group.remarks) {
             self.bytes_since_checkpoint += row.bytes();
-            self.count(row, events, tally);
+            self.count(row, events, remark);
         }
         group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
         for id in &group.settled {
@@ -130,7 +134,7 @@ impl<S: Storage> Shard<S> {
         group.open_row();
         let won = claims.iter().map(|claim| group.claim(claim, &self.seen)).collect();
         let Some(row) = group.rows.first_mut().filter(|row| !row.ids.is_empty()) else { return Ok(won) };
-        row.tally = serde_json::to_string(&Tally::default()).unwrap_or_default();
+        row.remark = Remark::default().encode();
         self.storage.append(&group.rows, &[], &[])?;
         self.last_received_at = received_at;
         self.seq = group.seq;
@@ -145,7 +149,13 @@ impl<S: Storage> Shard<S> {
     /// # Errors
     /// [`ShardError::Storage`] when it is unknown whether the hold is durable: the Shard must be opened anew.
     pub fn hold(&mut self, request: &HoldRequest, now: UtcMillis) -> Result<HoldReply, ShardError> {
-        let Some(user) = request.user.filter(|_| request.limits.of_people()) else { return Ok(HoldReply::Admitted) };
+        let there = |user: &UserKey| {
+            let standing = self.fold.people.standing(*user);
+            standing.is_none_or(|standing| standing.absence(now, Aside::default()).is_none())
+        };
+        let Some(user) = request.user.filter(|user| request.limits.of_people() && there(user)) else {
+            return Ok(HoldReply::Admitted);
+        };
         let ended = self.holds.expire(now);
         let known = self.holds.contains(&request.id) || self.seen.contains(request.id.prefix());
         let limit = |kind, limit, span: Span| {
@@ -292,18 +302,21 @@ impl<S: Storage> Shard<S> {
         let text = std::str::from_utf8(&row.events).map_err(|_| CodecError)?;
         let events: Result<Vec<Event>, _> = text.lines().map(Event::from_line).collect();
         self.bytes_since_checkpoint += row.bytes();
-        let tally = serde_json::from_str(&row.tally).map_err(|_| CodecError)?;
-        self.count(row, &events.map_err(|_| CodecError)?, &tally);
+        let remark = Remark::decode(&row.remark).ok_or(CodecError)?;
+        self.count(row, &events.map_err(|_| CodecError)?, &remark);
         Ok(())
     }
 
-    fn count(&mut self, row: &Row, events: &[Event], tally: &Tally) {
-        self.fold.row(row.seq, row.received_at, events, tally);
+    fn count(&mut self, row: &Row, events: &[Event], remark: &Remark) {
+        remark.notes.iter().for_each(|note| self.fold.people.note(note));
+        self.fold.row(row.seq, row.received_at, events, &remark.tally);
         self.seq = row.seq;
         self.dirty_days.extend(events.iter().map(|event| (UtcDay::of(event.ts), ())));
         self.dirty_days.insert(UtcDay::of(row.received_at), ());
     }
 }
 
+#[cfg(test)]
+mod standing_test;
 #[cfg(test)]
 mod tests;

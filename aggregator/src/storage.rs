@@ -17,15 +17,15 @@ pub struct Row {
     pub count: u32,
     /// The first 64 bits of every id that this row makes known, dead letters included, little-endian.
     pub ids: Vec<u8>,
-    /// The intake's tally, as JSON.
-    pub tally: String,
+    /// The intake's tally, and what is known beside the events, as JSON: [`crate::shard::Remark`].
+    pub remark: String,
 }
 
 impl Row {
     /// Its weight: a row without events weighs something, too.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.events.len() + self.ids.len() + self.tally.len()
+        self.events.len() + self.ids.len() + self.remark.len()
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Settings {
     pub capture: Capture,
     /// Events from pages.
     pub browser: Browser,
+    /// Who is counted as a person.
+    pub consent: Consent,
     /// Who may see numbers.
     pub admin: Admin,
     /// The way to model providers.
@@ -32,6 +34,7 @@ impl Default for Settings {
             time_zone: "UTC".into(),
             capture: Capture::default(),
             browser: Browser::default(),
+            consent: Consent::default(),
             admin: Admin::default(),
             gateway: Gateway::default(),
             budget: Budget::default(),
@@ -62,6 +65,27 @@ impl Default for Capture {
 pub struct Browser {
     /// Origins whose pages may send events with the public key.
     pub allowed_origins: Vec<String>,
+}
+
+/// Who is counted as a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Consent {
+    /// Only who has agreed, by a `consent` event for `analytics`.
+    pub required: bool,
+    /// What is taken of those whose age no one has attested.
+    pub age_13_plus: Age,
+}
+
+/// What is taken of those whose age no one has attested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Age {
+    /// The app lets no younger ones in: they are 13 or older.
+    #[default]
+    Assumed,
+    /// They are not counted until it is attested.
+    Attested,
 }
 
 /// Who may see numbers.

@@ -33,6 +33,7 @@ fn event(n: u64, body: Body) -> Event {
         conversation: Some(ConversationKey::from_mac(KeyId(1), mac((users * 7 + n / 9_000) ^ 0xbbbb_0000))),
         session: n.is_multiple_of(3).then(|| SessionKey::from_mac(KeyId(1), mac(users ^ 0xcccc_0000))),
         reply: n.is_multiple_of(4).then(|| ReplyKey::from_mac(KeyId(1), mac(n ^ 0xdddd_0000))),
+        aside: None,
         cohort: Cohort {
             country: Country::parse(["DE", "US", "IN", "NP", "T1"][(users % 5) as usize]),
             utc_offset_minutes: UtcOffset::new([60, -300, 330, 345, 0][(users % 5) as usize]),

@@ -3,6 +3,7 @@
 //! No I/O, no clock and no Workers types live here.
 #![warn(missing_docs)]
 
+pub mod consent;
 pub mod event;
 pub mod ids;
 pub mod json_schema;

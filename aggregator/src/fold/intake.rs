@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::UtcMillis;
+use schemas::consent::Absence;
 use schemas::time::{DAY_MS, MINUTE_MS};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,23 @@ pub enum DropReason {
     CaptureUnstored,
     /// The person opted out, and the event is none that money or the law asks for.
     OptedOut,
+    /// The person has not agreed to be counted, which the operator asks for; otherwise as above.
+    ConsentMissing,
+    /// It is not attested that the person is 13 or older; otherwise as above.
+    NotAttested,
+    /// The person was erased, and the event is from before.
+    Erased,
+}
+
+impl From<Absence> for DropReason {
+    fn from(absence: Absence) -> Self {
+        match absence {
+            Absence::OptedOut => Self::OptedOut,
+            Absence::ConsentMissing => Self::ConsentMissing,
+            Absence::NotAttested => Self::NotAttested,
+            Absence::Erased => Self::Erased,
+        }
+    }
 }
 
 /// What became of a number of events. [`Tally::received`] is the sum of the rest, so the balance holds by construction.
@@ -52,6 +70,11 @@ impl Tally {
         for (reason, count) in &other.dropped {
             *self.dropped.entry(*reason).or_default() += count;
         }
+    }
+
+    /// Takes out events that are no longer stored.
+    pub fn take_out(&mut self, stored: u64) {
+        self.stored = self.stored.saturating_sub(stored);
     }
 }
 

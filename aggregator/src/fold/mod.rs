@@ -10,6 +10,7 @@ pub mod operations;
 pub mod pending;
 pub mod people;
 pub mod safety;
+pub mod standing;
 pub mod usage;
 
 use std::collections::BTreeMap;
@@ -179,6 +180,7 @@ pub(crate) mod testing {
             session: None,
             reply: None,
             cohort: Default::default(),
+            aside: None,
             body: Body::Turn(Turn {
                 turn_index: None,
                 provider: Label::parse("openai").unwrap(),

@@ -109,6 +109,7 @@ pub fn repriced_event(pending: &PendingTurn, cost: Cost) -> Event {
         session: turn.session,
         reply: None,
         cohort: Default::default(),
+        aside: None,
         body: Body::Repriced(Repriced {
             turn: *id,
             provider: turn.provider.clone(),

@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use schemas::consent::choice_of;
 use schemas::event::Repriced;
 use schemas::{Body, Bucket15, ConversationKey, Event, EventKey, Label, NanoUsd, SessionKey, UserKey};
 use serde::{Deserialize, Serialize};
 
 use super::pending::{PENDING_MAX, Pending, PendingCursor, PendingPage, PendingTurn};
+use super::standing::{Note, Standing};
 
 /// Silence that ends a visit, milliseconds.
 pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;
@@ -119,11 +121,17 @@ pub struct Page {
     /// How many more there were when [`PENDING_MAX`] were kept.
     #[serde(default)]
     pub pending_over: u64,
+    /// Where people stand of whom anything is known.
+    #[serde(default)]
+    pub standings: BTreeMap<UserKey, Standing>,
 }
 
 impl People {
-    /// Counts a turn; other kinds do not make a person active.
+    /// Counts a turn, and takes in a choice; other kinds do not make a person active.
     pub fn fold(&mut self, event: &Event) {
+        if let (Some(user), Some(consent)) = (event.user, choice_of(&event.body)) {
+            self.standing_mut(user).choices.fold(consent, event.ts);
+        }
         let Body::Turn(turn) = &event.body else { return };
         if let Some(pending) = Pending::of(event, turn) {
             self.wait(event, pending);
@@ -142,6 +150,26 @@ impl People {
         let visit = Visit { start_ms: event.ts.0, end_ms: event.ts.0, turns: 1, nano_usd };
         let gap_ms = if event.session.is_some() { i64::MAX } else { VISIT_GAP_MS };
         join(page.visits.entry(thread).or_default(), visit, gap_ms);
+    }
+
+    /// Takes in what a row of the log says beside its events.
+    pub fn note(&mut self, note: &Note) {
+        match note {
+            Note::Chose(user, choices) => self.standing_mut(*user).choices.merge(choices),
+            Note::Erased(user, erased) => self.standing_mut(*user).erased = Some(erased.clone()),
+        }
+    }
+
+    /// Where a person stands; `None` when nothing is known of it.
+    #[must_use]
+    pub fn standing(&self, user: UserKey) -> Option<&Standing> {
+        self.pages.get(&page_number(user.prefix()))?.standings.get(&user)
+    }
+
+    fn standing_mut(&mut self, user: UserKey) -> &mut Standing {
+        let number = page_number(user.prefix());
+        self.dirty.insert(number);
+        self.pages.entry(number).or_default().standings.entry(user).or_default()
     }
 
     fn wait(&mut self, event: &Event, mut pending: Pending) {

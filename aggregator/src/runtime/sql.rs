@@ -277,7 +277,7 @@ fn insert_row(row: &Row) -> Statement {
         number(row.seq as i64),
         number(row.received_at.0),
         number(i64::from(row.count)),
-        row.tally.as_str().into(),
+        row.remark.as_str().into(),
         binary(&row.ids),
         binary(&row.events),
     ];
@@ -289,7 +289,7 @@ fn row_of(row: &[SqlStorageValue]) -> Row {
         seq: int(row, 0) as u64,
         received_at: UtcMillis(int(row, 1)),
         count: int(row, 2) as u32,
-        tally: text(row, 3),
+        remark: text(row, 3),
         ids: blob(row, 4),
         events: blob(row, 5),
     }

@@ -1,14 +1,28 @@
 //! One write in the making: which events are stored, which were told before, and the rows that hold them.
 
-use schemas::{Event, EventKey, UtcMillis};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use super::{ROW_BYTES_MAX, ShardError};
+use schemas::consent::{Absence, Treatment, choice_of, treatment};
+use schemas::event::Aside;
+use schemas::{Event, EventKey, UserKey, UtcMillis};
+
+use super::{ROW_BYTES_MAX, Remark, ShardError};
 use crate::budget::Holds;
 use crate::correlate;
-use crate::fold::intake::Tally;
+use crate::fold::intake::{DropReason, Tally};
+use crate::fold::people::People;
+use crate::fold::standing::{Note, Standing};
 use crate::protocol::{AppendHeader, AppendReply, Claim, DeadLetterLine};
 use crate::seen::{IdSet, SeenIds};
 use crate::storage::{DeadLetter, Row};
+
+/// What becomes of an event.
+enum Kept {
+    AsItIs,
+    Changed,
+    Not(Absence),
+}
 
 /// Rows of one write in the making.
 #[derive(Default)]
@@ -17,41 +31,65 @@ pub(super) struct Group {
     pub(super) received_at: UtcMillis,
     pub(super) rows: Vec<Row>,
     pub(super) events: Vec<Vec<Event>>,
-    pub(super) tallies: Vec<Tally>,
+    pub(super) remarks: Vec<Remark>,
     pub(super) dead: Vec<DeadLetter>,
     pub(super) fresh: IdSet,
     pub(super) settled: Vec<EventKey>,
+    /// Where people stand whose standing these rows change.
+    pub(super) standings: BTreeMap<UserKey, Standing>,
+}
+
+/// What the Shard knows from before.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) seen: &'a SeenIds,
+    pub(super) holds: &'a Holds,
+    pub(super) people: &'a People,
 }
 
 impl Group {
     /// Adds a message's rows; of a malformed one nothing.
-    pub(super) fn add(&mut self, message: &[u8], seen: &SeenIds, holds: &Holds) -> Result<AppendReply, ShardError> {
+    pub(super) fn add(&mut self, message: &[u8], known: Known<'_>) -> Result<AppendReply, ShardError> {
+        let Known { seen, holds, .. } = known;
         let text = std::str::from_utf8(message).map_err(|_| ShardError::Malformed("not UTF-8"))?;
         let mut lines = text.lines();
         let header: AppendHeader = lines
             .next()
             .and_then(|line| serde_json::from_str(line).ok())
             .ok_or(ShardError::Malformed("no header line"))?;
-        let mut own = Group { seq: self.seq, received_at: self.received_at, ..Group::default() };
+        let standings = self.standings.clone();
+        let mut own = Group { seq: self.seq, received_at: self.received_at, standings, ..Group::default() };
+        let mut dropped = BTreeMap::new();
+        let mut notes = Vec::new();
         let mut tally = Tally { dropped: header.dropped, duplicate: header.duplicate, ..Tally::default() };
         let mut correlated = header.duplicate;
         own.open_row();
         for _ in 0..header.events {
             let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
-            let event = Event::from_line(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
+            let mut event = Event::from_line(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
             if !holds.is_empty() && holds.contains(&event.id) {
                 own.settled.push(event.id);
             }
             let id = event.id.prefix();
-            let knows = |id| seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id);
-            if knows(id) {
+            let knew = |id| seen.contains(id) || self.fresh.contains(&id);
+            if knew(id) || own.fresh.contains(&id) {
                 tally.duplicate += 1;
                 continue;
             }
+            let line = match own.place(&mut event, known.people, &mut notes) {
+                Kept::AsItIs => Cow::Borrowed(line),
+                Kept::Changed => Cow::Owned(event.to_line().map_err(|_| ShardError::Malformed("a line is no event"))?),
+                Kept::Not(absence) => {
+                    *dropped.entry(DropReason::from(absence)).or_default() += 1;
+                    continue;
+                }
+            };
+            let line = line.as_ref();
             let Some(reply) = correlate::reply_of(&event).filter(|_| !header.claimed) else {
                 own.push(line, id, event);
                 continue;
             };
+            let knows = |id| knew(id) || own.fresh.contains(&id);
             let lost = correlate::lost(event.id);
             if knows(lost) {
                 tally.duplicate += 1;
@@ -82,16 +120,21 @@ impl Group {
             }
         }
         // The first row carries the whole tally but the stored events of the rows after it.
-        if let Some(first) = own.tallies.first_mut() {
-            first.merge(&tally);
+        for (reason, count) in &dropped {
+            *tally.dropped.entry(*reason).or_default() += count;
         }
-        let stored = own.tallies.iter().map(|tally| tally.stored).sum();
+        if let Some(first) = own.remarks.first_mut() {
+            first.tally.merge(&tally);
+            first.notes = notes;
+        }
+        let stored = own.remarks.iter().map(|remark| remark.tally.stored).sum();
         let mut reply = AppendReply {
             stored,
             duplicate: tally.duplicate,
             dead_lettered: tally.dead_lettered,
             correlated,
             seq: self.seq,
+            dropped,
         };
         if stored + tally.received() > 0 {
             reply.seq = own.seq;
@@ -113,25 +156,56 @@ impl Group {
         place.first
     }
 
+    /// Takes in what an event says of its person, and treats it as their standing asks for.
+    fn place(&mut self, event: &mut Event, people: &People, notes: &mut Vec<Note>) -> Kept {
+        let told = event.aside.take();
+        let unchanged = if told.is_some() { Kept::Changed } else { Kept::AsItIs };
+        let Some(user) = event.user else { return unchanged };
+        let aside = told.map_or_else(Aside::default, |aside| *aside);
+        let known = self.standings.get(&user).or_else(|| people.standing(user));
+        let choice = choice_of(&event.body);
+        if known.is_none() && choice.is_none() && aside == Aside::default() {
+            return unchanged;
+        }
+        let mut standing = known.cloned().unwrap_or_default();
+        if standing.absence(event.ts, Aside::default()) != Some(Absence::Erased) {
+            let chose = standing.choices.note(aside.said, event.ts);
+            choice.into_iter().for_each(|consent| standing.choices.fold(consent, event.ts));
+            if chose {
+                notes.push(Note::Chose(user, standing.choices));
+            }
+        }
+        let absence = standing.absence(event.ts, aside);
+        self.standings.insert(user, standing);
+        match absence.map(|absence| (absence, treatment(event.body.kind(), absence))) {
+            None | Some((_, Treatment::Whole)) => unchanged,
+            Some((_, Treatment::WithoutPerson)) => {
+                event.without_person();
+                Kept::Changed
+            }
+            Some((absence, Treatment::Dropped)) => Kept::Not(absence),
+        }
+    }
+
     pub(super) fn open_row(&mut self) {
         self.seq += 1;
         self.rows.push(Row { seq: self.seq, received_at: self.received_at, ..Row::default() });
         self.events.push(Vec::new());
-        self.tallies.push(Tally::default());
+        self.remarks.push(Remark::default());
     }
 
     fn push(&mut self, line: &str, id: u64, event: Event) {
         if self.rows.last().is_some_and(|row| row.count > 0 && row.events.len() + line.len() + 1 > ROW_BYTES_MAX) {
             self.open_row();
         }
-        if let (Some(row), Some(events), Some(tally)) =
-            (self.rows.last_mut(), self.events.last_mut(), self.tallies.last_mut())
+        if let (Some(row), Some(events), Some(remark)) =
+            (self.rows.last_mut(), self.events.last_mut(), self.remarks.last_mut())
         {
             row.events.extend_from_slice(line.as_bytes());
             row.events.push(b'\n');
             row.count += 1;
             events.push(event);
-            tally.stored += 1;
+            remark.tally.stored += 1;
         }
         self.know(id);
     }
@@ -144,15 +218,16 @@ impl Group {
     }
 
     fn take(&mut self, mut other: Self) {
-        for (row, tally) in other.rows.iter_mut().zip(&other.tallies) {
-            row.tally = serde_json::to_string(tally).unwrap_or_default();
+        for (row, remark) in other.rows.iter_mut().zip(&other.remarks) {
+            row.remark = remark.encode();
         }
         self.seq = other.seq;
         self.rows.append(&mut other.rows);
         self.events.append(&mut other.events);
-        self.tallies.append(&mut other.tallies);
+        self.remarks.append(&mut other.remarks);
         self.dead.append(&mut other.dead);
         self.fresh.extend(other.fresh);
         self.settled.append(&mut other.settled);
+        self.standings = other.standings;
     }
 }

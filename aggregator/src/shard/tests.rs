@@ -5,9 +5,9 @@ use crate::storage::memory::{Fault, Memory};
 use proptest::prelude::*;
 use schemas::{Bucket15, NanoUsd};
 
-const NOW: UtcMillis = UtcMillis(1_793_000_000_000);
+pub(super) const NOW: UtcMillis = UtcMillis(1_793_000_000_000);
 
-fn message(events: &[Event]) -> String {
+pub(super) fn message(events: &[Event]) -> String {
     let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
     let mut text = serde_json::to_string(&header).unwrap() + "\n";
     for event in events {
@@ -16,7 +16,7 @@ fn message(events: &[Event]) -> String {
     text
 }
 
-fn append(shard: &mut Shard<Memory>, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
+pub(super) fn append(shard: &mut Shard<Memory>, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
     shard.append(&[message.as_bytes().to_vec()], now).map(|mut replies| replies.remove(0))?
 }
 
@@ -75,7 +75,7 @@ fn messages_that_are_written_together_count_as_if_they_came_one_by_one() {
     ];
     let messages: Vec<Vec<u8>> = messages.into_iter().map(String::into_bytes).collect();
     let replies = shard.append(&messages, NOW).unwrap();
-    let counts: Vec<_> = replies.iter().map(|reply| reply.map(|r| (r.stored, r.duplicate)).ok()).collect();
+    let counts: Vec<_> = replies.iter().map(|reply| reply.as_ref().map(|r| (r.stored, r.duplicate)).ok()).collect();
     assert_eq!(counts, [Some((2, 0)), None, Some((1, 1)), None, Some((0, 0)), Some((1, 1))]);
     let (turns, spent, tally) = total(&shard);
     assert_eq!((turns, spent, tally.stored, tally.duplicate), (4, NanoUsd(20), 4, 2));

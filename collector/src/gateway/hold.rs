@@ -49,7 +49,7 @@ pub fn hold_request(
     let fixed = NanoUsd(settings.budget.hold_usd.0);
     Some(HoldRequest {
         id,
-        user: belonging.user,
+        user: belonging.user.filter(|_| !call.named.is_absent()),
         shard: belonging.shard(id, shards),
         at,
         amount: if fixed > NanoUsd::ZERO { fixed } else { cost_at_most(call, prices, at) },

@@ -17,6 +17,7 @@ pub struct Named {
     plan: Option<Label>,
     guest: Option<bool>,
     opted_out: bool,
+    age_13_plus: Option<bool>,
     /// The part of the app that asks.
     pub feature: Option<Label>,
     /// Position in the conversation, from 0.
@@ -28,7 +29,7 @@ const ID_BYTES_MAX: usize = 1_024;
 
 impl Named {
     /// Reads `Sage-User`, `Sage-Conversation`, `Sage-Session`, `Sage-Feature`, `Sage-Turn` (position in the conversation),
-    /// `Sage-Country`, `Sage-Plan`, `Sage-Guest` and `Sage-Opt-Out`; `Sec-GPC` and `DNT` opt out as well.
+    /// `Sage-Country`, `Sage-Plan`, `Sage-Guest`, `Sage-Age-13-Plus` and `Sage-Opt-Out`; `Sec-GPC` and `DNT` opt out as well.
     #[must_use]
     pub fn read(headers: HeaderList<'_>) -> Self {
         let value = |name| headers.get(name).map(str::trim).filter(|value| !value.is_empty());
@@ -42,16 +43,23 @@ impl Named {
             country: value("sage-country").and_then(Country::parse),
             plan: label("sage-plan"),
             guest: value("sage-guest").map(|_| set("sage-guest")),
+            age_13_plus: value("sage-age-13-plus").map(|_| set("sage-age-13-plus")),
             opted_out: ["sage-opt-out", "sec-gpc", "dnt"].into_iter().any(set),
             feature: label("sage-feature"),
             turn_index: value("sage-turn").and_then(|value| value.parse().ok()),
         }
     }
 
-    /// Who and what the call's turn will be of.
+    /// The call says that its person is not there: no limit of theirs holds.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.opted_out || self.age_13_plus == Some(false)
+    }
+
+    /// Who and what the call's turn leads to: whoever is named, for their Shard to decide whether they are there.
     #[must_use]
     pub fn belonging(&self, keys: &Keyring) -> Belonging {
-        if self.opted_out {
+        if self.user.is_none() && self.is_absent() {
             return Belonging::default();
         }
         Belonging {
@@ -75,6 +83,7 @@ impl Named {
             plan: self.plan,
             guest: self.guest,
             opted_out: self.opted_out,
+            age_13_plus: self.age_13_plus,
         }
     }
 }
@@ -113,7 +122,7 @@ mod tests {
             let headers = format!("sage-user,alice\n{header}");
             let named = Named::read(HeaderList(&headers));
             let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
-            assert!(named.belonging(&keys) == Belonging::default() && named.opted_out, "{header}");
+            assert!(named.is_absent() && named.belonging(&keys).user.is_some(), "{header}");
         }
     }
 }

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use aggregator::batch::ShardBatch;
 use aggregator::fold::intake::DropReason;
 use aggregator::protocol::{AppendReply, DeadLetterLine};
-use schemas::UtcMillis;
 use schemas::event::Source;
 use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::body::EVENT_BYTES_MAX;
-use crate::price::Prices;
-use crate::scrub::{Keyring, Refused, scrub};
+use crate::scrub::{Door, Keyring, Refused, scrub};
 
 /// Who sent a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +49,6 @@ pub struct EventError {
     pub detail: String,
 }
 
-/// What a door brings to every event that comes in by it.
-#[derive(Clone, Copy)]
-pub(super) struct Door<'a> {
-    pub(super) source: Source,
-    pub(super) keys: &'a Keyring,
-    pub(super) prices: &'a Prices,
-    pub(super) shards: u32,
-    pub(super) now: UtcMillis,
-}
-
 impl Batch {
     /// Takes one event: scrubs and prices it for its Shard, drops it, or buries the letter that tells what is wrong. `content`
     /// names it where it has no id.
@@ -68,21 +56,20 @@ impl Batch {
         &mut self,
         wire: Result<WireEvent, WireError>,
         content: &str,
+        source: Source,
         door: &Door<'_>,
         letter: impl FnOnce(&WireError) -> DeadLetterLine,
     ) {
         let index = self.received;
         self.received += 1;
-        let event = match wire
-            .map_err(Refused::from)
-            .and_then(|wire| scrub(wire, content, door.source, door.keys, door.prices, door.now))
-        {
+        let event = match wire.map_err(Refused::from).and_then(|wire| scrub(wire, content, source, door)) {
             Ok(event) => event,
-            Err(Refused::OptedOut) => {
-                *self.dropped.entry(DropReason::OptedOut).or_default() += 1;
+            Err(Refused::Absent(absence)) => {
+                let reason = DropReason::from(absence);
+                *self.dropped.entry(reason).or_default() += 1;
                 let number = shard_of_digest(&door.keys.digest("dead", content), door.shards);
                 let dropped = &mut self.shards.entry(number).or_default().header.dropped;
-                *dropped.entry(DropReason::OptedOut).or_default() += 1;
+                *dropped.entry(reason).or_default() += 1;
                 return;
             }
             Err(Refused::Wrong(error)) => {
@@ -98,18 +85,10 @@ impl Batch {
 
 /// Reads, scrubs and prices events and sorts them by Shard. Those that can't be read become dead letters.
 #[must_use]
-pub fn take_in<'a>(
-    texts: impl Iterator<Item = &'a str>,
-    sender: Sender,
-    keys: &Keyring,
-    prices: &Prices,
-    shards: u32,
-    now: UtcMillis,
-) -> Batch {
-    let door = Door { source: sender.source, keys, prices, shards, now };
+pub fn take_in<'a>(texts: impl Iterator<Item = &'a str>, sender: Sender, door: &Door<'_>) -> Batch {
     let mut batch = Batch::default();
     for text in texts {
-        batch.take(read(text, sender), text, &door, |error| dead_letter(text, error, keys));
+        batch.take(read(text, sender), text, sender.source, door, |error| dead_letter(text, error, door.keys));
     }
     batch
 }
@@ -216,12 +195,16 @@ impl IntakeReply {
     /// The reply once every Shard has answered.
     #[must_use]
     pub fn new(batch: &Batch, replies: &[AppendReply]) -> Self {
+        let mut dropped = batch.dropped.clone();
+        for (reason, count) in replies.iter().flat_map(|reply| &reply.dropped) {
+            *dropped.entry(*reason).or_default() += count;
+        }
         Self {
             received: batch.received as u64,
             stored: replies.iter().map(|reply| reply.stored).sum(),
             duplicate: replies.iter().map(|reply| reply.duplicate).sum(),
             dead_lettered: replies.iter().map(|reply| reply.dead_lettered).sum(),
-            dropped: batch.dropped.clone(),
+            dropped,
             errors: batch.errors.iter().take(ERRORS_MAX).cloned().collect(),
         }
     }
@@ -230,6 +213,9 @@ impl IntakeReply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::price::Prices;
+    use schemas::UtcMillis;
+    use schemas::consent::Policy;
 
     const NOW: &str = "2026-11-21T19:00:00Z";
     const TURN: &str = r#"{"type":"turn","id":"e1","ts":"2026-11-21T18:56:03.120Z","user_id":"alice","conversation_id":"c1",
@@ -240,10 +226,13 @@ mod tests {
         take_in(
             texts.iter().map(String::as_str),
             Sender { source, opted_out },
-            &keys,
-            &Prices::default(),
-            1,
-            UtcMillis::parse_rfc3339(NOW).unwrap(),
+            &Door {
+                keys: &keys,
+                prices: &Prices::default(),
+                policy: Policy::default(),
+                shards: 1,
+                now: UtcMillis::parse_rfc3339(NOW).unwrap(),
+            },
         )
     }
 
@@ -291,14 +280,32 @@ mod tests {
     }
 
     #[test]
-    fn of_a_person_who_opted_out_only_money_is_kept() {
-        let feedback = r#"{"type":"feedback","ts":"2026-11-21T18:56:03Z","user_id":"alice","rating":"up"}"#;
-        let batch = batch(&[TURN.into(), feedback.into()], Source::Backend, true);
+    fn of_someone_unknown_who_opted_out_only_money_is_kept() {
+        let feedback = r#"{"type":"feedback","ts":"2026-11-21T18:56:03Z","session_id":"s","rating":"up"}"#;
+        let turn = TURN.replace("\"user_id\":\"alice\",", "");
+        let batch = batch(&[turn, feedback.into()], Source::Backend, true);
         assert_eq!(batch.dropped[&DropReason::OptedOut], 1);
         let message = message(&batch);
+        assert!(message.contains("nano_usd"), "{message}");
         assert!(
-            message.contains("nano_usd") && !message.contains("\"user\"") && !message.contains("feedback"),
+            ["\"conversation\"", "\"session\"", "feedback"].iter().all(|word| !message.contains(word)),
             "{message}"
+        );
+    }
+
+    #[test]
+    fn of_someone_known_their_shard_is_told_what_they_chose() {
+        let minor = TURN.replace("\"id\":\"e1\"", "\"id\":\"e2\",\"age_13_plus\":false");
+        let batch = batch(&[TURN.into(), minor], Source::Backend, true);
+        assert!(batch.dropped.is_empty());
+        let message = message(&batch);
+        let asides: Vec<_> = message.lines().skip(1).map(|line| line.split("\"aside\":").nth(1).unwrap()).collect();
+        assert_eq!(
+            asides,
+            [
+                r#"{"said":{"opted_out":true},"policy":{}}}"#,
+                r#"{"said":{"opted_out":true,"age_13_plus":false},"policy":{}}}"#
+            ]
         );
     }
 

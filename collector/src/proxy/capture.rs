@@ -85,6 +85,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
         session: None,
         reply: None,
         cohort: Cohort { country, ..Cohort::default() },
+        aside: None,
         body: Body::Request(Request {
             method: Method::parse(head.method),
             route: url::route(head.url),

@@ -1,6 +1,7 @@
 //! One event: raw in, canonical out.
 
-use schemas::event::{self, Cohort, Provenance, Source, UnpricedReason};
+use schemas::consent::{Absence, Choices, Policy, Said, Treatment, treatment};
+use schemas::event::{self, Aside, Cohort, Provenance, Source, UnpricedReason};
 use schemas::time::DAY_MS;
 use schemas::wire::{WireBody, WireCode, WireError, WireEvent, Witnessed};
 use schemas::{Body, Event, UtcMillis};
@@ -20,8 +21,8 @@ const EARLIEST_MS: i64 = 18_262 * DAY_MS;
 pub enum Refused {
     /// It can't be right: dead letter.
     Wrong(WireError),
-    /// It is of a person who opted out, and of a kind that is then not kept: dropped.
-    OptedOut,
+    /// It is of a person who is not there, and of a kind that is then not kept: dropped.
+    Absent(Absence),
 }
 
 impl From<WireError> for Refused {
@@ -30,17 +31,19 @@ impl From<WireError> for Refused {
     }
 }
 
-/// What is kept, without any key, of a person who opted out: money, errors, and what the law wants counted.
-fn kept_without_person(body: &WireBody) -> bool {
-    matches!(
-        body,
-        WireBody::Turn(_)
-            | WireBody::ServiceCost(_)
-            | WireBody::Error(_)
-            | WireBody::Crisis(_)
-            | WireBody::Incident(_)
-            | WireBody::Notice(_)
-    )
+/// What a door brings to every event that comes in by it.
+#[derive(Clone, Copy)]
+pub struct Door<'a> {
+    /// Makes keys of ids.
+    pub keys: &'a Keyring,
+    /// Prices turns.
+    pub prices: &'a Prices,
+    /// Whom the operator counts who has said nothing.
+    pub policy: Policy,
+    /// How many Shards there are.
+    pub shards: u32,
+    /// The edge's clock.
+    pub now: UtcMillis,
 }
 
 /// Reduces a client's event to its canonical form, and prices a turn. `content` is the event's own text, from which its
@@ -48,16 +51,10 @@ fn kept_without_person(body: &WireBody) -> bool {
 ///
 /// # Errors
 /// When its time can't be true, or its usage can't be read.
-pub fn scrub(
-    wire: WireEvent,
-    content: &str,
-    source: Source,
-    keys: &Keyring,
-    prices: &Prices,
-    now: UtcMillis,
-) -> Result<Event, Refused> {
+pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) -> Result<Event, Refused> {
+    let Door { keys, prices, policy, .. } = *door;
     let envelope = wire.envelope;
-    if envelope.ts > now.plus_ms(CLOCK_SKEW_MS_MAX) {
+    if envelope.ts > door.now.plus_ms(CLOCK_SKEW_MS_MAX) {
         let detail = "lies more than 5 minutes in the future; check the sender's clock";
         return Err(WireError::at(WireCode::TsInFuture, "ts", detail).into());
     }
@@ -66,8 +63,13 @@ pub fn scrub(
             WireError::at(WireCode::TsTooOld, "ts", "lies before 2020; use RFC 3339 with the right year").into()
         );
     }
-    if envelope.opted_out && !kept_without_person(&wire.body) {
-        return Err(Refused::OptedOut);
+    let said = Said { opted_out: envelope.opted_out, age_13_plus: envelope.age_13_plus };
+    let unknown = envelope.user_id.is_none();
+    // Whether a known person is there is for their Shard to say.
+    let absence = unknown.then(|| said.absence().or_else(|| Choices::default().absence(policy))).flatten();
+    let treatment = absence.map(|absence| (absence, treatment(wire.body.kind(), absence)));
+    if let Some((absence, Treatment::Dropped)) = treatment {
+        return Err(Refused::Absent(absence));
     }
     let id = match &envelope.id {
         Some(id) => keys.key(id),
@@ -77,25 +79,28 @@ pub fn scrub(
         WireBody::Turn(turn) => turn.response_id.as_ref().map(|raw| keys.key(raw)),
         _ => None,
     };
-    let body = body(wire.body, keys, prices, envelope.ts)?;
-    let known = !envelope.opted_out;
-    let cohort = Cohort {
-        country: envelope.country,
-        utc_offset_minutes: envelope.utc_offset_minutes,
-        plan: envelope.plan,
-        guest: envelope.guest,
-    };
-    Ok(Event {
+    let aside = Aside { said, policy };
+    let mut event = Event {
         id,
         ts: envelope.ts,
         source,
-        user: envelope.user_id.filter(|_| known).map(|raw| keys.key(&raw)),
-        conversation: envelope.conversation_id.filter(|_| known).map(|raw| keys.key(&raw)),
-        session: envelope.session_id.filter(|_| known).map(|raw| keys.key(&raw)),
+        user: envelope.user_id.map(|raw| keys.key(&raw)),
+        conversation: envelope.conversation_id.map(|raw| keys.key(&raw)),
+        session: envelope.session_id.map(|raw| keys.key(&raw)),
         reply,
-        cohort: if known { cohort } else { Cohort::default() },
-        body,
-    })
+        cohort: Cohort {
+            country: envelope.country,
+            utc_offset_minutes: envelope.utc_offset_minutes,
+            plan: envelope.plan,
+            guest: envelope.guest,
+        },
+        body: body(wire.body, keys, prices, envelope.ts)?,
+        aside: (!unknown && aside != Aside::default()).then(|| Box::new(aside)),
+    };
+    if treatment.is_some_and(|(_, treatment)| treatment == Treatment::WithoutPerson) {
+        event.without_person();
+    }
+    Ok(event)
 }
 
 fn body(body: WireBody, keys: &Keyring, prices: &Prices, ts: UtcMillis) -> Result<Body, WireError> {
@@ -223,7 +228,7 @@ mod tests {
     use schemas::{Body, Label, UtcMillis};
     use serde_json::{Value, json};
 
-    use super::{Keyring, Prices, Refused, scrub};
+    use super::{Door, Keyring, Policy, Prices, Refused, scrub};
 
     /// The body that an event of these members is stored with, or what is wrong.
     fn stored(members: &Value) -> Result<Body, (WireCode, String)> {
@@ -233,10 +238,11 @@ mod tests {
             WireEvent::from_json(&event.to_string()).map_err(|error| (error.code, error.field.unwrap_or_default()))?;
         let keys = Keyring::new(Some("a secret of at least thirty-two bytes, for tests")).unwrap();
         let now = UtcMillis::parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
-        match scrub(wire, "content", Source::Backend, &keys, &Prices::default(), now) {
+        let door = Door { keys: &keys, prices: &Prices::default(), policy: Policy::default(), shards: 1, now };
+        match scrub(wire, "content", Source::Backend, &door) {
             Ok(event) => Ok(event.body),
             Err(Refused::Wrong(error)) => Err((error.code, error.field.unwrap_or_default())),
-            Err(Refused::OptedOut) => panic!(),
+            Err(Refused::Absent(_)) => panic!(),
         }
     }
 

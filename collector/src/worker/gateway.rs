@@ -184,10 +184,7 @@ impl GatewayCall {
     fn report(self, outcome: Outcome) -> Promise {
         let Self { env, isolate, call, hold, id, .. } = self;
         let wire = turn(call, outcome, Raw::new(&id), &isolate.prices);
-        let event = isolate
-            .keys()
-            .ok()
-            .and_then(|keys| scrub(wire, &id, Source::Gateway, keys, &isolate.prices, WorkerClock.now()).ok());
+        let event = isolate.door().ok().and_then(|door| scrub(wire, &id, Source::Gateway, &door).ok());
         future_to_promise(AssertUnwindSafe(async move {
             let Some(event) = event else { return Ok(JsValue::UNDEFINED) };
             let stored = report::turn(&env, &isolate, &event).await;

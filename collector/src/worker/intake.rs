@@ -2,10 +2,8 @@
 
 use aggregator::protocol::AppendReply;
 use aggregator::runtime;
-use aggregator::runtime::objects::WorkerClock;
 use futures_util::StreamExt;
 use http::StatusCode;
-use schemas::Clock;
 use schemas::event::Source;
 use worker::{Env, Result};
 
@@ -60,13 +58,13 @@ async fn take(
     if let Some(error) = &isolate.settings_error {
         return Err(Problem::unavailable("not_configured", error.clone(), 60));
     }
-    let keyring = isolate.keys()?;
+    isolate.keys()?;
     let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
     let sender = Sender { source, opted_out: source == Source::Browser && (set("sec-gpc") || set("dnt")) };
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length"), BODY_BYTES_MAX).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
-    let mut batch = intake::take_in(texts.iter(), sender, keyring, &isolate.prices, isolate.shards, WorkerClock.now());
+    let mut batch = intake::take_in(texts.iter(), sender, &isolate.door()?);
     let replies = append(env, isolate.shards, &mut batch).await?;
     Ok(IntakeReply::new(&batch, &replies))
 }

@@ -3,15 +3,17 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use aggregator::runtime::objects::shard_count;
+use aggregator::runtime::objects::{WorkerClock, shard_count};
+use schemas::Clock;
+use schemas::consent::Policy;
 use worker::Env;
 
 use crate::intake::Problem;
 use crate::price::Prices;
 use crate::proxy::{Buffer, EventIds};
-use crate::scrub::Keyring;
 use crate::scrub::keys::KeyringError;
-use crate::settings::Settings;
+use crate::scrub::{Door, Keyring};
+use crate::settings::{Age, Settings};
 
 /// Configuration as it was when the isolate started.
 pub(super) struct Isolate {
@@ -69,6 +71,13 @@ fn prices(env: &Env) -> Prices {
 }
 
 impl Isolate {
+    /// What every door brings to its events, now.
+    pub fn door(&self) -> Result<Door<'_>, Problem> {
+        let consent = &self.settings.consent;
+        let policy = Policy { consent_required: consent.required, age_required: consent.age_13_plus == Age::Attested };
+        Ok(Door { keys: self.keys()?, prices: &self.prices, policy, shards: self.shards, now: WorkerClock.now() })
+    }
+
     /// The keyring, or the reply that says how to configure it.
     pub fn keys(&self) -> Result<&Keyring, Problem> {
         self.keys.as_ref().map_err(|error| Problem::unavailable("not_configured", error.to_string(), 60))

@@ -7,9 +7,8 @@ use std::time::Duration;
 use aggregator::batch::ShardBatch;
 use aggregator::protocol::AppendReply;
 use aggregator::runtime;
-use aggregator::runtime::objects::WorkerClock;
 use js_sys::Promise;
-use schemas::{Clock, Event};
+use schemas::Event;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 use worker::{Delay, Env};
@@ -30,9 +29,9 @@ pub(super) async fn turn(env: &Env, isolate: &Isolate, event: &Event) -> Option<
 
 /// Stores turns that the app told, each the text of one.
 pub(super) fn texts(env: Env, isolate: Rc<Isolate>, texts: &[String], sender: Sender) -> Promise {
-    let Ok(keys) = isolate.keys() else { return Promise::resolve(&JsValue::UNDEFINED) };
+    let Ok(door) = isolate.door() else { return Promise::resolve(&JsValue::UNDEFINED) };
     let texts = texts.iter().map(String::as_str);
-    let batch = intake::take_in(texts, sender, keys, &isolate.prices, isolate.shards, WorkerClock.now());
+    let batch = intake::take_in(texts, sender, &door);
     future_to_promise(std::panic::AssertUnwindSafe(async move {
         store(&env, &isolate, || batch.shards.clone(), batch.received as u64).await;
         Ok(JsValue::UNDEFINED)

@@ -1,7 +1,5 @@
 //! `POST /sage/v1/traces`.
 
-use aggregator::runtime::objects::WorkerClock;
-use schemas::Clock;
 use worker::{Env, Result};
 
 use super::isolate::{self, variable};
@@ -35,12 +33,12 @@ async fn take(request: web_sys::Request, encoding: Encoding, env: &Env) -> std::
     if let Some(error) = &isolate.settings_error {
         return Err(Problem::unavailable("not_configured", error.clone(), 60));
     }
-    let keys = isolate.keys()?;
+    isolate.keys()?;
     let content_encoding = header("content-encoding");
     let bytes_max = otlp::body_bytes_max(content_encoding.as_deref());
     let body = intake::read_bounded(request, header("content-length"), bytes_max).await?;
     let traces = otlp::read(body, encoding, content_encoding.as_deref())?;
-    let mut batch = otlp::take_in(&traces, keys, &isolate.prices, isolate.shards, WorkerClock.now());
+    let mut batch = otlp::take_in(&traces, &isolate.door()?);
     intake::append(env, isolate.shards, &mut batch).await?;
     Ok(batch)
 }

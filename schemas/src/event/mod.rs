@@ -18,6 +18,7 @@ pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, Request, Vital
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 
+use crate::consent::{Policy, Said};
 use crate::ids::{ConversationKey, EventKey, ReplyKey, SessionKey, UserKey};
 use crate::label::Label;
 use crate::time::UtcMillis;
@@ -48,6 +49,21 @@ pub struct Event {
     pub cohort: Cohort,
     /// What happened.
     pub body: Body,
+    /// What the edge says to the Shard alone; never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub aside: Option<Box<Aside>>,
+}
+
+/// What the edge says of an event to the Shard that it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// What the event says of its person.
+    #[serde(default)]
+    pub said: Said,
+    /// Whom the operator counts who has said nothing.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// The door by which an event came in.
@@ -272,6 +288,18 @@ impl Event {
     /// The line is none.
     pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(line)
+    }
+
+    /// Takes out everything that tells whose the event is: keys, cohort, place in the conversation, lengths of messages, the
+    /// digest of an error's message. What it cost, what broke and what the law wants counted stays.
+    pub fn without_person(&mut self) {
+        (self.user, self.conversation, self.session) = (None, None, None);
+        self.cohort = Cohort::default();
+        match &mut self.body {
+            Body::Turn(turn) => (turn.turn_index, turn.user_chars, turn.assistant_chars) = (None, None, None),
+            Body::Error(error) => error.message_digest = None,
+            _ => {}
+        }
     }
 
     fn belonging(&self) -> Belonging {

@@ -36,6 +36,8 @@ pub struct Envelope {
     pub guest: Option<bool>,
     /// The person opted out: nothing that identifies is kept.
     pub opted_out: bool,
+    /// Whether it is attested that the person is 13 or older.
+    pub age_13_plus: Option<bool>,
 }
 
 /// The envelope while it is filled; its fields are the contract's names.
@@ -53,6 +55,7 @@ pub(crate) struct Slots {
     pub plan: Option<Label>,
     pub guest: Option<bool>,
     pub opted_out: Option<bool>,
+    pub age_13_plus: Option<bool>,
 }
 
 impl Slots {
@@ -68,6 +71,7 @@ impl Slots {
             plan: self.plan,
             guest: self.guest,
             opted_out: self.opted_out.unwrap_or(false),
+            age_13_plus: self.age_13_plus,
         })
     }
 }
@@ -158,6 +162,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
                 "plan" => self.slots.plan = self.members.next_value()?,
                 "guest" => self.slots.guest = self.members.next_value()?,
                 "opted_out" => self.slots.opted_out = self.members.next_value()?,
+                "age_13_plus" => self.slots.age_13_plus = self.members.next_value()?,
                 _ => return seed.deserialize(CowStrDeserializer::new(key)).map(Some),
             }
         }

@@ -111,12 +111,17 @@ facts! {
     Service: "service.name";
     /// The person opted out.
     OptedOut: "sage.opted_out";
+    /// Whether it is attested that the person is 13 or older.
+    Age13Plus: "sage.age_13_plus";
 }
 
 impl Fact {
     /// Does it hold for everything that is done within a span? An app says once, around its calls, for whom it makes them.
     pub(super) fn holds_within(self) -> bool {
-        matches!(self, Self::User | Self::Conversation | Self::Session | Self::Feature | Self::OptedOut)
+        matches!(
+            self,
+            Self::User | Self::Conversation | Self::Session | Self::Feature | Self::OptedOut | Self::Age13Plus
+        )
     }
 }
 

@@ -15,14 +15,12 @@ mod turn;
 mod usage;
 
 use http::StatusCode;
-use schemas::UtcMillis;
 use schemas::event::Source;
 
-use super::batch::{Batch, Door};
+use super::batch::Batch;
 use super::body::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, inflate, media_type, not_parseable, too_large};
 use super::problem::Problem;
-use crate::price::Prices;
-use crate::scrub::Keyring;
+use crate::scrub::Door;
 use call::Call;
 pub use reply::{Encoding, Reply, failure, success};
 use span::Span;
@@ -91,12 +89,12 @@ pub fn read(body: Vec<u8>, encoding: Encoding, content_encoding: Option<&str>) -
 
 /// Scrubs and prices turns and sorts them by Shard. Spans that can't be right become dead letters.
 #[must_use]
-pub fn take_in(traces: &Traces, keys: &Keyring, prices: &Prices, shards: u32, now: UtcMillis) -> Batch {
-    let door = Door { source: Source::Otlp, keys, prices, shards, now };
+pub fn take_in(traces: &Traces, door: &Door<'_>) -> Batch {
     let mut batch = Batch::default();
     for (index, (call, span)) in traces.0.iter().enumerate() {
         let name = turn::name(span, index);
-        batch.take(turn::read(*call, span), &name, &door, |error| turn::dead_letter(span, &name, error, keys));
+        let letter = |error: &_| turn::dead_letter(span, &name, error, door.keys);
+        batch.take(turn::read(*call, span), &name, Source::Otlp, door, letter);
     }
     batch
 }

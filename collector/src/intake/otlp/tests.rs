@@ -4,6 +4,9 @@ use serde_json::{Value as Json, json};
 
 use super::sample::{BOTH, Sample, SampleSpan, pairs, sample, span};
 use super::*;
+use crate::price::Prices;
+use crate::scrub::Keyring;
+use schemas::UtcMillis;
 
 const NOW: &str = "2026-11-21T19:00:00Z";
 
@@ -14,7 +17,8 @@ pub(super) fn keys() -> Keyring {
 /// What becomes of a body.
 pub(super) fn taken(body: Vec<u8>, encoding: Encoding) -> Result<Batch, Problem> {
     let traces = read(body, encoding, None)?;
-    Ok(take_in(&traces, &keys(), &Prices::default(), 1, UtcMillis::parse_rfc3339(NOW).unwrap()))
+    let (keys, prices, now) = (keys(), Prices::default(), UtcMillis::parse_rfc3339(NOW).unwrap());
+    Ok(take_in(&traces, &Door { keys: &keys, prices: &prices, policy: Default::default(), shards: 1, now }))
 }
 
 pub(super) fn message(batch: &Batch) -> String {
@@ -378,11 +382,12 @@ fn features_are_the_apps_own_words() {
 
 #[test]
 fn of_a_person_who_opted_out_only_money_is_kept() {
+    let known = with(chat(10, 1), json!({ "sage.opted_out": true, "sage.age_13_plus": false, "user.id": "alice" }));
+    let said = &events(&sample(vec![span(1, known)]))[0]["aside"]["said"];
+    assert_eq!(*said, json!({ "opted_out": true, "age_13_plus": false }));
     for opted_out in [json!(true), json!("true")] {
-        let attributes = with(
-            chat(10, 1),
-            json!({ "sage.opted_out": opted_out, "user.id": "alice", "session.id": "s", "gen_ai.conversation.id": "c" }),
-        );
+        let attributes =
+            with(chat(10, 1), json!({ "sage.opted_out": opted_out, "session.id": "s", "gen_ai.conversation.id": "c" }));
         let event = &events(&sample(vec![span(1, attributes)]))[0];
         assert!(["user", "conversation", "session"].iter().all(|key| event.get(*key).is_none()), "{event}");
         assert_eq!(event["body"]["turn"]["cost"]["nano_usd"], 35_000);
@@ -412,7 +417,7 @@ fn what_is_said_around_a_call_holds_for_it() {
         (true, false)
     );
     let opted_out = turn(json!({ "sage.opted_out": false }), json!({ "sage.opted_out": true }));
-    assert_eq!(opted_out.get("user"), None);
+    assert_eq!(opted_out["aside"]["said"]["opted_out"], true);
 }
 
 #[test]

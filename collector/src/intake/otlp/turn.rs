@@ -44,6 +44,7 @@ pub(super) fn read(call: Call, span: &Span) -> Result<WireEvent, WireError> {
         plan: None,
         guest: None,
         opted_out: span.flags(Fact::OptedOut).any(|opted_out| opted_out),
+        age_13_plus: span.flags(Fact::Age13Plus).reduce(|all, one| all && one),
     };
     let latency_ms = span.end_ns.checked_sub(span.start_ns).and_then(|ns| u32::try_from(ns / NS_PER_MS).ok());
     let body = Turn {

@@ -1,0 +1,52 @@
+//! Where people stand: what they chose, and that they were erased.
+
+use schemas::consent::{Absence, Choices};
+use schemas::event::Aside;
+use schemas::{UserKey, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+/// Where one person stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What they chose.
+    pub choices: Choices,
+    /// That they were erased: the last time.
+    #[serde(default)]
+    pub erased: Option<Erased>,
+}
+
+/// A tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// What happened up to then is forgotten.
+    pub at: UtcMillis,
+    /// Names the erasure.
+    pub receipt: String,
+}
+
+impl Standing {
+    /// Why the person of an event is not there, if so.
+    #[must_use]
+    pub fn absence(&self, ts: UtcMillis, aside: Aside) -> Option<Absence> {
+        let erased = self.erased.as_ref().filter(|erased| ts <= erased.at).map(|_| Absence::Erased);
+        erased.or_else(|| aside.said.absence()).or_else(|| self.choices.absence(aside.policy))
+    }
+
+    /// Takes in another's: what was noted of the same person under another name.
+    pub fn merge(&mut self, other: &Self) {
+        self.choices.merge(&other.choices);
+        if other.erased.as_ref().map(|erased| erased.at) > self.erased.as_ref().map(|erased| erased.at) {
+            self.erased.clone_from(&other.erased);
+        }
+    }
+}
+
+/// What a row of the log says beside its events: it is in no event, and does not go to the lake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// A person made a choice by what an event said.
+    Chose(UserKey, Choices),
+    /// A person was erased.
+    Erased(UserKey, Erased),
+}
