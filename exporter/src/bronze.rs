@@ -13,6 +13,9 @@ use crate::object_store::{Object, ObjectStore, Sha256, Stands, publish_once};
 use crate::partition::{Hour, part_key};
 use crate::records::{self, BronzeState, Part, closed_seq, may_trim_before};
 
+/// Media type of a part.
+pub(crate) const CONTENT_TYPE: &str = "application/gzip";
+
 /// What a call did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BronzeReport {
@@ -50,7 +53,7 @@ pub async fn publish_bronze(
             (built.clone(), built, body)
         }
     };
-    let object = Object { key: &built.key, body: &body, sha256: built.sha256, content_type: "application/gzip" };
+    let object = Object { key: &built.key, body: &body, sha256: built.sha256, content_type: CONTENT_TYPE };
     let part = match publish_once(store, &object, plan.sha256).await? {
         Stands::AsBuilt => built,
         Stands::AsPlanned => plan,
@@ -106,6 +109,16 @@ fn build_next(export: &Export, log: &impl LogSource, after: u64) -> Result<Optio
 
 /// The planned part once more, from the same rows.
 fn rebuild(log: &impl LogSource, plan: &Part) -> Result<(Part, Vec<u8>), ExportError> {
+    let (built, body) = build_part(log, plan)?;
+    if built.rows == plan.rows {
+        Ok((built, body))
+    } else {
+        Err(ExportError::Bug(format!("log rows of {} changed after it was planned", plan.key)))
+    }
+}
+
+/// A part of the rows that the log holds between those of `plan`; without rows where it holds none.
+pub(crate) fn build_part(log: &impl LogSource, plan: &Part) -> Result<(Part, Vec<u8>), ExportError> {
     let mut part = PartBuilder::default();
     for_each_row(log, LogRange::after(plan.first_seq.saturating_sub(1)), |row| {
         if row.seq > plan.last_seq {
@@ -114,12 +127,8 @@ fn rebuild(log: &impl LogSource, plan: &Part) -> Result<(Part, Vec<u8>), ExportE
         part.push(row)?;
         Ok(row.seq < plan.last_seq)
     })?;
-    let (built, body) = part.finish(plan.key.clone(), plan.hour, plan.first_seq)?;
-    if (built.rows, built.last_seq) == (plan.rows, plan.last_seq) {
-        Ok((built, body))
-    } else {
-        Err(ExportError::Bug(format!("log rows of {} changed after it was planned", plan.key)))
-    }
+    part.last_seq = plan.last_seq;
+    part.finish(plan.key.clone(), plan.hour, plan.first_seq)
 }
 
 #[derive(Default)]

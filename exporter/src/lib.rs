@@ -3,6 +3,7 @@
 //! - [`publish_bronze`] writes what the log holds beyond the last part as gzip NDJSON, minutes after it came in.
 //! - [`nightly`] turns the log into Parquet and deletes the NDJSON parts that the Parquet replaces.
 //! - [`publish_manifest`] lists a finished day's files with counts, digests and the intake balance.
+//! - [`queue_erasure`] and [`erase_next`] take people out of files that stand.
 //! - [`may_trim_before`] says how much of the log is in published Parquet and may go.
 //!
 //! Every function does a bounded amount of work and is called again for more. The order of writes is always: record the
@@ -12,6 +13,7 @@
 #![warn(missing_docs)]
 
 mod bronze;
+mod erasure;
 mod error;
 mod event_row;
 mod export;
@@ -32,6 +34,7 @@ mod fault_matrix;
 mod sample;
 
 pub use bronze::{BronzeReport, exported_to, publish_bronze};
+pub use erasure::{ERASURE_DAYS_MAX, Erasure, erase_next, erasure, erasure_due, queue as queue_erasure};
 pub use error::{ExportError, SqlError, StoreError};
 pub use export::{Export, Limits};
 pub use ledger::{Change, Ledger};

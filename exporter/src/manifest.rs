@@ -12,6 +12,9 @@ use crate::object_store::{DELETE_KEYS_MAX, Object, ObjectStore, Sha256, publish_
 use crate::partition::{ShardNo, events_folder, is_part_of, manifest_key};
 use crate::records::{self, FileEntry, NightlyState, Totals};
 
+/// Media type of a manifest.
+pub(crate) const CONTENT_TYPE: &str = "application/json";
+
 /// What became of a day's events at the door of one Shard, by receive time, UTC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntakeBalance {
@@ -98,7 +101,7 @@ pub async fn publish_manifest(
     let manifest = ledger::decode(records::MANIFEST, &body)?;
     sweep_parts(shard, store, day).await?;
     let (key, sha256) = (manifest_key(shard, day), Sha256::of(&body));
-    let object = Object { key: &key, body: &body, sha256, content_type: "application/json" };
+    let object = Object { key: &key, body: &body, sha256, content_type: CONTENT_TYPE };
     publish_once(store, &object, sha256).await?;
     finish(ledger, day)?;
     Ok(Some(report(key, manifest)))
@@ -112,17 +115,27 @@ fn report(key: String, manifest: Manifest) -> ManifestReport {
 fn build(shard: ShardNo, ledger: &impl Ledger, day: UtcDay, intake: &IntakeBalance) -> Result<Vec<u8>, ExportError> {
     let records = ledger.scan(records::FILES, usize::MAX)?;
     let files = records.iter().map(|(key, value)| ledger::decode(key, value)).collect::<Result<Vec<FileEntry>, _>>()?;
+    write(of(shard, day, files, intake.clone()))
+}
+
+/// The manifest of these files, without those that hold nothing any more.
+pub(crate) fn of(shard: ShardNo, day: UtcDay, mut files: Vec<FileEntry>, intake: IntakeBalance) -> Manifest {
+    files.retain(|file| file.totals.rows > 0);
     let mut totals = Totals::default();
     files.iter().for_each(|file| totals += file.totals);
-    let manifest = Manifest {
+    Manifest {
         version: 1,
         table: schemas::tables::BRONZE_EVENTS.name.to_owned(),
         dt: day.start().utc_date().to_string(),
         shard,
         files,
         totals,
-        intake: intake.clone(),
-    };
+        intake,
+    }
+}
+
+/// Its bytes.
+pub(crate) fn write(manifest: Manifest) -> Result<Vec<u8>, ExportError> {
     let written = serde_json::to_vec_pretty(&manifest);
     written.map_err(|error| ExportError::Bug(format!("manifest of {} is not writable: {error}", manifest.dt)))
 }

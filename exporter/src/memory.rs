@@ -283,6 +283,21 @@ impl MemoryLog {
         seq
     }
 
+    /// Takes out the lines that hold `word`; the rows that held any, with their time.
+    pub fn forget(&self, word: &str) -> Vec<(u64, UtcMillis)> {
+        let mut touched = Vec::new();
+        for row in self.rows.borrow_mut().iter_mut() {
+            let text = String::from_utf8_lossy(&row.events).into_owned();
+            let kept: Vec<_> = text.split_inclusive('\n').filter(|line| !line.contains(word)).collect();
+            if kept.len() < row.count as usize {
+                touched.push((row.seq, row.received_at));
+                (row.count, row.events) = (u32::try_from(kept.len()).unwrap_or(0), kept.concat().into_bytes());
+            }
+        }
+        self.rows.borrow_mut().retain(|row| row.count > 0);
+        touched
+    }
+
     /// Removes rows up to `seq`.
     pub fn trim(&self, seq: u64) {
         self.rows.borrow_mut().retain(|row| row.seq > seq);

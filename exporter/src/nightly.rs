@@ -17,6 +17,9 @@ use crate::parquet_file::TableWriter;
 use crate::partition::{Hour, day_end, file_key};
 use crate::records::{self, FileEntry, NightlyState, OpenHour, Part, Totals, give_up_plan, parts_reach};
 
+/// Media type of a file.
+pub(crate) const CONTENT_TYPE: &str = "application/vnd.apache.parquet";
+
 /// What a call of [`nightly`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nightly {
@@ -75,7 +78,7 @@ pub async fn nightly(
         }
     };
     let (key, sha256) = (built.key.clone(), built.sha256);
-    let object = Object { key: &key, body: &body, sha256, content_type: "application/vnd.apache.parquet" };
+    let object = Object { key: &key, body: &body, sha256, content_type: CONTENT_TYPE };
     let file = match publish_once(store, &object, plan.sha256).await? {
         Stands::AsBuilt => built,
         Stands::AsPlanned => plan,
@@ -145,11 +148,16 @@ fn finish_file(ledger: &impl Ledger, file: FileEntry) -> Result<Nightly, ExportE
         Some(open) if open.plan.as_ref().is_some_and(|plan| plan.key == file.key) => open.clone(),
         _ => return Ok(Nightly::Overtaken),
     };
-    let record = ledger::store(records::file_record(open.hour, open.files), &file)?;
-    let hour = Some(OpenHour { files: open.files + 1, plan: None, ..open });
-    let next = NightlyState { seq: file.last_seq, hour, ..state };
-    ledger.commit(&[ledger::store(records::NIGHTLY, &next)?, record])?;
+    ledger.commit(&finished(&state, &open, &file)?)?;
     Ok(Nightly::Wrote(file))
+}
+
+/// The changes that record that the hour's planned file stands.
+pub(crate) fn finished(state: &NightlyState, open: &OpenHour, file: &FileEntry) -> Result<[Change; 2], ExportError> {
+    let record = ledger::store(records::file_record(open.hour, open.files), file)?;
+    let hour = Some(OpenHour { files: open.files + 1, plan: None, ..open.clone() });
+    let next = NightlyState { seq: file.last_seq, hour, ..state.clone() };
+    Ok([ledger::store(records::NIGHTLY, &next)?, record])
 }
 
 /// Deletes NDJSON parts whose rows are all in Parquet, and leaves the hour when none remain.
@@ -224,6 +232,16 @@ fn rebuild(
         }
         _ => Err(ExportError::Bug(format!("log rows of {} changed after it was planned", plan.key))),
     }
+}
+
+/// A file of the rows that the log holds between those of `entry`; `None` where it holds none.
+pub(crate) fn build_file(
+    export: &Export,
+    log: &impl LogSource,
+    entry: &FileEntry,
+) -> Result<Option<(FileEntry, Vec<u8>)>, ExportError> {
+    let rows = Rows::Through(entry.last_seq);
+    build(export, log, entry.key.clone(), entry.first_seq.saturating_sub(1), rows)
 }
 
 struct FileBuilder {

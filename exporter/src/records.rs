@@ -67,6 +67,13 @@ pub struct FileEntry {
     pub totals: Totals,
 }
 
+impl FileEntry {
+    /// The record of a file that is gone because none of its rows is left; it keeps the file's number from being used again.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { bytes: 0, sha256: Sha256::of(b""), totals: Totals::default(), ..self.clone() }
+    }
+}
+
 /// Ledger record: how far Bronze has come, and the part that is being published.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct BronzeState {
@@ -119,6 +126,11 @@ pub(crate) fn part_record(part: &Part) -> String {
 /// Start of the keys of an hour's Parquet files.
 pub(crate) fn files_of(hour: Hour) -> String {
     format!("{FILES}{:010}/", hour.0)
+}
+
+/// The hour that a file's record lies in.
+pub(crate) fn hour_of(record: &str) -> Option<Hour> {
+    record.strip_prefix(FILES)?.split('/').next()?.parse().ok().map(Hour)
 }
 
 /// Key of a Parquet file.

@@ -20,6 +20,13 @@ impl std::ops::Add for NanoUsd {
     }
 }
 
+impl std::ops::Sub for NanoUsd {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 impl std::ops::AddAssign for NanoUsd {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;

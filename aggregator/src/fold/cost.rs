@@ -115,6 +115,36 @@ impl Amount {
     }
 }
 
+impl Amount {
+    /// Takes out another amount that is part of this one.
+    pub fn take_out(&mut self, other: &Self) {
+        let less = |mine: &mut u64, taken: u64| *mine = mine.saturating_sub(taken);
+        self.nano_usd = self.nano_usd - other.nano_usd;
+        less(&mut self.count, other.count);
+        less(&mut self.input_tokens, other.input_tokens);
+        less(&mut self.output_tokens, other.output_tokens);
+        less(&mut self.cache_read_tokens, other.cache_read_tokens);
+        less(&mut self.cache_write_tokens, other.cache_write_tokens);
+        less(&mut self.reasoning_tokens, other.reasoning_tokens);
+        less(&mut self.unpriced, other.unpriced);
+        less(&mut self.unpriced_tokens, other.unpriced_tokens);
+        less(&mut self.usage_missing, other.usage_missing);
+        less(&mut self.estimated, other.estimated);
+        less(&mut self.estimated_tokens, other.estimated_tokens);
+        if let (Some(rare), Some(other)) = (&mut self.rare, &other.rare) {
+            less(&mut rare.partial, other.partial);
+            less(&mut rare.not_billed, other.not_billed);
+            less(&mut rare.repriced, other.repriced);
+            rare.repriced_nano_usd = rare.repriced_nano_usd - other.repriced_nano_usd;
+            for (reason, taken) in &other.unpriced {
+                rare.unpriced.entry(*reason).and_modify(|count| less(count, *taken));
+            }
+            rare.unpriced.retain(|_, count| *count > 0);
+        }
+        self.rare.take_if(|rare| **rare == Rare::default());
+    }
+}
+
 /// Spend of one bucket by line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spend {
@@ -192,5 +222,14 @@ impl Counters for Spend {
                 }
             }
         }
+    }
+
+    fn take_out(&mut self, other: &Self) {
+        for (line, taken) in &other.lines {
+            if let Some(amount) = self.lines.get_mut(line) {
+                amount.take_out(taken);
+            }
+        }
+        self.lines.retain(|_, amount| *amount != Amount::default());
     }
 }

@@ -73,8 +73,8 @@ impl Tally {
     }
 
     /// Takes out events that are no longer stored.
-    pub fn take_out(&mut self, stored: u64) {
-        self.stored = self.stored.saturating_sub(stored);
+    pub fn take_out(&mut self, other: &Self) {
+        self.stored = self.stored.saturating_sub(other.stored);
     }
 }
 
@@ -90,6 +90,16 @@ impl IntakeMinutes {
         }
         let minute = u16::try_from(received_at.0.rem_euclid(DAY_MS) / MINUTE_MS).unwrap_or(0);
         self.0.entry(minute).or_default().merge(tally);
+    }
+
+    /// Takes out events that are no longer stored, minute by minute.
+    pub fn take_out(&mut self, other: &Self) {
+        for (minute, taken) in &other.0 {
+            if let Some(tally) = self.0.get_mut(minute) {
+                tally.take_out(taken);
+            }
+        }
+        self.0.retain(|_, tally| tally.received() > 0);
     }
 
     /// Adds another day's tallies, minute by minute.

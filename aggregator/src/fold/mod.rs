@@ -15,7 +15,7 @@ pub mod usage;
 
 use std::collections::BTreeMap;
 
-use schemas::{Body, Bucket15, Event, UtcDay, UtcMillis};
+use schemas::{Body, Bucket15, Event, UserKey, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use intake::{IntakeMinutes, Tally};
@@ -27,6 +27,8 @@ pub trait Counters: Default {
     fn fold(&mut self, event: &Event);
     /// Adds another's counts.
     fn merge(&mut self, other: &Self);
+    /// Takes out counts of events that were folded in: what is left equals what was never told of them.
+    fn take_out(&mut self, other: &Self);
 }
 
 /// Everything counted in one 15-minute bucket of event time.
@@ -55,6 +57,13 @@ impl Counters for Bucket {
         self.usage.merge(&other.usage);
         self.operations.merge(&other.operations);
         self.safety.merge(&other.safety);
+    }
+
+    fn take_out(&mut self, other: &Self) {
+        self.cost.take_out(&other.cost);
+        self.usage.take_out(&other.usage);
+        self.operations.take_out(&other.operations);
+        self.safety.take_out(&other.safety);
     }
 }
 
@@ -140,6 +149,23 @@ impl Fold {
         let day = self.days.entry(UtcDay::of(received_at)).or_default();
         day.changed = seq;
         day.intake.add(received_at, tally);
+    }
+
+    /// Takes out what one person's events, alone in `theirs`, have added, by a row of the log at `seq`. Their choices go with
+    /// the rest.
+    pub fn take_out(&mut self, seq: u64, user: UserKey, theirs: &Self) {
+        for (date, taken) in &theirs.days {
+            let Some(day) = self.days.get_mut(date) else { continue };
+            day.changed = seq;
+            for (at, taken) in &taken.buckets {
+                if let Some(bucket) = day.buckets.get_mut(at) {
+                    bucket.take_out(taken);
+                }
+            }
+            day.buckets.retain(|_, bucket| *bucket != Bucket::default());
+            day.intake.take_out(&taken.intake);
+        }
+        self.people.forget(user);
     }
 }
 

@@ -41,4 +41,9 @@ impl Counters for Requests {
         self.origin_unreachable += other.origin_unreachable;
         self.reported_errors += other.reported_errors;
     }
+
+    /// Requests are no one's.
+    fn take_out(&mut self, other: &Self) {
+        self.reported_errors = self.reported_errors.saturating_sub(other.reported_errors);
+    }
 }

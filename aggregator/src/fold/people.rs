@@ -76,6 +76,13 @@ pub enum Thread {
 }
 
 impl Thread {
+    /// Whose it is.
+    fn user(&self) -> Option<UserKey> {
+        match self {
+            Self::Conversation(user, _) | Self::Session(user, _) => *user,
+        }
+    }
+
     fn of(event: &Event) -> Self {
         match event.session {
             Some(session) => Self::Session(event.user, session),
@@ -164,6 +171,19 @@ impl People {
     #[must_use]
     pub fn standing(&self, user: UserKey) -> Option<&Standing> {
         self.pages.get(&page_number(user.prefix()))?.standings.get(&user)
+    }
+
+    /// Forgets a person: what they did, what they chose, and that they were.
+    pub fn forget(&mut self, user: UserKey) {
+        let number = page_number(user.prefix());
+        let Some(page) = self.pages.get_mut(&number) else { return };
+        self.dirty.insert(number);
+        page.ledgers.remove(&user);
+        page.visits.retain(|thread, _| thread.user() != Some(user));
+        let before = page.pending.len();
+        page.pending.retain(|_, turn| turn.user != Some(user));
+        self.pending = self.pending.saturating_sub(before - page.pending.len());
+        page.standings.remove(&user);
     }
 
     fn standing_mut(&mut self, user: UserKey) -> &mut Standing {

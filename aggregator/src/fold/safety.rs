@@ -48,6 +48,23 @@ impl Counters for Safety {
         merge_counts(&mut self.incidents, &other.incidents);
         merge_counts(&mut self.ratings, &other.ratings);
     }
+
+    fn take_out(&mut self, other: &Self) {
+        take_out_counts(&mut self.crisis, &other.crisis);
+        take_out_counts(&mut self.dispositions, &other.dispositions);
+        self.false_positives = self.false_positives.saturating_sub(other.false_positives);
+        take_out_counts(&mut self.incidents, &other.incidents);
+        take_out_counts(&mut self.ratings, &other.ratings);
+    }
+}
+
+fn take_out_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+    for (key, taken) in other {
+        if let Some(count) = mine.get_mut(key) {
+            *count = count.saturating_sub(*taken);
+        }
+    }
+    mine.retain(|_, count| *count > 0);
 }
 
 fn merge_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {

@@ -35,4 +35,9 @@ impl Counters for Activity {
         self.turns += other.turns;
         self.turns_ok += other.turns_ok;
     }
+
+    fn take_out(&mut self, other: &Self) {
+        self.turns = self.turns.saturating_sub(other.turns);
+        self.turns_ok = self.turns_ok.saturating_sub(other.turns_ok);
+    }
 }
