@@ -267,6 +267,11 @@ impl Holds {
         self.by_id.contains_key(id)
     }
 
+    /// Those of a person's calls.
+    pub(crate) fn of(&self, user: UserKey) -> Vec<EventKey> {
+        self.by_id.values().filter(|hold| hold.user == Some(user)).map(|hold| hold.id).collect()
+    }
+
     /// Why `amount` more may not be spent, if it may not: what is spent, held and asked for would pass a limit.
     pub(crate) fn refusal(&self, user: Option<UserKey>, amount: NanoUsd, limits: &[Limit]) -> Option<Refusal> {
         let set = limits.iter().filter(|limit| limit.limit > NanoUsd::ZERO);

@@ -34,6 +34,13 @@ impl SeenIds {
         self.days.entry(day).or_default().insert(id);
     }
 
+    /// Forgets an id.
+    pub fn remove(&mut self, id: u64) {
+        for ids in self.days.values_mut() {
+            ids.remove(&id);
+        }
+    }
+
     /// The instant before which nothing need be remembered.
     #[must_use]
     pub fn horizon(now: UtcMillis) -> UtcMillis {

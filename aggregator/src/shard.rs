@@ -1,5 +1,6 @@
 //! A Shard: the log of a partition of the people, exactly once, and the fold of it.
 
+mod erase;
 mod group;
 mod people_answer;
 mod remark;
@@ -16,6 +17,7 @@ use crate::fold::{self, CodecError, Day, Fold};
 use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, PeopleAnswer, Window};
 use crate::seen::SeenIds;
 use crate::storage::{Part, Row, Storage, StorageError};
+pub use erase::Held;
 use group::{Group, Known};
 pub use remark::Remark;
 
@@ -23,6 +25,9 @@ pub use remark::Remark;
 pub const ROW_BYTES_MAX: usize = 1 << 20;
 /// Bytes of log after which the fold is checkpointed: what a restart reads and folds anew at most, besides one append.
 pub const CHECKPOINT_BYTES: usize = 8 << 20;
+/// Days that the log is kept, as long as Silver: until then a person can be told what is held of them, and be taken out of every
+/// number. What is counted after it knows no one.
+pub const LOG_DAYS_MAX: i32 = 730;
 /// Bytes of changed days in one answer.
 pub const CHANGES_BYTES_MAX: usize = 4 << 20;
 
@@ -38,6 +43,9 @@ pub enum ShardError {
     /// The checkpoint can't be read.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// What the exporter has noted can't be read.
+    #[error("the exporter's ledger can't be read")]
+    Ledger,
 }
 
 /// The state of one Shard over its storage.
@@ -195,6 +203,14 @@ impl<S: Storage> Shard<S> {
         if self.checkpointed == self.seq || !always && self.bytes_since_checkpoint < CHECKPOINT_BYTES {
             return Ok(false);
         }
+        let parts = self.dirty_parts()?;
+        self.storage.save_checkpoint(&parts, self.seq)?;
+        self.checkpointed = self.seq;
+        self.bytes_since_checkpoint = 0;
+        Ok(true)
+    }
+
+    fn dirty_parts(&mut self) -> Result<Vec<Part>, ShardError> {
         let mut parts = Vec::new();
         for day in std::mem::take(&mut self.dirty_days).into_keys() {
             if let Some(content) = self.fold.days.get(&day) {
@@ -204,22 +220,17 @@ impl<S: Storage> Shard<S> {
         for (number, page) in self.fold.people.take_dirty() {
             parts.push(Part { name: format!("people/{number}"), bytes: fold::encode(page)? });
         }
-        self.storage.save_checkpoint(&parts, self.seq)?;
-        self.checkpointed = self.seq;
-        self.bytes_since_checkpoint = 0;
-        Ok(true)
+        Ok(parts)
     }
 
-    /// Forgets rows of the log that are in the lake up to `lake_seq`, in the checkpoint, and older than the ids' seven days.
+    /// Packs rows of the log that are in the lake up to `lake_seq`, in the checkpoint, and older than the ids' seven days; forgets
+    /// those older than [`LOG_DAYS_MAX`]. Returns whether there is more to pack.
     ///
     /// # Errors
     /// When storage fails.
-    pub fn trim(&mut self, lake_seq: u64, now: UtcMillis) -> Result<(), ShardError> {
-        let seq = lake_seq.min(self.checkpointed);
-        if seq > 0 {
-            self.storage.trim(seq, SeenIds::horizon(now))?;
-        }
-        Ok(())
+    pub fn pack(&mut self, lake_seq: u64, now: UtcMillis) -> Result<bool, ShardError> {
+        let gone = UtcDay(UtcDay::of(now).0 - LOG_DAYS_MAX).start();
+        Ok(self.storage.pack(lake_seq.min(self.checkpointed), SeenIds::horizon(now), gone)?)
     }
 
     /// *Idempotent*. *Input*: the log position that the asker holds. *Output*: the days changed since, whole.
@@ -316,6 +327,8 @@ impl<S: Storage> Shard<S> {
     }
 }
 
+#[cfg(test)]
+mod erase_test;
 #[cfg(test)]
 mod standing_test;
 #[cfg(test)]

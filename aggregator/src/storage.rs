@@ -1,6 +1,7 @@
 //! What a Shard keeps on disk. One real implementation (the object's SQLite), one for tests that can fail.
 
-use schemas::{EventKey, UtcMillis};
+use exporter::Change;
+use schemas::{EventKey, UserKey, UtcMillis};
 
 use crate::budget::Hold;
 
@@ -15,6 +16,9 @@ pub struct Row {
     pub events: Vec<u8>,
     /// How many.
     pub count: u32,
+    /// Two bytes of the key of each person whose events are among them, in any order: finds them again without reading the
+    /// events.
+    pub users: Vec<u8>,
     /// The first 64 bits of every id that this row makes known, dead letters included, little-endian.
     pub ids: Vec<u8>,
     /// The intake's tally, and what is known beside the events, as JSON: [`crate::shard::Remark`].
@@ -22,10 +26,25 @@ pub struct Row {
 }
 
 impl Row {
+    /// What names a person in [`Row::users`].
+    #[must_use]
+    pub fn user_bytes(user: UserKey) -> [u8; 2] {
+        let [first, second, ..] = user.prefix().to_be_bytes();
+        [first, second]
+    }
+
+    /// Notes that events of a person are among its own.
+    pub fn note_user(&mut self, user: UserKey) {
+        let bytes = Self::user_bytes(user);
+        if !self.users.chunks_exact(2).any(|known| known == bytes) {
+            self.users.extend_from_slice(&bytes);
+        }
+    }
+
     /// Its weight: a row without events weighs something, too.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.events.len() + self.ids.len() + self.remark.len()
+        self.events.len() + self.users.len() + self.ids.len() + self.remark.len()
     }
 }
 
@@ -45,6 +64,20 @@ pub struct Part {
     pub name: String,
     /// Its content.
     pub bytes: Vec<u8>,
+}
+
+/// What an erasure changes: a row of the log that says so, the checkpoint that no longer knows the person, what the exporter
+/// is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureWrite<'a> {
+    /// The row that notes it.
+    pub row: &'a Row,
+    /// Parts of the checkpoint, which includes the row.
+    pub parts: &'a [Part],
+    /// Holds of the person's calls.
+    pub holds: &'a [EventKey],
+    /// Changes of the exporter's ledger.
+    pub ledger: &'a [Change],
 }
 
 /// Storage refused a read or a write; nothing of the write took effect, or all of it did.
@@ -67,7 +100,7 @@ pub trait HoldStorage {
 }
 
 /// The object's storage. Every method is one atomic step.
-pub trait Storage: HoldStorage {
+pub trait Storage: HoldStorage + exporter::Ledger {
     /// Appends rows to the log, and dead letters beside it; forgets the holds whose turns are among them.
     ///
     /// # Errors
@@ -98,11 +131,27 @@ pub trait Storage: HoldStorage {
     /// # Errors
     /// When storage fails.
     fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError>;
-    /// Forgets the rows up to `seq` that were received before `before`.
+    /// Rows after `seq` that may hold events of a person, ascending, at most `bytes_max` but at least one if there is any.
     ///
     /// # Errors
     /// When storage fails.
-    fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError>;
+    fn rows_of(&self, user: UserKey, after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError>;
+    /// Stores rows in place of those at the same positions.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn rewrite(&self, rows: &[Row]) -> Result<(), StorageError>;
+    /// Stores what an erasure changes, in one step.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn erase(&self, erasure: &ErasureWrite<'_>) -> Result<(), StorageError>;
+    /// Packs rows up to `seq` that were received before `packed`, as many as one step takes, forgetting their ids; forgets rows
+    /// that were received before `gone`. Returns whether there are more to pack.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn pack(&self, seq: u64, packed: UtcMillis, gone: UtcMillis) -> Result<bool, StorageError>;
 }
 
 #[cfg(test)]
@@ -115,6 +164,7 @@ pub(crate) mod memory {
 
     use super::*;
     use crate::gold::{GoldStorage, StoredDay};
+    use exporter::{Ledger, SqlError};
     use schemas::UtcDay;
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +182,22 @@ pub(crate) mod memory {
         holds: RefCell<BTreeMap<EventKey, Hold>>,
         days: RefCell<BTreeMap<(u32, i32), Vec<u8>>>,
         upto: RefCell<BTreeMap<u32, u64>>,
+        ledger: RefCell<BTreeMap<String, Vec<u8>>>,
         fault: Cell<Option<(u32, Fault)>>,
+    }
+
+    impl Ledger for Memory {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, SqlError> {
+            Ok(self.0.ledger.borrow().get(key).cloned())
+        }
+        fn scan(&self, prefix: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, SqlError> {
+            let records = self.0.ledger.borrow();
+            let found = records.iter().filter(|(key, _)| key.starts_with(prefix)).take(limit);
+            Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
+        }
+        fn commit(&self, changes: &[Change]) -> Result<(), SqlError> {
+            self.write(|| self.apply(changes)).map_err(|error| SqlError(error.to_string()))
+        }
     }
 
     #[derive(Clone, Default)]
@@ -145,6 +210,15 @@ pub(crate) mod memory {
         }
         pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
             self.0.dead.borrow().clone()
+        }
+        fn apply(&self, changes: &[Change]) {
+            let mut records = self.0.ledger.borrow_mut();
+            for change in changes {
+                match change {
+                    Change::Put(key, value) => drop(records.insert(key.clone(), value.clone())),
+                    Change::Remove(key) => drop(records.remove(key)),
+                }
+            }
         }
         fn write(&self, effect: impl FnOnce()) -> Result<(), StorageError> {
             match self.0.fault.get() {
@@ -247,8 +321,45 @@ pub(crate) mod memory {
                 .collect();
             Ok((parts, self.0.position.get()))
         }
-        fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError> {
-            self.write(|| self.0.rows.borrow_mut().retain(|r| r.seq > seq || r.received_at >= before))
+        fn rows_of(&self, user: UserKey, after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
+            let mut rows = self.rows_after(after, usize::MAX)?;
+            rows.retain(|row| row.users.chunks_exact(2).any(|known| known == Row::user_bytes(user)));
+            let mut bytes = 0;
+            Ok(rows
+                .into_iter()
+                .take_while(|row| {
+                    let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
+                    bytes += row.bytes();
+                    fits
+                })
+                .collect())
+        }
+        fn rewrite(&self, rows: &[Row]) -> Result<(), StorageError> {
+            self.write(|| {
+                for row in rows {
+                    if let Some(old) = self.0.rows.borrow_mut().iter_mut().find(|old| old.seq == row.seq) {
+                        old.clone_from(row);
+                    }
+                }
+            })
+        }
+        fn erase(&self, erasure: &ErasureWrite<'_>) -> Result<(), StorageError> {
+            self.write(|| {
+                self.0.rows.borrow_mut().push(erasure.row.clone());
+                self.0.parts.borrow_mut().extend(erasure.parts.iter().map(|p| (p.name.clone(), p.bytes.clone())));
+                self.0.position.set(erasure.row.seq);
+                self.0.holds.borrow_mut().retain(|id, _| !erasure.holds.contains(id));
+                self.apply(erasure.ledger);
+            })
+        }
+        fn pack(&self, seq: u64, packed: UtcMillis, gone: UtcMillis) -> Result<bool, StorageError> {
+            self.write(|| {
+                let mut rows = self.0.rows.borrow_mut();
+                rows.retain(|row| row.received_at >= gone);
+                let old = rows.iter_mut().filter(|row| row.seq <= seq && row.received_at < packed);
+                old.for_each(|row| row.ids.clear());
+            })
+            .map(|()| false)
         }
     }
 }

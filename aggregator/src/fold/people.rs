@@ -267,6 +267,21 @@ impl People {
         ledger.map_or(NanoUsd::ZERO, |ledger| ledger.between(from, to).iter().map(|entry| entry.nano_usd).sum())
     }
 
+    /// A person's activity by bucket, ascending.
+    #[must_use]
+    pub fn ledger(&self, user: UserKey) -> &[Entry] {
+        let page = self.pages.get(&page_number(user.prefix()));
+        page.and_then(|page| page.ledgers.get(&user)).map(|ledger| ledger.entries.as_slice()).unwrap_or_default()
+    }
+
+    /// A person's visits, ascending within each thread.
+    #[must_use]
+    pub fn visits_of(&self, user: UserKey) -> Vec<Visit> {
+        let page = self.pages.get(&page_number(user.prefix()));
+        let threads = page.into_iter().flat_map(|page| &page.visits).filter(|(thread, _)| thread.user() == Some(user));
+        threads.flat_map(|(_, visits)| visits).copied().collect()
+    }
+
     /// Every person and their activity.
     pub fn ledgers(&self) -> impl Iterator<Item = (&UserKey, &Ledger)> {
         self.pages.values().flat_map(|page| &page.ledgers)

@@ -204,6 +204,7 @@ impl Group {
             row.events.extend_from_slice(line.as_bytes());
             row.events.push(b'\n');
             row.count += 1;
+            event.user.into_iter().for_each(|user| row.note_user(user));
             events.push(event);
             remark.tally.stored += 1;
         }
@@ -220,6 +221,11 @@ impl Group {
     fn take(&mut self, mut other: Self) {
         for (row, remark) in other.rows.iter_mut().zip(&other.remarks) {
             row.remark = remark.encode();
+            for note in &remark.notes {
+                if let Note::Chose(user, _) = note {
+                    row.note_user(*user);
+                }
+            }
         }
         self.seq = other.seq;
         self.rows.append(&mut other.rows);

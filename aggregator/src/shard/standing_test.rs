@@ -41,7 +41,7 @@ fn consent(purpose: &str, state: ConsentState) -> Body {
 }
 
 /// One body of every kind.
-fn bodies() -> Vec<Body> {
+pub(super) fn bodies() -> Vec<Body> {
     let json = r#"[
         {"request":{"method":"GET","route":"/","status":200,"ttfb_ms":1}},
         {"repriced":{"turn":"k1_00112233445566778899aabbccddeeff","provider":"p","model":"m","tokens":1,"cost":{"unpriced":"no_price"}}},

@@ -143,7 +143,7 @@ fn a_claim_is_kept_for_seven_days_and_counts_nothing() {
         assert_eq!(shard.claim(&claims, NOW.plus_ms(after * day)).unwrap(), [true, false]);
         if after > 0 {
             shard.checkpoint(true).unwrap();
-            shard.trim(u64::MAX, NOW.plus_ms(after * day)).unwrap();
+            shard.pack(u64::MAX, NOW.plus_ms(after * day)).unwrap();
         }
         shard = Shard::open(storage.clone(), NOW.plus_ms(after * day)).unwrap();
         assert_eq!((shard.seq(), total(&shard)), (1, Default::default()));

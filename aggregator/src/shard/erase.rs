@@ -1,0 +1,257 @@
+//! What is held of a person, and that it goes.
+//!
+//! An erasure is one write: the checkpoint without the person, a row of the log that notes it, and what the exporter is to do.
+//! From then on no number knows them. Their events leave the rows of the log after it, some at a time; a restart takes that up
+//! where it was left. What the law wants counted stays in its row, without a person.
+
+use exporter::{Change, Erasure, Sha256};
+use schemas::consent::{Absence, Choices, Treatment, treatment};
+use schemas::{Event, UserKey, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+use super::{Remark, Shard, ShardError};
+use crate::fold::Fold;
+use crate::fold::intake::Tally;
+use crate::fold::people::{Entry, Visit};
+use crate::fold::standing::{Erased, Note};
+use crate::storage::{ErasureWrite, Row, Storage};
+
+/// Bytes of the log that are read at a time.
+const READ_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a person's events in one answer.
+const HELD_BYTES_MAX: usize = 2 << 20;
+/// Start of the ledger's records of rows that still hold events of someone erased.
+const FORGET: &str = "forget/";
+
+/// Ledger record: whose events are to leave which rows.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Forget {
+    user: UserKey,
+    /// Rows up to this one have been.
+    after: u64,
+    /// The last row.
+    upto: u64,
+}
+
+/// What a Shard holds of a person; of the events a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// When each was received, milliseconds since 1970, and the event as it is stored, a line of JSON.
+    pub events: Vec<(i64, String)>,
+    /// Log position to ask on from; `None` when these are the last.
+    pub next: Option<u64>,
+    /// What they spent, by quarter of an hour.
+    pub ledger: Vec<Entry>,
+    /// Their visits.
+    pub visits: Vec<Visit>,
+    /// What they chose.
+    pub choices: Choices,
+    /// Calls of theirs that are under way.
+    pub holds: u64,
+    /// Their last erasure.
+    pub erased: Option<Erased>,
+}
+
+impl<S: Storage> Shard<S> {
+    /// What is held of a person; their events from log position `after` on.
+    ///
+    /// # Errors
+    /// When storage can't be read.
+    pub fn held(&self, user: UserKey, after: u64) -> Result<Held, ShardError> {
+        let standing = self.fold.people.standing(user).cloned().unwrap_or_default();
+        let mut held = Held {
+            ledger: self.fold.people.ledger(user).to_vec(),
+            visits: self.fold.people.visits_of(user),
+            choices: standing.choices,
+            holds: self.holds.of(user).len() as u64,
+            erased: standing.erased,
+            ..Held::default()
+        };
+        let (mut position, mut bytes) = (after, 0);
+        loop {
+            let rows = self.storage.rows_of(user, position, READ_BYTES_MAX)?;
+            for row in &rows {
+                if bytes > HELD_BYTES_MAX {
+                    held.next = Some(position);
+                    return Ok(held);
+                }
+                for (line, event) in events_of(row, user)? {
+                    if event.is_some() {
+                        bytes += line.len();
+                        held.events.push((row.received_at.0, line.to_owned()));
+                    }
+                }
+                position = row.seq;
+            }
+            if rows.is_empty() {
+                return Ok(held);
+            }
+        }
+    }
+
+    /// *Idempotent* until the person is heard of again. Forgets them; the receipt, and what has become of the erasure.
+    ///
+    /// # Errors
+    /// [`ShardError::Storage`] when it is unknown whether they are forgotten: the Shard must be opened anew, and asked again.
+    pub fn erase(&mut self, user: UserKey, now: UtcMillis) -> Result<(String, Erasure), ShardError> {
+        // What was begun before is finished first: no one is taken out twice.
+        while self.forget_rows()? {}
+        let mut theirs = Fold::default();
+        let (mut touched, mut events, mut after) = (Vec::new(), 0, 0);
+        let mut at = now.max(self.last_received_at);
+        loop {
+            let rows = self.storage.rows_of(user, after, READ_BYTES_MAX)?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            for row in &rows {
+                let own: Vec<Event> = events_of(row, user)?.into_iter().filter_map(|(_, event)| event).collect();
+                if own.is_empty() {
+                    continue;
+                }
+                touched.push((row.seq, row.received_at));
+                let gone: Vec<Event> = own.into_iter().filter(|event| !is_kept(event)).collect();
+                events += gone.len() as u64;
+                at = gone.iter().map(|event| event.ts).fold(at, Ord::max);
+                let tally = Tally { stored: gone.len() as u64, ..Tally::default() };
+                theirs.row(row.seq, row.received_at, &gone, &tally);
+            }
+        }
+        let before = self.fold.people.standing(user).and_then(|standing| standing.erased.clone());
+        if let Some(erased) = before.filter(|_| touched.is_empty())
+            && let Some(erasure) = self.erasure(&erased.receipt)?
+        {
+            return Ok((erased.receipt, erasure));
+        }
+        let receipt: String = Sha256::of(format!("{user} {}", at.0).as_bytes()).to_string().chars().take(16).collect();
+        let erased = Erased { at, receipt: receipt.clone() };
+        let seq = self.seq + 1;
+        let mut ledger = exporter::queue_erasure(&self.storage, &receipt, at, events, &touched).map_err(unreadable)?;
+        let forget = Forget { user, after: 0, upto: self.seq };
+        ledger.push(Change::Put(
+            format!("{FORGET}{receipt}"),
+            serde_json::to_vec(&forget).map_err(|_| ShardError::Ledger)?,
+        ));
+
+        self.fold.take_out(seq, user, &theirs);
+        let note = Note::Erased(user, erased);
+        self.fold.people.note(&note);
+        self.dirty_days.extend(theirs.days.into_keys().map(|day| (day, ())));
+        let remark = Remark { notes: vec![note], ..Remark::default() }.encode();
+        let received_at = now.max(self.last_received_at);
+        let row = Row { seq, received_at, remark, ..Row::default() };
+        let holds = self.holds.of(user);
+        let parts = self.dirty_parts()?;
+        self.storage.erase(&ErasureWrite { row: &row, parts: &parts, holds: &holds, ledger: &ledger })?;
+        (self.seq, self.checkpointed, self.bytes_since_checkpoint) = (seq, seq, 0);
+        self.last_received_at = received_at;
+        for id in &holds {
+            self.holds.remove(id);
+        }
+        self.forget_rows()?;
+        let erasure = self.erasure(&receipt)?.ok_or(ShardError::Ledger)?;
+        Ok((receipt, erasure))
+    }
+
+    /// What has become of an erasure; `None` when there was none of that receipt.
+    ///
+    /// # Errors
+    /// When storage can't be read.
+    pub fn erasure(&self, receipt: &str) -> Result<Option<Erasure>, ShardError> {
+        exporter::erasure(&self.storage, receipt).map_err(unreadable)
+    }
+
+    /// Takes events of people who were erased out of rows of the log, [`READ_BYTES_MAX`] of them. Returns whether there may be
+    /// more; no file may be made anew before there is not.
+    ///
+    /// # Errors
+    /// When storage fails; the next call takes up what this one left.
+    pub fn forget_rows(&mut self) -> Result<bool, ShardError> {
+        let Some((record, value)) = self.storage.scan(FORGET, 1).map_err(|_| ShardError::Ledger)?.pop() else {
+            return Ok(false);
+        };
+        let forget: Forget = serde_json::from_slice(&value).map_err(|_| ShardError::Ledger)?;
+        let mut rows = self.storage.rows_of(forget.user, forget.after, READ_BYTES_MAX)?;
+        rows.retain(|row| row.seq <= forget.upto);
+        let change = match rows.last() {
+            None => Change::Remove(record),
+            Some(last) => {
+                let next = Forget { after: last.seq, ..forget };
+                Change::Put(record, serde_json::to_vec(&next).map_err(|_| ShardError::Ledger)?)
+            }
+        };
+        for row in &mut rows {
+            for id in forgotten(row, forget.user)? {
+                self.seen.remove(id);
+            }
+        }
+        self.storage.rewrite(&rows)?;
+        self.storage.commit(&[change]).map_err(|_| ShardError::Ledger)?;
+        Ok(true)
+    }
+}
+
+fn unreadable(_: exporter::ExportError) -> ShardError {
+    ShardError::Ledger
+}
+
+/// Kept after its person was erased, without them.
+fn is_kept(event: &Event) -> bool {
+    treatment(event.body.kind(), Absence::Erased) == Treatment::WithoutPerson
+}
+
+/// The lines of a row; with its event where it is of that person.
+fn events_of(row: &Row, user: UserKey) -> Result<Vec<(&str, Option<Event>)>, ShardError> {
+    let unreadable = ShardError::Codec(crate::fold::CodecError);
+    let text = std::str::from_utf8(&row.events).map_err(|_| unreadable)?;
+    let key = user.to_string();
+    text.lines()
+        .map(|line| {
+            let event = line.contains(&key).then(|| Event::from_line(line).map_err(|_| unreadable)).transpose()?;
+            Ok((line, event.filter(|event| event.user == Some(user))))
+        })
+        .collect()
+}
+
+/// Takes a person out of a row; the ids that it no longer makes known.
+fn forgotten(row: &mut Row, user: UserKey) -> Result<Vec<u64>, ShardError> {
+    let unreadable = ShardError::Codec(crate::fold::CodecError);
+    let mut kept = Row { events: Vec::new(), count: 0, users: Vec::new(), ..row.clone() };
+    let mut ids = Vec::new();
+    for (line, theirs) in events_of(row, user)? {
+        let mut push = |line: &str| {
+            kept.events.extend_from_slice(line.as_bytes());
+            kept.events.push(b'\n');
+            kept.count += 1;
+        };
+        match theirs {
+            Some(mut event) if is_kept(&event) => {
+                event.without_person();
+                push(&event.to_line().map_err(|_| unreadable)?);
+            }
+            Some(event) => ids.push(event.id.prefix()),
+            None => {
+                push(line);
+                let other = Event::from_line(line).map_err(|_| unreadable)?.user;
+                other.into_iter().for_each(|user| kept.note_user(user));
+            }
+        }
+    }
+    let mut remark = Remark::decode(&row.remark).ok_or(unreadable)?;
+    remark.tally.stored = remark.tally.stored.saturating_sub(ids.len() as u64);
+    remark.notes.retain(|note| !matches!(note, Note::Chose(of, _) if *of == user));
+    for note in &remark.notes {
+        if let Note::Chose(of, _) = note {
+            kept.note_user(*of);
+        }
+    }
+    kept.remark = remark.encode();
+    kept.ids = row
+        .ids
+        .chunks_exact(8)
+        .filter(|id| !ids.iter().any(|gone| gone.to_le_bytes() == **id))
+        .flatten()
+        .copied()
+        .collect();
+    *row = kept;
+    Ok(ids)
+}
