@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use exporter::Erasure;
 use schemas::event::Source;
 use schemas::{Bucket15, EventKey, NanoUsd, ReplyKey, UserKey};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,33 @@ impl DeadLetterLine {
     pub fn id(&self) -> Option<u64> {
         (self.digest.len() == 16).then(|| u64::from_str_radix(&self.digest, 16).ok()).flatten()
     }
+}
+
+/// A person as their raw id names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// By the present secret.
+    pub user: UserKey,
+    /// By the one before, while it holds.
+    pub was: Option<UserKey>,
+}
+
+/// Asks what is held of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRequest {
+    /// Whom.
+    pub person: Person,
+    /// Log position from which on events are told.
+    pub after: u64,
+}
+
+/// What has become of an erasure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureReply {
+    /// Names it within its Shard.
+    pub receipt: String,
+    /// How far it has come.
+    pub erasure: Erasure,
 }
 
 /// What became of the events of one append.

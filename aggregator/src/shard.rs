@@ -330,6 +330,8 @@ impl<S: Storage> Shard<S> {
 #[cfg(test)]
 mod erase_test;
 #[cfg(test)]
+mod rotation_test;
+#[cfg(test)]
 mod standing_test;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,10 @@ use exporter::Change;
 use schemas::{EventKey, UserKey, UtcMillis};
 
 use crate::budget::Hold;
+use crate::fold::standing::FORMER_KEYS_MAX;
+
+/// Most keys of one person: the present one, and those before it.
+pub const USER_KEYS_MAX: usize = 1 + FORMER_KEYS_MAX;
 
 /// A row of the log: events that were accepted together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,11 +135,11 @@ pub trait Storage: HoldStorage + exporter::Ledger {
     /// # Errors
     /// When storage fails.
     fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError>;
-    /// Rows after `seq` that may hold events of a person, ascending, at most `bytes_max` but at least one if there is any.
+    /// Rows after `seq` that may hold events of a person, under any of their keys (at most [`USER_KEYS_MAX`]), ascending, at most `bytes_max` but at least one if there is any.
     ///
     /// # Errors
     /// When storage fails.
-    fn rows_of(&self, user: UserKey, after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError>;
+    fn rows_of(&self, users: &[UserKey], after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError>;
     /// Stores rows in place of those at the same positions.
     ///
     /// # Errors
@@ -321,9 +325,10 @@ pub(crate) mod memory {
                 .collect();
             Ok((parts, self.0.position.get()))
         }
-        fn rows_of(&self, user: UserKey, after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
+        fn rows_of(&self, users: &[UserKey], after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
             let mut rows = self.rows_after(after, usize::MAX)?;
-            rows.retain(|row| row.users.chunks_exact(2).any(|known| known == Row::user_bytes(user)));
+            let is_theirs = |known: &[u8]| users.iter().any(|user| known == Row::user_bytes(*user));
+            rows.retain(|row| row.users.chunks_exact(2).any(is_theirs));
             let mut bytes = 0;
             Ok(rows
                 .into_iter()

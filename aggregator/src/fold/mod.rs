@@ -151,9 +151,9 @@ impl Fold {
         day.intake.add(received_at, tally);
     }
 
-    /// Takes out what one person's events, alone in `theirs`, have added, by a row of the log at `seq`. Their choices go with
+    /// Takes out what one person's events, alone in `theirs`, have added, by a row of the log at `seq`; `users` are all keys of theirs. Their choices go with
     /// the rest.
-    pub fn take_out(&mut self, seq: u64, user: UserKey, theirs: &Self) {
+    pub fn take_out(&mut self, seq: u64, users: &[UserKey], theirs: &Self) {
         for (date, taken) in &theirs.days {
             let Some(day) = self.days.get_mut(date) else { continue };
             day.changed = seq;
@@ -165,7 +165,7 @@ impl Fold {
             day.buckets.retain(|_, bucket| *bucket != Bucket::default());
             day.intake.take_out(&taken.intake);
         }
-        self.people.forget(user);
+        users.iter().for_each(|user| self.people.forget(*user));
     }
 }
 

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::people::Thread;
+
 /// Most turns that one Shard keeps: some 300 bytes each. Those beyond are counted as unpriced all the same.
 pub const PENDING_MAX: usize = 50_000;
 /// Most turns in one answer.
@@ -60,6 +62,11 @@ impl Pending {
             price_context: turn.price_context.clone(),
             latency_ms: turn.latency_ms,
         })
+    }
+
+    /// The thread that it is a turn of.
+    pub(super) fn thread(&self) -> Thread {
+        Thread::of(self.user, self.conversation, self.session)
     }
 
     /// Tokens, read and written.

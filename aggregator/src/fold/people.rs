@@ -38,15 +38,15 @@ pub struct Entry {
 }
 
 impl Ledger {
-    fn add(&mut self, bucket: Bucket15, nano_usd: NanoUsd) {
-        match self.entries.binary_search_by_key(&bucket, |entry| entry.bucket) {
+    fn join(&mut self, entry: Entry) {
+        match self.entries.binary_search_by_key(&entry.bucket, |entry| entry.bucket) {
             Ok(at) => {
-                if let Some(entry) = self.entries.get_mut(at) {
-                    entry.turns += 1;
-                    entry.nano_usd += nano_usd;
+                if let Some(mine) = self.entries.get_mut(at) {
+                    mine.turns += entry.turns;
+                    mine.nano_usd += entry.nano_usd;
                 }
             }
-            Err(at) => self.entries.insert(at, Entry { bucket, turns: 1, nano_usd }),
+            Err(at) => self.entries.insert(at, entry),
         }
     }
 
@@ -76,17 +76,51 @@ pub enum Thread {
 }
 
 impl Thread {
+    fn gap_ms(&self) -> i64 {
+        match self {
+            Self::Conversation(..) => VISIT_GAP_MS,
+            Self::Session(..) => i64::MAX,
+        }
+    }
+
+    fn of_user(self, user: UserKey) -> Self {
+        match self {
+            Self::Conversation(_, conversation) => Self::Conversation(Some(user), conversation),
+            Self::Session(_, session) => Self::Session(Some(user), session),
+        }
+    }
+
+    /// The page that it lies in: see [`schemas::event::Belonging::bits`]. One of nothing but events is in none.
+    fn page(&self) -> u16 {
+        page_number(match self {
+            Self::Conversation(Some(user), _) | Self::Session(Some(user), _) => user.prefix(),
+            Self::Session(None, session) => session.prefix(),
+            Self::Conversation(None, conversation) => conversation.map_or(0, |key| key.prefix()),
+        })
+    }
+
+    /// The keys of a turn in it.
+    fn keys(&self, turn: &Pending) -> (Option<UserKey>, Option<ConversationKey>, Option<SessionKey>) {
+        match *self {
+            Self::Conversation(user, conversation) => (user, conversation, None),
+            Self::Session(user, session) => (user, turn.conversation, Some(session)),
+        }
+    }
+
     /// Whose it is.
-    fn user(&self) -> Option<UserKey> {
+    #[must_use]
+    pub fn user(&self) -> Option<UserKey> {
         match self {
             Self::Conversation(user, _) | Self::Session(user, _) => *user,
         }
     }
 
-    fn of(event: &Event) -> Self {
-        match event.session {
-            Some(session) => Self::Session(event.user, session),
-            None => Self::Conversation(event.user, event.conversation),
+    /// The thread of a turn.
+    #[must_use]
+    pub fn of(user: Option<UserKey>, conversation: Option<ConversationKey>, session: Option<SessionKey>) -> Self {
+        match session {
+            Some(session) => Self::Session(user, session),
+            None => Self::Conversation(user, conversation),
         }
     }
 }
@@ -151,12 +185,11 @@ impl People {
         self.dirty.insert(number);
         let page = self.pages.entry(number).or_default();
         if let Some(user) = event.user {
-            page.ledgers.entry(user).or_default().add(Bucket15::of(event.ts), nano_usd);
+            page.ledgers.entry(user).or_default().join(Entry { bucket: Bucket15::of(event.ts), turns: 1, nano_usd });
         }
-        let thread = Thread::of(event);
+        let thread = Thread::of(event.user, event.conversation, event.session);
         let visit = Visit { start_ms: event.ts.0, end_ms: event.ts.0, turns: 1, nano_usd };
-        let gap_ms = if event.session.is_some() { i64::MAX } else { VISIT_GAP_MS };
-        join(page.visits.entry(thread).or_default(), visit, gap_ms);
+        join(page.visits.entry(thread).or_default(), visit, thread.gap_ms());
     }
 
     /// Takes in what a row of the log says beside its events.
@@ -164,6 +197,72 @@ impl People {
         match note {
             Note::Chose(user, choices) => self.standing_mut(*user).choices.merge(choices),
             Note::Erased(user, erased) => self.standing_mut(*user).erased = Some(erased.clone()),
+            Note::Renamed(from, to) => self.rename(*from, *to),
+            Note::Continued(from, to) => self.continue_thread(*from, *to),
+        }
+    }
+
+    /// Is anything known of a person by that key?
+    #[must_use]
+    pub fn knows(&self, user: UserKey) -> bool {
+        let page = self.pages.get(&page_number(user.prefix()));
+        page.is_some_and(|page| page.ledgers.contains_key(&user) || page.standings.contains_key(&user))
+    }
+
+    /// Is there a thread by that key?
+    #[must_use]
+    pub fn has_thread(&self, thread: &Thread) -> bool {
+        self.pages.get(&thread.page()).is_some_and(|page| page.visits.contains_key(thread))
+    }
+
+    /// A person goes by another key from now on: all that is known of them goes with them.
+    fn rename(&mut self, from: UserKey, to: UserKey) {
+        let (old, new) = (page_number(from.prefix()), page_number(to.prefix()));
+        self.dirty.extend([old, new]);
+        let page = self.pages.entry(old).or_default();
+        let ledger = page.ledgers.remove(&from).unwrap_or_default();
+        let standing = page.standings.remove(&from).unwrap_or_default();
+        let (theirs, others) =
+            std::mem::take(&mut page.visits).into_iter().partition(|(thread, _)| thread.user() == Some(from));
+        page.visits = others;
+        let theirs: BTreeMap<Thread, Vec<Visit>> = theirs;
+        let (waiting, others) =
+            std::mem::take(&mut page.pending).into_iter().partition(|(_, turn)| turn.user == Some(from));
+        page.pending = others;
+        let waiting: BTreeMap<EventKey, Box<Pending>> = waiting;
+
+        let page = self.pages.entry(new).or_default();
+        let mine = page.ledgers.entry(to).or_default();
+        ledger.entries.into_iter().for_each(|entry| mine.join(entry));
+        for (thread, visits) in theirs {
+            let gap_ms = thread.gap_ms();
+            let mine = page.visits.entry(thread.of_user(to)).or_default();
+            visits.into_iter().for_each(|visit| join(mine, visit, gap_ms));
+        }
+        for (id, turn) in waiting {
+            page.pending.insert(id, Box::new(Pending { user: Some(to), ..*turn }));
+        }
+        let mine = page.standings.entry(to).or_default();
+        mine.formerly.insert(0, from);
+        mine.merge(&standing);
+    }
+
+    /// Visits of a thread go on under another key.
+    fn continue_thread(&mut self, from: Thread, to: Thread) {
+        let (old, new) = (from.page(), to.page());
+        self.dirty.extend([old, new]);
+        let page = self.pages.entry(old).or_default();
+        let visits = page.visits.remove(&from).unwrap_or_default();
+        let (waiting, others) =
+            std::mem::take(&mut page.pending).into_iter().partition(|(_, turn)| turn.thread() == from);
+        page.pending = others;
+        let waiting: BTreeMap<EventKey, Box<Pending>> = waiting;
+        let page = self.pages.entry(new).or_default();
+        let mine = page.visits.entry(to).or_default();
+        visits.into_iter().for_each(|visit| join(mine, visit, to.gap_ms()));
+        for (id, mut turn) in waiting {
+            (turn.user, turn.conversation, turn.session) = to.keys(&turn);
+            page.pending.insert(id, turn);
         }
     }
 
@@ -221,7 +320,7 @@ impl People {
         if let Some(ledger) = event.user.and_then(|user| page.ledgers.get_mut(&user)) {
             ledger.add_cost(Bucket15::of(event.ts), nano_usd);
         }
-        if let Some(visits) = page.visits.get_mut(&Thread::of(event)) {
+        if let Some(visits) = page.visits.get_mut(&Thread::of(event.user, event.conversation, event.session)) {
             let at = visits.partition_point(|visit| visit.end_ms < event.ts.0);
             if let Some(visit) = visits.get_mut(at).filter(|visit| visit.start_ms <= event.ts.0) {
                 visit.nano_usd += nano_usd;

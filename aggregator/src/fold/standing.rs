@@ -5,6 +5,8 @@ use schemas::event::Aside;
 use schemas::{UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use super::people::Thread;
+
 /// Where one person stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
@@ -13,7 +15,13 @@ pub struct Standing {
     /// That they were erased: the last time.
     #[serde(default)]
     pub erased: Option<Erased>,
+    /// Keys that secrets before the present one made of the same person, newest first.
+    #[serde(default)]
+    pub formerly: Vec<UserKey>,
 }
+
+/// Most former keys of a person that are kept: events under older ones have left the log.
+pub const FORMER_KEYS_MAX: usize = 3;
 
 /// A tombstone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +46,8 @@ impl Standing {
         if other.erased.as_ref().map(|erased| erased.at) > self.erased.as_ref().map(|erased| erased.at) {
             self.erased.clone_from(&other.erased);
         }
+        self.formerly.extend_from_slice(&other.formerly);
+        self.formerly.truncate(FORMER_KEYS_MAX);
     }
 }
 
@@ -49,4 +59,20 @@ pub enum Note {
     Chose(UserKey, Choices),
     /// A person was erased.
     Erased(UserKey, Erased),
+    /// A person goes by another key: the one before, then the present one.
+    Renamed(UserKey, UserKey),
+    /// A thread of a person goes by another key: the one before, then the present one.
+    Continued(Thread, Thread),
+}
+
+impl Note {
+    /// Whose it is, but for the one that says that someone is forgotten.
+    #[must_use]
+    pub fn user(&self) -> Option<UserKey> {
+        match self {
+            Self::Chose(user, _) | Self::Renamed(_, user) => Some(*user),
+            Self::Continued(_, to) => to.user(),
+            Self::Erased(..) => None,
+        }
+    }
 }

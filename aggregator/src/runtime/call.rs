@@ -18,7 +18,8 @@ use crate::batch::{self, ShardBatch};
 use crate::budget::{HoldReply, HoldRequest, Settlement, StoredAt};
 use crate::fold;
 use crate::fold::pending::{PendingCursor, PendingPage};
-use crate::protocol::{AppendReply, Changes, Claim, PullReply, PullRequest};
+use crate::protocol::{AppendReply, Changes, Claim, ErasureReply, HeldRequest, Person, PullReply, PullRequest};
+use crate::shard::Held;
 
 /// Longest wait for a Shard to make events durable, milliseconds.
 const APPEND_MS_MAX: u64 = 5_000;
@@ -28,6 +29,8 @@ const HOLD_CALL_MS_MAX: u64 = 1_000;
 const PULL_MS_MAX: u64 = 2_000;
 /// Longest wait for Gold's answer, which waits for the Shards, milliseconds.
 const ANSWER_MS_MAX: u64 = 8_000;
+/// Longest wait until a person is forgotten, whose every row is read, milliseconds.
+const ERASE_MS_MAX: u64 = 10_000;
 /// Longest wait for a sign of life, milliseconds.
 const PROBE_MS_MAX: u64 = 3_000;
 
@@ -211,6 +214,31 @@ async fn settle_all(env: &Env, settlement: &Settlement) -> Result<(), CallError>
 /// When the Shard did not answer.
 pub async fn pending(env: &Env, shard: u32, after: Option<PendingCursor>) -> Result<PendingPage, CallError> {
     decoded(call(env, Target::Shard(shard), route::PENDING, Some(bytes(&after)?), PULL_MS_MAX).await?).await
+}
+
+/// What a Shard holds of a person; their events from log position `after` on.
+///
+/// # Errors
+/// When the Shard did not answer.
+pub async fn held(env: &Env, shard: u32, person: Person, after: u64) -> Result<Held, CallError> {
+    let body = bytes(&HeldRequest { person, after })?;
+    decoded(call(env, Target::Shard(shard), route::HELD, Some(body), ANSWER_MS_MAX).await?).await
+}
+
+/// Forgets a person.
+///
+/// # Errors
+/// When the Shard did not acknowledge: ask again.
+pub async fn erase(env: &Env, shard: u32, person: Person) -> Result<ErasureReply, CallError> {
+    decoded(call(env, Target::Shard(shard), route::ERASE, Some(bytes(&person)?), ERASE_MS_MAX).await?).await
+}
+
+/// What has become of an erasure; `None` when there was none of that receipt.
+///
+/// # Errors
+/// When the Shard did not answer.
+pub async fn erasure(env: &Env, shard: u32, receipt: &str) -> Result<Option<ErasureReply>, CallError> {
+    decoded(call(env, Target::Shard(shard), route::ERASURE, Some(bytes(&receipt)?), PULL_MS_MAX).await?).await
 }
 
 /// The answer of `GET /sage`.

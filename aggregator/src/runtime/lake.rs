@@ -4,11 +4,12 @@ use exporter::{
     Change, Export, ExportError, IntakeBalance, Ledger, LogEnd, LogRange, LogRow, LogSource, Nightly, ObjectStore,
     SqlError,
 };
-use schemas::{UtcDay, UtcMillis};
+use schemas::{Clock, UtcDay, UtcMillis};
 use wasm_bindgen::JsValue;
 use worker::SqlStorageValue;
 
-use super::sql::{Sql, binary, blob, int, number, text};
+use super::objects::WorkerClock;
+use super::sql::{Sql, blob, change, int, number, text, unpacked};
 use crate::fold::intake::Tally;
 
 /// Bronze parts of one round.
@@ -22,7 +23,7 @@ fn failed(_: crate::storage::StorageError) -> SqlError {
 
 impl LogSource for Sql {
     fn rows(&self, range: &LogRange) -> Result<Vec<LogRow>, SqlError> {
-        let statement = "SELECT seq, received_at, count, events FROM log \
+        let statement = "SELECT seq, received_at, count, packed, events FROM log \
                          WHERE seq > ? AND received_at >= ? AND received_at < ? AND count > 0 ORDER BY seq";
         let mut bytes = 0;
         self.take_rows(statement, vec![number(range.after as i64), instant(range.from), instant(range.to)], |row| {
@@ -30,7 +31,7 @@ impl LogSource for Sql {
                 seq: int(&row, 0) as u64,
                 received_at: UtcMillis(int(&row, 1)),
                 count: int(&row, 2) as u32,
-                events: blob(&row, 3),
+                events: unpacked(int(&row, 3) != 0, blob(&row, 4)),
             };
             let fits = bytes == 0 || bytes + row.events.len() <= range.bytes_max;
             bytes += row.events.len();
@@ -66,13 +67,7 @@ impl Ledger for Sql {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), SqlError> {
-        let statements = changes.iter().map(|change| match change {
-            Change::Put(key, value) => {
-                ("INSERT OR REPLACE INTO export VALUES (?, ?)", vec![key.as_str().into(), binary(value)])
-            }
-            Change::Remove(key) => ("DELETE FROM export WHERE key = ?", vec![key.as_str().into()]),
-        });
-        self.write(statements.collect()).map_err(failed)
+        self.write(changes.iter().map(change).collect()).map_err(failed)
     }
 }
 
@@ -84,7 +79,7 @@ pub(super) struct Round {
     pub day: Option<UtcDay>,
 }
 
-/// Publishes what is due: Bronze parts, and, up to `nightly_before`, Parquet and manifests.
+/// Publishes what is due: files without those who were erased, Bronze parts, and, up to `nightly_before`, Parquet and manifests.
 pub(super) async fn round(
     export: &Export,
     sql: &Sql,
@@ -93,6 +88,16 @@ pub(super) async fn round(
     intake_of: impl Fn(UtcDay) -> Tally,
 ) -> Result<Round, ExportError> {
     let mut round = Round { more: false, day: None };
+    for step in 0.. {
+        let now = WorkerClock.now();
+        if !exporter::erase_next(export, sql, sql, store, now, |day| balance(&intake_of(day))).await? {
+            break;
+        }
+        if step >= STEPS_MAX {
+            round.more = true;
+            return Ok(round);
+        }
+    }
     if let Some(before) = nightly_before {
         for step in 0.. {
             match exporter::nightly(export, sql, sql, store, before).await? {

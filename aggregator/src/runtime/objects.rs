@@ -30,6 +30,12 @@ pub mod route {
     pub const PENDING: &str = "/pending";
     /// Shard. *Idempotent*. *Input* [`crate::protocol::PullRequest`]. *Output* [`crate::protocol::PullReply`].
     pub const PULL: &str = "/pull";
+    /// Shard. *Idempotent*. *Input* [`crate::protocol::HeldRequest`]. *Output* [`crate::shard::Held`].
+    pub const HELD: &str = "/held";
+    /// Shard. *Idempotent* until the person is heard of again. *Input* their keys. *Output* [`crate::protocol::ErasureReply`].
+    pub const ERASE: &str = "/erase";
+    /// Shard. *Idempotent*. *Input* a receipt. *Output* [`crate::protocol::ErasureReply`], if there is such an erasure.
+    pub const ERASURE: &str = "/erasure";
     /// Shard. *Idempotent*. Starts the nightly lake job if it is due.
     pub const NIGHTLY: &str = "/nightly";
     /// Shard and Gold. *Idempotent*. Answers once a write is durable.

@@ -16,7 +16,10 @@ use super::{call, lake};
 use crate::budget::HoldRequest;
 use crate::fold;
 use crate::fold::pending::PendingCursor;
-use crate::protocol::{AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, PullReply, PullRequest, ShardHealth};
+use crate::protocol::{
+    AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, ErasureReply, HeldRequest, Person, PullReply, PullRequest,
+    ShardHealth,
+};
 use crate::shard::{Shard as ShardState, ShardError};
 use crate::storage::StorageError;
 
@@ -50,6 +53,8 @@ pub struct Shard {
     waiting: Waiting,
     alarm_set: Cell<bool>,
     gold_holds: Cell<Option<u64>>,
+    /// A day is in the lake, and rows of the log may be packed.
+    packs: Cell<bool>,
     lake_error: RefCell<Option<String>>,
     #[cfg(feature = "fault-injection")]
     hangs: Cell<bool>,
@@ -67,6 +72,7 @@ impl DurableObject for Shard {
             waiting: Waiting::default(),
             alarm_set: Cell::new(false),
             gold_holds: Cell::new(None),
+            packs: Cell::new(false),
             lake_error: RefCell::default(),
             #[cfg(feature = "fault-injection")]
             hangs: Cell::new(false),
@@ -110,6 +116,26 @@ impl DurableObject for Shard {
                 Ok(after) => reply_bytes(self.with(|shard| Ok(shard.pending(after)))),
                 Err(_) => Response::error("malformed", 400),
             },
+            route::HELD => match fold::decode::<HeldRequest>(&request.bytes().await?) {
+                Ok(ask) => reply_bytes(self.with(|shard| shard.held(ask.person, ask.after))),
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::ERASE => match fold::decode::<Person>(&request.bytes().await?) {
+                Ok(person) => {
+                    let erased = self.with(|shard| shard.erase(person, WorkerClock.now()));
+                    self.alarm_set.set(false);
+                    self.wake_in(0, number).await?;
+                    reply_bytes(erased.map(|(receipt, erasure)| ErasureReply { receipt, erasure }))
+                }
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::ERASURE => match fold::decode::<String>(&request.bytes().await?) {
+                Ok(receipt) => {
+                    let found = self.with(|shard| shard.erasure(&receipt));
+                    reply_bytes(found.map(|found| found.map(|erasure| ErasureReply { receipt, erasure })))
+                }
+                Err(_) => Response::error("malformed", 400),
+            },
             route::PULL => {
                 let Ok(ask) = fold::decode::<PullRequest>(&request.bytes().await?) else {
                     return Response::error("malformed", 400);
@@ -131,11 +157,13 @@ impl DurableObject for Shard {
         // Armed anew before anything can fail; a run that has nothing left to do takes it back.
         self.alarm_set.set(true);
         self.state.storage().set_alarm(Duration::from_millis(ALARM_AFTER_MS)).await?;
-        let began_at = self.position();
+        let began_at = self.asked();
         match self.round().await {
             Ok(true) => self.state.storage().set_alarm(Duration::from_millis(ALARM_AGAIN_MS)).await?,
-            // What came in meanwhile has set no alarm of its own.
-            Ok(false) if began_at != self.position() => {}
+            // What came in meanwhile may have set its alarm before this one ends.
+            Ok(false) if began_at != self.asked() => {
+                self.state.storage().set_alarm(Duration::from_millis(ALARM_AGAIN_MS)).await?
+            }
             Ok(false) => {
                 self.alarm_set.set(false);
                 self.state.storage().delete_alarm().await?;
@@ -190,8 +218,10 @@ impl Shard {
         set
     }
 
-    fn position(&self) -> Option<u64> {
-        self.with(|shard| Ok(shard.seq())).ok()
+    /// What there is to do for: the log's position, and up to when the nightly job was asked for.
+    fn asked(&self) -> Option<(u64, Option<i64>)> {
+        let nightly = self.sql().ok()?.kept(NIGHTLY_BEFORE).ok()?;
+        self.with(|shard| Ok((shard.seq(), nightly))).ok()
     }
 
     fn remember(&self, number: u16) -> Outcome<()> {
@@ -236,6 +266,8 @@ impl Shard {
     async fn round(&self) -> std::result::Result<bool, String> {
         let sql = self.sql().map_err(|error| error.to_string())?;
         self.with(|shard| shard.checkpoint(false)).map_err(|error| error.to_string())?;
+        // No file is made anew from rows that still hold someone erased.
+        while self.with(ShardState::forget_rows).map_err(|error| error.to_string())? {}
         let number = sql.kept(NUMBER).ok().flatten().unwrap_or(0);
         let pushed = self.push(number as u32).await;
         let lake = self.lake(&sql, number as u16).await;
@@ -269,13 +301,16 @@ impl Shard {
         let intake_of = |day| self.with(|shard| Ok(shard.intake_of(day))).unwrap_or_default();
         let round = lake::round(&Export::of(ShardNo(number)), sql, &R2(bucket), before, intake_of).await;
         let round = round.map_err(|error| error.to_string())?;
-        // Once a day: finding what may go reads every row that is still there.
         if let Some(day) = round.day {
             sql.keep(NIGHTLY_DAY, i64::from(day.0)).map_err(|error| error.to_string())?;
-            let seq = exporter::may_trim_before(sql).map_err(|error| error.to_string())?;
-            self.with(|shard| shard.trim(seq, WorkerClock.now())).map_err(|error| error.to_string())?;
+            self.packs.set(true);
         }
-        Ok(round.more)
+        if self.packs.get() {
+            let seq = exporter::may_trim_before(sql).map_err(|error| error.to_string())?;
+            let more = self.with(|shard| shard.pack(seq, WorkerClock.now())).map_err(|error| error.to_string())?;
+            self.packs.set(more);
+        }
+        Ok(round.more || self.packs.get())
     }
 
     #[cfg(feature = "fault-injection")]

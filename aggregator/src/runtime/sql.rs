@@ -1,9 +1,14 @@
 //! The object's SQLite as the storage that Shard and Gold ask for.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 
+use exporter::Change;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use js_sys::{Function, Reflect, Uint8Array};
-use schemas::{EventKey, UtcDay, UtcMillis};
+use schemas::{EventKey, UserKey, UtcDay, UtcMillis};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
@@ -11,16 +16,18 @@ use worker::{SqlStorage, SqlStorageValue, State};
 use crate::budget::Hold;
 use crate::gold::{GoldStorage, StoredDay};
 use crate::protocol::BuriedLetter;
-use crate::storage::{DeadLetter, HoldStorage, Part, Row, Storage, StorageError};
+use crate::storage::{DeadLetter, ErasureWrite, HoldStorage, Part, Row, Storage, StorageError, USER_KEYS_MAX};
 
 /// Most bytes of one BLOB: below the platform's 2 MB a row.
 const BLOB_BYTES_MAX: usize = 1_500_000;
+/// Bytes of events packed in one step.
+const PACKED_AT_ONCE_BYTES_MAX: usize = 8 << 20;
 /// Dead letters that are kept.
 const DEAD_LETTERS_MAX: u32 = 10_000;
 
 const SHARD_SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, count INTEGER NOT NULL, tally TEXT NOT NULL,
-  ids BLOB NOT NULL, events BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, count INTEGER NOT NULL, packed INTEGER NOT NULL,
+  users BLOB NOT NULL, remark TEXT NOT NULL, ids BLOB NOT NULL, events BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS dead_letter(id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, letter TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint(part TEXT NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(part, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS export(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -34,7 +41,7 @@ CREATE TABLE IF NOT EXISTS shard(shard INTEGER PRIMARY KEY, upto INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS hold(id TEXT PRIMARY KEY, hold TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
-type Statement = (&'static str, Vec<JsValue>);
+pub(super) type Statement = (&'static str, Vec<JsValue>);
 
 /// SQLite of one object.
 #[derive(Clone)]
@@ -192,13 +199,82 @@ impl Storage for Sql {
 
     fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
         let mut bytes = 0;
-        let text = "SELECT seq, received_at, count, tally, ids, events FROM log WHERE seq > ? ORDER BY seq";
+        let text =
+            "SELECT seq, received_at, count, packed, users, remark, ids, events FROM log WHERE seq > ? ORDER BY seq";
         self.take_rows(text, vec![number(seq as i64)], |row| {
             let row = row_of(&row);
             let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
             bytes += row.bytes();
             fits.then_some(row)
         })
+    }
+
+    fn rows_of(&self, users: &[UserKey], after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
+        let Some(present) = users.first() else { return Ok(Vec::new()) };
+        let names = users.iter().chain(std::iter::repeat(present)).take(USER_KEYS_MAX);
+        let mut bindings = vec![number(after as i64)];
+        bindings.extend(names.map(|user| binary(&Row::user_bytes(*user))));
+        let mut bytes = 0;
+        let text = "SELECT seq, received_at, count, packed, users, remark, ids, events FROM log \
+                    WHERE seq > ? AND max(instr(users, ?), instr(users, ?), instr(users, ?), instr(users, ?)) > 0 ORDER BY seq";
+        self.take_rows(text, bindings, |row| {
+            let row = row_of(&row);
+            let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
+            bytes += row.bytes();
+            fits.then_some(row)
+        })
+    }
+
+    fn rewrite(&self, rows: &[Row]) -> Result<(), StorageError> {
+        let text = "UPDATE log SET count = ?, packed = 0, users = ?, remark = ?, ids = ?, events = ? WHERE seq = ?";
+        let statement = |row: &Row| {
+            let bindings = vec![
+                number(i64::from(row.count)),
+                binary(&row.users),
+                row.remark.as_str().into(),
+                binary(&row.ids),
+                binary(&row.events),
+                number(row.seq as i64),
+            ];
+            (text, bindings)
+        };
+        let mut statements: Vec<Statement> = rows.iter().map(statement).collect();
+        if let Some(first) = rows.iter().map(|row| row.seq).min() {
+            // They are packed anew.
+            let text = "UPDATE meta SET value = min(value, ?) WHERE key = 'packed'";
+            statements.push((text, vec![number(first as i64 - 1)]));
+        }
+        self.write(statements)
+    }
+
+    fn erase(&self, erasure: &ErasureWrite<'_>) -> Result<(), StorageError> {
+        let mut statements = vec![insert_row(erasure.row)];
+        statements.extend(checkpoint(erasure.parts, erasure.row.seq));
+        statements.extend(forget_holds(erasure.holds)?);
+        statements.extend(erasure.ledger.iter().map(change));
+        self.write(statements)
+    }
+
+    fn pack(&self, seq: u64, packed: UtcMillis, gone: UtcMillis) -> Result<bool, StorageError> {
+        let after = self.kept("packed")?.unwrap_or(0);
+        let text = "SELECT seq, events FROM log WHERE seq > ? AND seq <= ? AND received_at < ? ORDER BY seq";
+        let mut bytes = 0;
+        let rows = self.take_rows(text, vec![number(after), number(seq as i64), number(packed.0)], |row| {
+            let events = blob(&row, 1);
+            let fits = bytes == 0 || bytes + events.len() <= PACKED_AT_ONCE_BYTES_MAX;
+            bytes += events.len();
+            fits.then(|| (int(&row, 0), events))
+        })?;
+        let mut statements = vec![("DELETE FROM log WHERE received_at < ?", vec![number(gone.0)])];
+        for (seq, events) in &rows {
+            let text = "UPDATE log SET packed = 1, ids = x'', events = ? WHERE seq = ? AND packed = 0";
+            statements.push((text, vec![binary(&deflated(events)?), number(*seq)]));
+        }
+        if let Some((last, _)) = rows.last() {
+            statements.push(("INSERT OR REPLACE INTO meta VALUES ('packed', ?)", vec![number(*last)]));
+        }
+        self.write(statements)?;
+        Ok(!rows.is_empty())
     }
 
     fn ids_since(&self, since: UtcMillis) -> Result<Vec<(UtcMillis, Vec<u8>)>, StorageError> {
@@ -212,16 +288,7 @@ impl Storage for Sql {
     }
 
     fn save_checkpoint(&self, parts: &[Part], position: u64) -> Result<(), StorageError> {
-        let mut statements: Vec<Statement> = Vec::new();
-        for part in parts {
-            statements.push(("DELETE FROM checkpoint WHERE part = ?", vec![part.name.as_str().into()]));
-            for (chunk, bytes) in part.bytes.chunks(BLOB_BYTES_MAX).enumerate() {
-                let bindings = vec![part.name.as_str().into(), number(chunk as i64), binary(bytes)];
-                statements.push(("INSERT INTO checkpoint VALUES (?, ?, ?)", bindings));
-            }
-        }
-        statements.push(("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", vec![number(position as i64)]));
-        self.write(statements)
+        self.write(checkpoint(parts, position))
     }
 
     fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
@@ -234,11 +301,6 @@ impl Storage for Sql {
             }
         }
         Ok((parts, self.kept("checkpoint")?.unwrap_or(0) as u64))
-    }
-
-    fn trim(&self, seq: u64, before: UtcMillis) -> Result<(), StorageError> {
-        let text = "DELETE FROM log WHERE seq <= ? AND received_at < ?";
-        self.write(vec![(text, vec![number(seq as i64), number(before.0)])])
     }
 }
 
@@ -272,16 +334,58 @@ impl GoldStorage for Sql {
     }
 }
 
+fn checkpoint(parts: &[Part], position: u64) -> Vec<Statement> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for part in parts {
+        statements.push(("DELETE FROM checkpoint WHERE part = ?", vec![part.name.as_str().into()]));
+        for (chunk, bytes) in part.bytes.chunks(BLOB_BYTES_MAX).enumerate() {
+            let bindings = vec![part.name.as_str().into(), number(chunk as i64), binary(bytes)];
+            statements.push(("INSERT INTO checkpoint VALUES (?, ?, ?)", bindings));
+        }
+    }
+    statements.push(("INSERT OR REPLACE INTO meta VALUES ('checkpoint', ?)", vec![number(position as i64)]));
+    statements
+}
+
+/// The statement for a change of the exporter's ledger.
+pub(super) fn change(change: &Change) -> Statement {
+    match change {
+        Change::Put(key, value) => {
+            ("INSERT OR REPLACE INTO export VALUES (?, ?)", vec![key.as_str().into(), binary(value)])
+        }
+        Change::Remove(key) => ("DELETE FROM export WHERE key = ?", vec![key.as_str().into()]),
+    }
+}
+
 fn insert_row(row: &Row) -> Statement {
     let bindings = vec![
         number(row.seq as i64),
         number(row.received_at.0),
         number(i64::from(row.count)),
+        binary(&row.users),
         row.remark.as_str().into(),
         binary(&row.ids),
         binary(&row.events),
     ];
-    ("INSERT INTO log(seq, received_at, count, tally, ids, events) VALUES (?, ?, ?, ?, ?, ?)", bindings)
+    let text =
+        "INSERT INTO log(seq, received_at, count, packed, users, remark, ids, events) VALUES (?, ?, ?, 0, ?, ?, ?, ?)";
+    (text, bindings)
+}
+
+fn deflated(events: &[u8]) -> Result<Vec<u8>, StorageError> {
+    let mut encoder = DeflateEncoder::new(Vec::with_capacity(events.len() / 4), Compression::fast());
+    encoder.write_all(events).and_then(|()| encoder.finish()).map_err(|_| StorageError("pack"))
+}
+
+/// The events of a row that has been packed, or not.
+pub(super) fn unpacked(packed: bool, events: Vec<u8>) -> Vec<u8> {
+    if !packed {
+        return events;
+    }
+    let mut text = Vec::new();
+    // What can't be unpacked holds no line, which readers take for a row that is broken.
+    let _ = DeflateDecoder::new(events.as_slice()).read_to_end(&mut text);
+    text
 }
 
 fn row_of(row: &[SqlStorageValue]) -> Row {
@@ -289,9 +393,10 @@ fn row_of(row: &[SqlStorageValue]) -> Row {
         seq: int(row, 0) as u64,
         received_at: UtcMillis(int(row, 1)),
         count: int(row, 2) as u32,
-        remark: text(row, 3),
-        ids: blob(row, 4),
-        events: blob(row, 5),
+        users: blob(row, 4),
+        remark: text(row, 5),
+        ids: blob(row, 6),
+        events: unpacked(int(row, 3) != 0, blob(row, 7)),
     }
 }
 

@@ -14,7 +14,8 @@ use crate::fold::Fold;
 use crate::fold::intake::Tally;
 use crate::fold::people::{Entry, Visit};
 use crate::fold::standing::{Erased, Note};
-use crate::storage::{ErasureWrite, Row, Storage};
+use crate::protocol::Person;
+use crate::storage::{ErasureWrite, Row, Storage, USER_KEYS_MAX};
 
 /// Bytes of the log that are read at a time.
 const READ_BYTES_MAX: usize = 4 << 20;
@@ -24,9 +25,9 @@ const HELD_BYTES_MAX: usize = 2 << 20;
 const FORGET: &str = "forget/";
 
 /// Ledger record: whose events are to leave which rows.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Forget {
-    user: UserKey,
+    users: Vec<UserKey>,
     /// Rows up to this one have been.
     after: u64,
     /// The last row.
@@ -57,7 +58,9 @@ impl<S: Storage> Shard<S> {
     ///
     /// # Errors
     /// When storage can't be read.
-    pub fn held(&self, user: UserKey, after: u64) -> Result<Held, ShardError> {
+    pub fn held(&self, person: Person, after: u64) -> Result<Held, ShardError> {
+        let users = self.names(person);
+        let user = self.present(person);
         let standing = self.fold.people.standing(user).cloned().unwrap_or_default();
         let mut held = Held {
             ledger: self.fold.people.ledger(user).to_vec(),
@@ -69,13 +72,13 @@ impl<S: Storage> Shard<S> {
         };
         let (mut position, mut bytes) = (after, 0);
         loop {
-            let rows = self.storage.rows_of(user, position, READ_BYTES_MAX)?;
+            let rows = self.storage.rows_of(&users, position, READ_BYTES_MAX)?;
             for row in &rows {
                 if bytes > HELD_BYTES_MAX {
                     held.next = Some(position);
                     return Ok(held);
                 }
-                for (line, event) in events_of(row, user)? {
+                for (line, event) in events_of(row, &users)? {
                     if event.is_some() {
                         bytes += line.len();
                         held.events.push((row.received_at.0, line.to_owned()));
@@ -93,23 +96,25 @@ impl<S: Storage> Shard<S> {
     ///
     /// # Errors
     /// [`ShardError::Storage`] when it is unknown whether they are forgotten: the Shard must be opened anew, and asked again.
-    pub fn erase(&mut self, user: UserKey, now: UtcMillis) -> Result<(String, Erasure), ShardError> {
+    pub fn erase(&mut self, person: Person, now: UtcMillis) -> Result<(String, Erasure), ShardError> {
         // What was begun before is finished first: no one is taken out twice.
         while self.forget_rows()? {}
+        let (user, users) = (person.user, self.names(person));
         let mut theirs = Fold::default();
         let (mut touched, mut events, mut after) = (Vec::new(), 0, 0);
         let mut at = now.max(self.last_received_at);
         loop {
-            let rows = self.storage.rows_of(user, after, READ_BYTES_MAX)?;
+            let rows = self.storage.rows_of(&users, after, READ_BYTES_MAX)?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             for row in &rows {
-                let own: Vec<Event> = events_of(row, user)?.into_iter().filter_map(|(_, event)| event).collect();
+                let own: Vec<Event> = events_of(row, &users)?.into_iter().filter_map(|(_, event)| event).collect();
                 if own.is_empty() {
                     continue;
                 }
                 touched.push((row.seq, row.received_at));
-                let gone: Vec<Event> = own.into_iter().filter(|event| !is_kept(event)).collect();
+                let gone: Vec<Event> =
+                    own.into_iter().filter(|event| !is_kept(event)).map(|event| by_one_name(event, user)).collect();
                 events += gone.len() as u64;
                 at = gone.iter().map(|event| event.ts).fold(at, Ord::max);
                 let tally = Tally { stored: gone.len() as u64, ..Tally::default() };
@@ -126,20 +131,20 @@ impl<S: Storage> Shard<S> {
         let erased = Erased { at, receipt: receipt.clone() };
         let seq = self.seq + 1;
         let mut ledger = exporter::queue_erasure(&self.storage, &receipt, at, events, &touched).map_err(unreadable)?;
-        let forget = Forget { user, after: 0, upto: self.seq };
+        let forget = Forget { users: users.clone(), after: 0, upto: self.seq };
         ledger.push(Change::Put(
             format!("{FORGET}{receipt}"),
             serde_json::to_vec(&forget).map_err(|_| ShardError::Ledger)?,
         ));
 
-        self.fold.take_out(seq, user, &theirs);
+        let holds: Vec<_> = users.iter().flat_map(|user| self.holds.of(*user)).collect();
+        self.fold.take_out(seq, &users, &theirs);
         let note = Note::Erased(user, erased);
         self.fold.people.note(&note);
         self.dirty_days.extend(theirs.days.into_keys().map(|day| (day, ())));
         let remark = Remark { notes: vec![note], ..Remark::default() }.encode();
         let received_at = now.max(self.last_received_at);
         let row = Row { seq, received_at, remark, ..Row::default() };
-        let holds = self.holds.of(user);
         let parts = self.dirty_parts()?;
         self.storage.erase(&ErasureWrite { row: &row, parts: &parts, holds: &holds, ledger: &ledger })?;
         (self.seq, self.checkpointed, self.bytes_since_checkpoint) = (seq, seq, 0);
@@ -160,6 +165,28 @@ impl<S: Storage> Shard<S> {
         exporter::erasure(&self.storage, receipt).map_err(unreadable)
     }
 
+    /// Every key under which something may be kept of a person, the present one first.
+    fn names(&self, person: Person) -> Vec<UserKey> {
+        let mut users = vec![person.user];
+        for name in [Some(person.user), person.was].into_iter().flatten() {
+            let formerly =
+                self.fold.people.standing(name).map(|standing| standing.formerly.as_slice()).unwrap_or_default();
+            for user in [&name].into_iter().chain(formerly) {
+                if !users.contains(user) {
+                    users.push(*user);
+                }
+            }
+        }
+        users.truncate(USER_KEYS_MAX);
+        users
+    }
+
+    /// The key under which their numbers are: the one before until they are heard of under the present one.
+    fn present(&self, person: Person) -> UserKey {
+        let before = person.was.filter(|was| !self.fold.people.knows(person.user) && self.fold.people.knows(*was));
+        before.unwrap_or(person.user)
+    }
+
     /// Takes events of people who were erased out of rows of the log, [`READ_BYTES_MAX`] of them. Returns whether there may be
     /// more; no file may be made anew before there is not.
     ///
@@ -170,17 +197,17 @@ impl<S: Storage> Shard<S> {
             return Ok(false);
         };
         let forget: Forget = serde_json::from_slice(&value).map_err(|_| ShardError::Ledger)?;
-        let mut rows = self.storage.rows_of(forget.user, forget.after, READ_BYTES_MAX)?;
+        let mut rows = self.storage.rows_of(&forget.users, forget.after, READ_BYTES_MAX)?;
         rows.retain(|row| row.seq <= forget.upto);
         let change = match rows.last() {
             None => Change::Remove(record),
             Some(last) => {
-                let next = Forget { after: last.seq, ..forget };
+                let next = Forget { after: last.seq, ..forget.clone() };
                 Change::Put(record, serde_json::to_vec(&next).map_err(|_| ShardError::Ledger)?)
             }
         };
         for row in &mut rows {
-            for id in forgotten(row, forget.user)? {
+            for id in forgotten(row, &forget.users)? {
                 self.seen.remove(id);
             }
         }
@@ -199,25 +226,31 @@ fn is_kept(event: &Event) -> bool {
     treatment(event.body.kind(), Absence::Erased) == Treatment::WithoutPerson
 }
 
-/// The lines of a row; with its event where it is of that person.
-fn events_of(row: &Row, user: UserKey) -> Result<Vec<(&str, Option<Event>)>, ShardError> {
+/// An event of a person as if they had had one key always: a price that was found later finds its turn.
+fn by_one_name(event: Event, user: UserKey) -> Event {
+    Event { user: Some(user), conversation: None, session: None, ..event }
+}
+
+/// The lines of a row; with its event where it is of that person, under whichever key.
+fn events_of<'a>(row: &'a Row, users: &[UserKey]) -> Result<Vec<(&'a str, Option<Event>)>, ShardError> {
     let unreadable = ShardError::Codec(crate::fold::CodecError);
     let text = std::str::from_utf8(&row.events).map_err(|_| unreadable)?;
-    let key = user.to_string();
+    let keys: Vec<String> = users.iter().map(ToString::to_string).collect();
     text.lines()
         .map(|line| {
-            let event = line.contains(&key).then(|| Event::from_line(line).map_err(|_| unreadable)).transpose()?;
-            Ok((line, event.filter(|event| event.user == Some(user))))
+            let names = keys.iter().any(|key| line.contains(key));
+            let event = names.then(|| Event::from_line(line).map_err(|_| unreadable)).transpose()?;
+            Ok((line, event.filter(|event| event.user.is_some_and(|user| users.contains(&user)))))
         })
         .collect()
 }
 
 /// Takes a person out of a row; the ids that it no longer makes known.
-fn forgotten(row: &mut Row, user: UserKey) -> Result<Vec<u64>, ShardError> {
+fn forgotten(row: &mut Row, users: &[UserKey]) -> Result<Vec<u64>, ShardError> {
     let unreadable = ShardError::Codec(crate::fold::CodecError);
     let mut kept = Row { events: Vec::new(), count: 0, users: Vec::new(), ..row.clone() };
     let mut ids = Vec::new();
-    for (line, theirs) in events_of(row, user)? {
+    for (line, theirs) in events_of(row, users)? {
         let mut push = |line: &str| {
             kept.events.extend_from_slice(line.as_bytes());
             kept.events.push(b'\n');
@@ -238,12 +271,8 @@ fn forgotten(row: &mut Row, user: UserKey) -> Result<Vec<u64>, ShardError> {
     }
     let mut remark = Remark::decode(&row.remark).ok_or(unreadable)?;
     remark.tally.stored = remark.tally.stored.saturating_sub(ids.len() as u64);
-    remark.notes.retain(|note| !matches!(note, Note::Chose(of, _) if *of == user));
-    for note in &remark.notes {
-        if let Note::Chose(of, _) = note {
-            kept.note_user(*of);
-        }
-    }
+    remark.notes.retain(|note| note.user().is_none_or(|user| !users.contains(&user)));
+    remark.notes.iter().filter_map(Note::user).for_each(|user| kept.note_user(user));
     kept.remark = remark.encode();
     kept.ids = row
         .ids

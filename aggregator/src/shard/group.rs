@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemas::consent::{Absence, Treatment, choice_of, treatment};
-use schemas::event::Aside;
+use schemas::event::{Aside, Was};
 use schemas::{Event, EventKey, UserKey, UtcMillis};
 
 use super::{ROW_BYTES_MAX, Remark, ShardError};
 use crate::budget::Holds;
 use crate::correlate;
 use crate::fold::intake::{DropReason, Tally};
-use crate::fold::people::People;
+use crate::fold::people::{People, Thread};
 use crate::fold::standing::{Note, Standing};
 use crate::protocol::{AppendHeader, AppendReply, Claim, DeadLetterLine};
 use crate::seen::{IdSet, SeenIds};
@@ -72,7 +72,8 @@ impl Group {
             }
             let id = event.id.prefix();
             let knew = |id| seen.contains(id) || self.fresh.contains(&id);
-            if knew(id) || own.fresh.contains(&id) {
+            let before = event.aside.as_ref().and_then(|aside| aside.was).map(|was| was.id.prefix());
+            if knew(id) || own.fresh.contains(&id) || before.is_some_and(knew) {
                 tally.duplicate += 1;
                 continue;
             }
@@ -160,11 +161,27 @@ impl Group {
     fn place(&mut self, event: &mut Event, people: &People, notes: &mut Vec<Note>) -> Kept {
         let told = event.aside.take();
         let unchanged = if told.is_some() { Kept::Changed } else { Kept::AsItIs };
-        let Some(user) = event.user else { return unchanged };
+        let was = told.as_ref().and_then(|aside| aside.was);
+        let Some(user) = event.user else {
+            was.into_iter().for_each(|was| follow(event, was, people, notes));
+            return unchanged;
+        };
         let aside = told.map_or_else(Aside::default, |aside| *aside);
         let known = self.standings.get(&user).or_else(|| people.standing(user));
+        let known_as = |was: &UserKey| known.is_some_and(|known| known.formerly.contains(was));
+        let before = was.and_then(|was| was.user).filter(|was| people.knows(*was) && !known_as(was));
+        let mut renamed = None;
+        if let Some(was) = before {
+            notes.push(Note::Renamed(was, user));
+            let mut standing = known.cloned().unwrap_or_default();
+            standing.formerly.insert(0, was);
+            people.standing(was).into_iter().for_each(|before| standing.merge(before));
+            renamed = Some(standing);
+        }
+        let known = renamed.as_ref().or(known);
+        was.into_iter().for_each(|was| follow(event, was, people, notes));
         let choice = choice_of(&event.body);
-        if known.is_none() && choice.is_none() && aside == Aside::default() {
+        if known.is_none() && choice.is_none() && (aside.said, aside.policy) == Default::default() {
             return unchanged;
         }
         let mut standing = known.cloned().unwrap_or_default();
@@ -222,9 +239,7 @@ impl Group {
         for (row, remark) in other.rows.iter_mut().zip(&other.remarks) {
             row.remark = remark.encode();
             for note in &remark.notes {
-                if let Note::Chose(user, _) = note {
-                    row.note_user(*user);
-                }
+                note.user().into_iter().for_each(|user| row.note_user(user));
             }
         }
         self.seq = other.seq;
@@ -235,5 +250,17 @@ impl Group {
         self.fresh.extend(other.fresh);
         self.settled.append(&mut other.settled);
         self.standings = other.standings;
+    }
+}
+
+/// Lets the visits of the event's thread go on under its present key.
+fn follow(event: &Event, was: Was, people: &People, notes: &mut Vec<Note>) {
+    let to = Thread::of(event.user, event.conversation, event.session);
+    let before = Thread::of(was.user, was.conversation, was.session);
+    // By the time that this note is read, the person has been renamed.
+    let from = Thread::of(event.user, was.conversation, was.session);
+    let note = Note::Continued(from, to);
+    if from != to && (people.has_thread(&before) || people.has_thread(&from)) && !notes.contains(&note) {
+        notes.push(note);
     }
 }

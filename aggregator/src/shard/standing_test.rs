@@ -14,7 +14,7 @@ const OUT: Said = Said { opted_out: true, age_13_plus: None };
 
 /// The `n`-th event of a person, with all that could tell whose it is.
 fn of(n: u128, body: Body, said: Said) -> Event {
-    let aside = Aside { said, policy: Policy::default() };
+    let aside = Aside { said, ..Aside::default() };
     Event {
         session: Some(SessionKey::from_mac(schemas::KeyId(1), [3; 16])),
         cohort: Cohort { country: Country::parse("NP"), ..Cohort::default() },
@@ -140,7 +140,7 @@ fn an_opt_out_sticks_to_a_person_until_they_agree_again() {
 #[test]
 fn where_the_operator_asks_first_no_one_is_there_who_has_not_answered() {
     let asks = |policy: Policy, shard: &mut Shard<Memory>, n, body, said| {
-        let aside = Some(Box::new(Aside { said, policy }));
+        let aside = Some(Box::new(Aside { said, policy, ..Aside::default() }));
         let (line, dropped) = stored(shard, &Event { aside, ..of(n, body, Said::default()) });
         (line.is_some_and(|line| line.user.is_some()), dropped)
     };

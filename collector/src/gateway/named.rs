@@ -3,6 +3,7 @@
 use schemas::Label;
 use schemas::UtcMillis;
 use schemas::event::{Belonging, Country};
+use schemas::ids;
 use schemas::wire::{Envelope, Raw};
 
 use crate::proxy::HeaderList;
@@ -56,16 +57,24 @@ impl Named {
         self.opted_out || self.age_13_plus == Some(false)
     }
 
-    /// Who and what the call's turn leads to: whoever is named, for their Shard to decide whether they are there.
+    /// Who and what the call's turn leads to: whoever is named, for their Shard to decide whether they are there. `id` is the
+    /// turn's.
     #[must_use]
-    pub fn belonging(&self, keys: &Keyring) -> Belonging {
+    pub fn belonging(&self, keys: &Keyring, id: &Raw) -> Belonging {
+        let home = match (&self.user, &self.session, &self.conversation) {
+            (Some(raw), ..) => keys.home::<ids::User>(raw),
+            (None, Some(raw), _) => keys.home::<ids::Session>(raw),
+            (None, None, Some(raw)) => keys.home::<ids::Conversation>(raw),
+            (None, None, None) => keys.home::<ids::Event>(id),
+        };
         if self.user.is_none() && self.is_absent() {
-            return Belonging::default();
+            return Belonging { home, ..Belonging::default() };
         }
         Belonging {
             user: self.user.as_ref().map(|raw| keys.key(raw)),
             conversation: self.conversation.as_ref().map(|raw| keys.key(raw)),
             session: self.session.as_ref().map(|raw| keys.key(raw)),
+            home,
         }
     }
 
@@ -122,7 +131,7 @@ mod tests {
             let headers = format!("sage-user,alice\n{header}");
             let named = Named::read(HeaderList(&headers));
             let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
-            assert!(named.is_absent() && named.belonging(&keys).user.is_some(), "{header}");
+            assert!(named.is_absent() && named.belonging(&keys, &Raw::new("id")).user.is_some(), "{header}");
         }
     }
 }

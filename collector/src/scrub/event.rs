@@ -1,9 +1,10 @@
 //! One event: raw in, canonical out.
 
 use schemas::consent::{Absence, Choices, Policy, Said, Treatment, treatment};
-use schemas::event::{self, Aside, Cohort, Provenance, Source, UnpricedReason};
+use schemas::event::{self, Aside, Cohort, Provenance, Source, UnpricedReason, Was};
+use schemas::ids;
 use schemas::time::DAY_MS;
-use schemas::wire::{WireBody, WireCode, WireError, WireEvent, Witnessed};
+use schemas::wire::{Envelope, WireBody, WireCode, WireError, WireEvent, Witnessed};
 use schemas::{Body, Event, UtcMillis};
 
 use super::keys::Keyring;
@@ -79,7 +80,8 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) ->
         WireBody::Turn(turn) => turn.response_id.as_ref().map(|raw| keys.key(raw)),
         _ => None,
     };
-    let aside = Aside { said, policy };
+    let was = keys.is_turning().then(|| was(&envelope, content, keys)).flatten();
+    let aside = Aside { said, policy, was, home: home(&envelope, content, keys) };
     let mut event = Event {
         id,
         ts: envelope.ts,
@@ -95,12 +97,41 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) ->
             guest: envelope.guest,
         },
         body: body(wire.body, keys, prices, envelope.ts)?,
-        aside: (!unknown && aside != Aside::default()).then(|| Box::new(aside)),
+        aside: None,
     };
-    if treatment.is_some_and(|(_, treatment)| treatment == Treatment::WithoutPerson) {
+    let absent = treatment.is_some_and(|(_, treatment)| treatment == Treatment::WithoutPerson);
+    if absent {
         event.without_person();
     }
+    // Of someone unknown there is nothing to say but where the event belongs.
+    let aside = if unknown { Aside { said: Said::default(), policy: Policy::default(), ..aside } } else { aside };
+    event.aside = (aside != Aside::default()).then(|| Box::new(aside));
     Ok(event)
+}
+
+/// The event's keys by the secret before this one.
+fn was(envelope: &Envelope, content: &str, keys: &Keyring) -> Option<Was> {
+    let id = match &envelope.id {
+        Some(id) => keys.previous_key(id),
+        None => keys.previous_key_of_content(content),
+    };
+    Some(Was {
+        id: id?,
+        user: envelope.user_id.as_ref().and_then(|raw| keys.previous_key(raw)),
+        conversation: envelope.conversation_id.as_ref().and_then(|raw| keys.previous_key(raw)),
+        session: envelope.session_id.as_ref().and_then(|raw| keys.previous_key(raw)),
+    })
+}
+
+/// What leads to the event's Shard, where it is not its key: see [`event::Belonging::bits`].
+fn home(envelope: &Envelope, content: &str, keys: &Keyring) -> Option<u64> {
+    match (&envelope.user_id, &envelope.session_id, &envelope.conversation_id, &envelope.id) {
+        (Some(raw), ..) => keys.home::<ids::User>(raw),
+        (None, Some(raw), ..) => keys.home::<ids::Session>(raw),
+        (None, None, Some(raw), _) => keys.home::<ids::Conversation>(raw),
+        (None, None, None, Some(raw)) => keys.home::<ids::Event>(raw),
+        (None, None, None, None) => keys.home_of_content(content),
+    }
 }
 
 fn body(body: WireBody, keys: &Keyring, prices: &Prices, ts: UtcMillis) -> Result<Body, WireError> {

@@ -12,8 +12,32 @@ pub const SECRET_BYTES_MIN: usize = 32;
 /// Makes keys with one secret. Cloning the prepared state saves hashing the secret for each key.
 #[derive(Clone)]
 pub struct Keyring {
+    secret: Secret,
+    /// The secret before this one, while it is being replaced.
+    previous: Option<Secret>,
+    /// What leads to Shards, where it is not the secret itself.
+    home: Option<Secret>,
+}
+
+#[derive(Clone)]
+struct Secret {
     id: KeyId,
     state: Hmac<Sha256>,
+}
+
+/// The secrets that are configured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Secrets<'a> {
+    /// `SAGE_UID_SALT`: makes keys.
+    pub salt: Option<&'a str>,
+    /// `SAGE_UID_SALT_ID`: its number, 1–255, written in each key; 1 where it is not set.
+    pub salt_id: Option<&'a str>,
+    /// `SAGE_UID_SALT_PREVIOUS`: the one before, with the number before.
+    pub previous: Option<&'a str>,
+    /// `SAGE_HOME_SALT`: leads people to their Shard, and is never replaced.
+    pub home: Option<&'a str>,
+    /// How many Shards there are.
+    pub shards: u32,
 }
 
 /// The secret can't be used.
@@ -27,39 +51,27 @@ pub enum KeyringError {
     /// It can be guessed.
     #[error("SAGE_UID_SALT has fewer than 32 characters; set a longer, random one")]
     TooShort,
+    /// Its number is none.
+    #[error("SAGE_UID_SALT_ID must be a number from 1 to 255, one more than that of SAGE_UID_SALT_PREVIOUS")]
+    Id,
+    /// The secret before it can't be used.
+    #[error("SAGE_UID_SALT_PREVIOUS must be the secret that was in use before, and another one than SAGE_UID_SALT")]
+    Previous,
+    /// People would be led to other Shards by another secret.
+    #[error(
+        "with more than one Shard, set SAGE_HOME_SALT to the first SAGE_UID_SALT that was in use before you replace it, and leave it set"
+    )]
+    Home,
 }
 
-impl Keyring {
-    /// A keyring of the configured secret.
-    ///
-    /// # Errors
-    /// When there is no secret or it is too short. Ids must then be refused, not stored.
-    pub fn new(secret: Option<&str>) -> Result<Self, KeyringError> {
-        let secret = secret.filter(|secret| !secret.is_empty()).ok_or(KeyringError::Missing)?;
-        if secret.len() < SECRET_BYTES_MIN {
-            return Err(KeyringError::TooShort);
-        }
-        let state = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| KeyringError::TooShort)?;
-        Ok(Self { id: KeyId(1), state })
+impl Secret {
+    fn new(secret: &str, id: u8) -> Option<Self> {
+        let state = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+        (secret.len() >= SECRET_BYTES_MIN).then_some(Self { id: KeyId(id), state })
     }
 
-    /// `HMAC-SHA-256(secret, kind ‖ 0 ‖ raw id)`, its first 128 bits.
-    #[must_use]
-    pub fn key<K: KeyKind>(&self, raw: &Raw) -> Key<K> {
+    fn key<K: KeyKind>(&self, raw: &Raw) -> Key<K> {
         Key::from_mac(self.id, self.mac(K::NAME, raw.expose().as_bytes()))
-    }
-
-    /// The key of an event that has no id: of its own bytes.
-    #[must_use]
-    pub fn key_of_content<K: KeyKind>(&self, content: &str) -> Key<K> {
-        Key::from_mac(self.id, self.mac("content", content.as_bytes()))
-    }
-
-    /// 64 bits that say only whether two texts are equal: 16 hex digits.
-    #[must_use]
-    pub fn digest(&self, kind: &str, text: &str) -> String {
-        let bits = self.mac(kind, text.as_bytes()).iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-        format!("{bits:016x}")
     }
 
     fn mac(&self, kind: &str, bytes: &[u8]) -> [u8; 16] {
@@ -70,6 +82,95 @@ impl Keyring {
         let mut first = [0; 16];
         first.iter_mut().zip(hmac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
         first
+    }
+}
+
+impl Keyring {
+    /// A keyring of the configured secret.
+    ///
+    /// # Errors
+    /// When there is no secret or it is too short. Ids must then be refused, not stored.
+    pub fn new(secret: Option<&str>) -> Result<Self, KeyringError> {
+        Self::of(&Secrets { salt: secret, shards: 1, ..Secrets::default() })
+    }
+
+    /// A keyring of the configured secrets.
+    ///
+    /// # Errors
+    /// When one of them is missing, too short, or does not fit the others. Ids must then be refused, not stored.
+    pub fn of(secrets: &Secrets<'_>) -> Result<Self, KeyringError> {
+        let set = |secret: Option<&'_ str>| secret.filter(|secret| !secret.is_empty()).map(str::to_owned);
+        let salt = set(secrets.salt).ok_or(KeyringError::Missing)?;
+        let id = set(secrets.salt_id).map_or(Ok(1), |id| id.parse::<u8>()).map_err(|_| KeyringError::Id)?;
+        let secret = Secret::new(&salt, id).ok_or(KeyringError::TooShort)?;
+        let previous = match set(secrets.previous) {
+            None => None,
+            Some(previous) if previous == salt => return Err(KeyringError::Previous),
+            Some(previous) => {
+                let id = id.checked_sub(1).filter(|id| *id > 0).ok_or(KeyringError::Id)?;
+                Some(Secret::new(&previous, id).ok_or(KeyringError::Previous)?)
+            }
+        };
+        let home = set(secrets.home).filter(|home| *home != salt);
+        if secrets.shards > 1 && home.is_none() && (previous.is_some() || id > 1) && set(secrets.home).is_none() {
+            return Err(KeyringError::Home);
+        }
+        let home = home.map(|home| Secret::new(&home, 0).ok_or(KeyringError::Home)).transpose()?;
+        Ok(Self { secret, previous, home })
+    }
+
+    /// `HMAC-SHA-256(secret, kind ‖ 0 ‖ raw id)`, its first 128 bits.
+    #[must_use]
+    pub fn key<K: KeyKind>(&self, raw: &Raw) -> Key<K> {
+        self.secret.key(raw)
+    }
+
+    /// The key that the secret before this one made, while it holds.
+    #[must_use]
+    pub fn previous_key<K: KeyKind>(&self, raw: &Raw) -> Option<Key<K>> {
+        self.previous.as_ref().map(|secret| secret.key(raw))
+    }
+
+    /// Is a secret being replaced?
+    #[must_use]
+    pub fn is_turning(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// What leads to the Shard of what belongs to that id, where it is not its key.
+    #[must_use]
+    pub fn home<K: KeyKind>(&self, raw: &Raw) -> Option<u64> {
+        self.home.as_ref().map(|secret| secret.key::<K>(raw).prefix())
+    }
+
+    /// The key of an event that has no id: of its own bytes.
+    #[must_use]
+    pub fn key_of_content<K: KeyKind>(&self, content: &str) -> Key<K> {
+        Key::from_mac(self.secret.id, self.secret.mac("content", content.as_bytes()))
+    }
+
+    /// The key that the secret before this one made of an event that has no id, while it holds.
+    #[must_use]
+    pub fn previous_key_of_content<K: KeyKind>(&self, content: &str) -> Option<Key<K>> {
+        let previous = self.previous.as_ref();
+        previous.map(|secret| Key::from_mac(secret.id, secret.mac("content", content.as_bytes())))
+    }
+
+    /// What leads to the Shard of an event that has no id and belongs to no one, where it is not its key.
+    #[must_use]
+    pub fn home_of_content(&self, content: &str) -> Option<u64> {
+        let home = self.home.as_ref();
+        home.map(|secret| {
+            Key::<schemas::ids::Event>::from_mac(secret.id, secret.mac("content", content.as_bytes())).prefix()
+        })
+    }
+
+    /// 64 bits that say only whether two texts are equal: 16 hex digits.
+    #[must_use]
+    pub fn digest(&self, kind: &str, text: &str) -> String {
+        let bits =
+            self.secret.mac(kind, text.as_bytes()).iter().take(8).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+        format!("{bits:016x}")
     }
 }
 
@@ -107,5 +208,43 @@ mod tests {
         assert_eq!(Keyring::new(None).err(), Some(KeyringError::Missing));
         assert_eq!(Keyring::new(Some("")).err(), Some(KeyringError::Missing));
         assert_eq!(Keyring::new(Some("short")).err(), Some(KeyringError::TooShort));
+    }
+
+    #[test]
+    fn a_secret_is_replaced_by_one_with_the_next_number() {
+        const NEXT: &str = "fedcba9876543210fedcba9876543210";
+        let alice = Raw::new("alice");
+        let old = Keyring::new(Some(SECRET)).unwrap();
+        let turning = Secrets { salt: Some(NEXT), salt_id: Some("2"), previous: Some(SECRET), home: None, shards: 1 };
+        let both = Keyring::of(&turning).unwrap();
+        let (was, is): (UserKey, UserKey) = (old.key(&alice), both.key(&alice));
+        assert_eq!(both.previous_key(&alice), Some(was));
+        assert!(is.to_string().starts_with("k2_") && is != was && both.is_turning());
+        let retired = Keyring::of(&Secrets { previous: None, ..turning }).unwrap();
+        assert_eq!((retired.key(&alice), retired.previous_key::<schemas::ids::User>(&alice)), (is, None));
+        for (secrets, error) in [
+            (Secrets { salt_id: None, ..turning }, KeyringError::Id),
+            (Secrets { salt_id: Some("256"), ..turning }, KeyringError::Id),
+            (Secrets { previous: Some(NEXT), ..turning }, KeyringError::Previous),
+            (Secrets { previous: Some("short"), ..turning }, KeyringError::Previous),
+            (Secrets { shards: 4, ..turning }, KeyringError::Home),
+            (Secrets { shards: 4, previous: None, ..turning }, KeyringError::Home),
+            (Secrets { shards: 4, home: Some("short"), ..turning }, KeyringError::Home),
+        ] {
+            assert_eq!(Keyring::of(&secrets).err(), Some(error), "{secrets:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_led_home_stays_there() {
+        const NEXT: &str = "fedcba9876543210fedcba9876543210";
+        let alice = Raw::new("alice");
+        let first = Keyring::of(&Secrets { salt: Some(SECRET), shards: 4, ..Secrets::default() }).unwrap();
+        let turned =
+            Secrets { salt: Some(NEXT), salt_id: Some("2"), previous: Some(SECRET), home: Some(SECRET), shards: 4 };
+        let turned = Keyring::of(&turned).unwrap();
+        let before: UserKey = first.key(&alice);
+        assert_eq!(first.home::<schemas::ids::User>(&alice), None);
+        assert_eq!(turned.home::<schemas::ids::User>(&alice), Some(before.prefix()));
     }
 }

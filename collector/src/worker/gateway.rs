@@ -135,8 +135,9 @@ impl GatewayCall {
     /// May the call pass? A promise of `true`, or of the response that refuses it.
     pub fn admit(&mut self) -> Promise {
         let isolate = &self.isolate;
-        let belonging = isolate.keys().map(|keys| self.call.named.belonging(keys)).unwrap_or_default();
-        let id = isolate.keys().map(|keys| keys.key(&Raw::new(&self.id))).unwrap_or_default();
+        let raw = Raw::new(&self.id);
+        let belonging = isolate.keys().map(|keys| self.call.named.belonging(keys, &raw)).unwrap_or_default();
+        let id = isolate.keys().map(|keys| keys.key(&raw)).unwrap_or_default();
         let settings = &isolate.settings;
         self.hold = hold_request(&self.call, settings, &isolate.prices, belonging, id, self.began, isolate.shards);
         let (env, hold) = (self.env.clone(), self.hold.clone());

@@ -11,7 +11,7 @@ use worker::Env;
 use crate::intake::Problem;
 use crate::price::Prices;
 use crate::proxy::{Buffer, EventIds};
-use crate::scrub::keys::KeyringError;
+use crate::scrub::keys::{KeyringError, Secrets};
 use crate::scrub::{Door, Keyring};
 use crate::settings::{Age, Settings};
 
@@ -50,7 +50,7 @@ fn load(env: &Env) -> Isolate {
     }
     let shards = shard_count(env);
     let capture_shard = u32::from_be_bytes(random()) % shards;
-    let keys = Keyring::new(variable(env, "SAGE_UID_SALT").as_deref());
+    let keys = keyring(env, shards);
     Isolate {
         settings,
         settings_error,
@@ -61,6 +61,19 @@ fn load(env: &Env) -> Isolate {
         buffer: RefCell::default(),
         event_ids: RefCell::new(EventIds::new(random())),
     }
+}
+
+fn keyring(env: &Env, shards: u32) -> Result<Keyring, KeyringError> {
+    let [salt, salt_id, previous, home] =
+        ["SAGE_UID_SALT", "SAGE_UID_SALT_ID", "SAGE_UID_SALT_PREVIOUS", "SAGE_HOME_SALT"]
+            .map(|name| variable(env, name));
+    Keyring::of(&Secrets {
+        salt: salt.as_deref(),
+        salt_id: salt_id.as_deref(),
+        previous: previous.as_deref(),
+        home: home.as_deref(),
+        shards,
+    })
 }
 
 fn prices(env: &Env) -> Prices {

@@ -64,6 +64,28 @@ pub struct Aside {
     /// Whom the operator counts who has said nothing.
     #[serde(default)]
     pub policy: Policy,
+    /// What the secret before this one made of the same ids, while it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Was>,
+    /// What leads to the Shard, where it is not the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<u64>,
+}
+
+/// An event's keys by the secret before this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Was {
+    /// The event.
+    pub id: EventKey,
+    /// Its person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserKey>,
+    /// Its conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationKey>,
+    /// Its visit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionKey>,
 }
 
 /// The door by which an event came in.
@@ -251,6 +273,8 @@ pub struct Belonging {
     pub conversation: Option<ConversationKey>,
     /// Its visit.
     pub session: Option<SessionKey>,
+    /// What leads to the Shard, where it is not the key.
+    pub home: Option<u64>,
 }
 
 impl Belonging {
@@ -258,6 +282,9 @@ impl Belonging {
     /// conversation; else itself.
     #[must_use]
     pub fn bits(&self, id: EventKey) -> u64 {
+        if let Some(home) = self.home {
+            return home;
+        }
         match (self.user, self.session, self.conversation) {
             (Some(user), ..) => user.prefix(),
             (None, Some(session), _) => session.prefix(),
@@ -303,7 +330,8 @@ impl Event {
     }
 
     fn belonging(&self) -> Belonging {
-        Belonging { user: self.user, conversation: self.conversation, session: self.session }
+        let home = self.aside.as_ref().and_then(|aside| aside.home);
+        Belonging { user: self.user, conversation: self.conversation, session: self.session, home }
     }
 
     /// See [`Belonging::bits`]; a price found later belongs to what its turn belongs to.
