@@ -212,6 +212,9 @@ pub struct ShardHealth {
     /// Turns without a price that came when no more could be kept.
     #[serde(default)]
     pub pending_over: u64,
+    /// When the oldest erasure that waits for files is due, milliseconds since 1970; `None` when none waits.
+    #[serde(default)]
+    pub erasure_due_ms: Option<i64>,
 }
 
 /// A dead letter as it was kept.

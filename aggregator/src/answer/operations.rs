@@ -87,6 +87,7 @@ fn lake(facts: &Facts<'_>) -> Value {
     json!({
         "bronze_lag": lag,
         "last_nightly": facts.shards.iter().flatten().filter_map(|health| health.last_nightly.clone()).min(),
+        "erasure_due": facts.shards.iter().flatten().filter_map(|health| health.erasure_due_ms).min().map(|due| UtcMillis(due).to_rfc3339()),
         "errors": facts.shards.iter().flatten().filter_map(|health| health.lake_error.clone()).collect::<Vec<_>>(),
     })
 }

@@ -12,6 +12,6 @@ mod sql;
 #[cfg(feature = "fault-injection")]
 pub use call::fault;
 pub use call::{
-    CallError, answer, append, append_all, hold, pending, probe, public_page, release, request_bytes, settle,
-    start_nightly,
+    CallError, answer, append, append_all, erase, erasure, held, hold, pending, probe, public_page, release,
+    request_bytes, settle, start_nightly,
 };

@@ -257,6 +257,7 @@ impl Shard {
             last_nightly: sql.kept(NIGHTLY_DAY)?.map(|day| schemas::UtcDay(day as i32).start().utc_date().to_string()),
             lake_error: self.lake_error.borrow().clone(),
             dead_letters: sql.dead_letters(DEAD_LETTERS_SHOWN)?,
+            erasure_due_ms: exporter::erasure_due(&sql).map_err(|_| ShardError::Ledger)?.map(|due| due.0),
             pending_turns,
             pending_over,
         })

@@ -4,7 +4,9 @@
 mod event;
 pub mod keys;
 pub mod network;
+mod path_id;
 pub mod url;
 
 pub use event::{Door, Refused, scrub};
 pub use keys::Keyring;
+pub use path_id::raw_id;

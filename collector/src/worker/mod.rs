@@ -11,6 +11,7 @@ mod reprice;
 mod respond;
 mod tap;
 mod traces;
+mod users;
 
 use aggregator::runtime;
 use aggregator::runtime::objects::shard_count;
@@ -49,6 +50,12 @@ pub fn fetch(request: web_sys::Request, env: Env, context: JsContext) -> Promise
 async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys::Response> {
     let (_, path, query) = split_url(url);
     let query = query.strip_prefix('?').unwrap_or_default();
+    if let Some(id) = path.strip_prefix("/sage/v1/users/") {
+        return users::user(request, id, query, env).await;
+    }
+    if let Some(receipt) = path.strip_prefix("/sage/v1/erasures/") {
+        return users::erasure(request, receipt, env).await;
+    }
     match path {
         "/sage/v1/events" => intake::events(request, query, env).await,
         "/sage/v1/traces" => traces::traces(request, env).await,
