@@ -44,8 +44,11 @@ fn lives() -> impl Strategy<Value = Vec<Event>> {
     )
 }
 
+/// Counts by bucket, intake by minute, people, and turns that wait for a price.
+type Knowledge = (BTreeMap<i32, Bucket>, BTreeMap<(i32, u16), Tally>, Vec<String>, (u64, u64));
+
 /// Everything that the Shard counts and knows, but log positions and tombstones.
-fn known(shard: &Shard<Memory>) -> (BTreeMap<i32, Bucket>, BTreeMap<(i32, u16), Tally>, Vec<String>, (u64, u64)) {
+fn known(shard: &Shard<Memory>) -> Knowledge {
     let Fold { days, people } = &shard.fold;
     let all = days.values().flat_map(|day| &day.buckets);
     let buckets = all.filter(|(_, bucket)| **bucket != Bucket::default()).map(|(at, bucket)| (*at, bucket.clone()));
