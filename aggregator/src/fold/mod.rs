@@ -6,6 +6,7 @@
 
 pub mod cost;
 pub mod intake;
+mod msgpack;
 pub mod operations;
 pub mod pending;
 pub mod people;
@@ -101,7 +102,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 
 pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, CodecError> {
     match bytes {
-        [FORMAT, rest @ ..] => rmp_serde::from_slice(rest).map_err(|_| CodecError),
+        [FORMAT, rest @ ..] => msgpack::read(rest),
         _ => Err(CodecError),
     }
 }
