@@ -50,6 +50,10 @@ fn main() {
     write(&out.join("listed_services.json"), &list.services().to_string());
 }
 
+fn is_zone(name: &str) -> bool {
+    chrono_tz::TZ_VARIANTS.iter().any(|zone| zone.name().eq_ignore_ascii_case(name))
+}
+
 fn checked_settings(text: &str) -> settings::Settings {
     let settings: settings::Settings =
         toml::from_str(text).unwrap_or_else(|error| stop(&format!("sage.toml: {error}")));

@@ -196,7 +196,7 @@ impl Settings {
         if !self.origin.is_empty() && !is_origin(&self.origin) {
             return wrong("origin", "must be a scheme and a host such as \"https://app.example.com\", without a path");
         }
-        if self.time_zone.parse::<chrono_tz::Tz>().is_err() {
+        if !crate::is_zone(&self.time_zone) {
             return wrong("time_zone", "must be an IANA zone such as \"Europe/Berlin\"");
         }
         if !self.browser.allowed_origins.iter().all(|origin| is_origin(origin)) {

@@ -18,6 +18,7 @@ use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
 use crate::protocol::{PeopleAnswer, ShardHealth, Window};
+use crate::zone::Zone;
 
 pub use public::{PublicFacts, QuarterFacts, public_page};
 
@@ -91,7 +92,7 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn admin(facts: &Facts<'_>) -> Value {
     let query = facts.query;
-    let tz = civil::zone(&query.tz).unwrap_or(chrono_tz::UTC);
+    let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
     let mut panels = Map::new();
     for panel in &query.panels {
         let content = match panel {
@@ -148,7 +149,7 @@ mod tests {
 
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
-        let window = civil::window(chrono_tz::UTC, now.plus_ms(-3_600_000), now);
+        let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
         let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None };
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
         admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
