@@ -8,6 +8,7 @@ pub mod admit;
 pub mod enrich;
 pub mod gateway;
 pub mod intake;
+pub mod place;
 pub mod price;
 pub mod proxy;
 pub mod scrub;
