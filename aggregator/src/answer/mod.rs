@@ -17,6 +17,7 @@ use crate::budget::BudgetQuery;
 use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
+use crate::fold::names::Visited;
 use crate::protocol::{PeopleAnswer, ShardHealth, Window};
 use crate::zone::Zone;
 
@@ -71,6 +72,11 @@ pub trait Counted {
     fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
     /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
+    /// Requests of `[from, to)` of event time by route and by referrer.
+    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
+        let _ = (from, to);
+        Visited::default()
+    }
 }
 
 /// Everything that the panels are made of.

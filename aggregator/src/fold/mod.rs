@@ -7,6 +7,7 @@
 pub mod cost;
 pub mod intake;
 mod msgpack;
+pub mod names;
 pub mod operations;
 pub mod pending;
 pub mod people;
@@ -67,6 +68,9 @@ pub struct Day {
     pub intake: IntakeMinutes,
     /// Log position of the last change.
     pub changed: u64,
+    /// Requests by route and by referrer.
+    #[serde(default)]
+    pub visits: names::Visits,
 }
 
 impl Day {
@@ -123,6 +127,9 @@ impl Fold {
             let bucket = Bucket15::of(event.ts);
             let day = self.days.entry(bucket.utc_day()).or_default();
             day.changed = seq;
+            if let Body::Request(request) = &event.body {
+                day.visits.count(bucket, request);
+            }
             let bucket = day.buckets.entry(bucket.0).or_default();
             if let Body::Repriced(repriced) = &event.body {
                 // Of a turn that is not pending, or no longer, nothing changes.
