@@ -10,6 +10,8 @@ mod own;
 mod price_list;
 #[path = "build/prices.rs"]
 mod prices;
+#[path = "build/public_suffix.rs"]
+mod public_suffix;
 #[allow(dead_code, missing_docs)]
 #[path = "src/settings.rs"]
 mod settings;
@@ -25,6 +27,7 @@ fn main() {
         "build.rs",
         "build/prices.rs",
         "build/pattern.rs",
+        "build/public_suffix.rs",
         "build/toml_prices.rs",
         "src/price/own.rs",
         "src/settings.rs",
@@ -48,6 +51,12 @@ fn main() {
         write(&out.join(embedded), &own.json.to_string());
     }
     write(&out.join("listed_services.json"), &list.services().to_string());
+    let suffixes = read(&root.join("collector/lists/publicsuffix/public_suffix_list.dat"));
+    write(&out.join("public_suffix.bin"), &public_suffix::pack(&suffixes).unwrap_or_else(|error| stop(&error)));
+}
+
+fn is_zone(name: &str) -> bool {
+    chrono_tz::TZ_VARIANTS.iter().any(|zone| zone.name().eq_ignore_ascii_case(name))
 }
 
 fn checked_settings(text: &str) -> settings::Settings {
@@ -79,7 +88,7 @@ fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap_or_else(|error| stop(&format!("{}: {error}", file.display())))
 }
 
-fn write(file: &Path, text: &str) {
+fn write(file: &Path, text: &(impl AsRef<[u8]> + ?Sized)) {
     std::fs::write(file, text).unwrap_or_else(|error| stop(&format!("{}: {error}", file.display())));
 }
 

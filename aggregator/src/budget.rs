@@ -14,13 +14,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Months;
-use chrono_tz::Tz;
 use schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::civil;
 use crate::protocol::Window;
+use crate::zone::Zone;
 
 /// How long a hold lasts by default, milliseconds: longer than a call to a model takes.
 pub const HOLD_MS: i64 = 10 * MINUTE_MS;
@@ -86,7 +86,7 @@ pub struct Periods {
 impl Periods {
     /// Day and month of an instant in a zone.
     #[must_use]
-    pub fn at(tz: Tz, now: UtcMillis) -> Self {
+    pub fn at(tz: Zone, now: UtcMillis) -> Self {
         let today = civil::date_of(tz, now);
         let first = civil::month_start(today);
         let next = first.checked_add_months(Months::new(1)).unwrap_or(first);

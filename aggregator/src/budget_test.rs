@@ -26,7 +26,7 @@ fn ask(id: u128, at: UtcMillis, amount: i64, limits: Limits) -> HoldRequest {
         at,
         amount: NanoUsd(amount),
         limits,
-        periods: Periods::at(chrono_tz::UTC, at),
+        periods: Periods::at(crate::zone::Zone::UTC, at),
         hold_ms: HOLD_MS,
     }
 }

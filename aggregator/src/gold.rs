@@ -8,6 +8,7 @@ use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 use crate::answer::Counted;
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
 use crate::fold::intake::Tally;
+use crate::fold::names::Visited;
 use crate::fold::{Bucket, CodecError, Counters, Day};
 use crate::protocol::Changes;
 use crate::storage::{HoldStorage, StorageError};
@@ -200,6 +201,18 @@ impl<S> Counted for Gold<S> {
             day.buckets.range(from.0..to.0).for_each(|(_, bucket)| total.merge(bucket));
         }
         total
+    }
+
+    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
+        let mut visited = Visited::default();
+        if from < to {
+            let days = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
+            for ((day, _), content) in self.days.range(days) {
+                content.visits.routes.sum(*day, from, to, &mut visited.routes);
+                content.visits.referrers.sum(*day, from, to, &mut visited.referrers);
+            }
+        }
+        visited
     }
 
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {

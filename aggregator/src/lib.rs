@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod seen;
 pub mod shard;
 pub mod storage;
+pub mod zone;
 
 #[cfg(target_arch = "wasm32")]
 pub mod runtime;

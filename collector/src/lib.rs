@@ -8,6 +8,7 @@ pub mod admit;
 pub mod enrich;
 pub mod gateway;
 pub mod intake;
+pub mod place;
 pub mod price;
 pub mod proxy;
 pub mod rights;
@@ -18,3 +19,8 @@ pub mod usage;
 
 #[cfg(target_arch = "wasm32")]
 mod worker;
+
+/// Is this an IANA zone? The build script has its own answer, so that the settings are checked there as they are here.
+fn is_zone(name: &str) -> bool {
+    aggregator::zone::Zone::parse(name).is_some()
+}

@@ -15,6 +15,10 @@ pub struct Settings {
     pub time_zone: String,
     /// What is captured.
     pub capture: Capture,
+    /// What is believed of a client.
+    pub client: Client,
+    /// What is read of URLs.
+    pub urls: Urls,
     /// Events from pages.
     pub browser: Browser,
     /// Who is counted as a person.
@@ -33,6 +37,8 @@ impl Default for Settings {
             origin: String::new(),
             time_zone: "UTC".into(),
             capture: Capture::default(),
+            client: Client::default(),
+            urls: Urls::default(),
             browser: Browser::default(),
             consent: Consent::default(),
             admin: Admin::default(),
@@ -58,6 +64,71 @@ impl Default for Capture {
         Self { static_assets: false, turns_in_streams: true }
     }
 }
+
+/// What is believed of a client, beside what the platform itself says. A header can be set by anyone unless the platform, or a proxy
+/// that all requests come through, sets it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Client {
+    /// The header with the client's address.
+    pub address: AddressHeader,
+    /// Who knows the client's country.
+    pub country: CountrySource,
+}
+
+/// The header with the client's address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressHeader {
+    /// `CF-Connecting-IP`, which Cloudflare sets on every request.
+    #[default]
+    CfConnectingIp,
+    /// The last address of `X-Forwarded-For`: the one that the proxy in front has added.
+    XForwardedForLast,
+    /// `CloudFront-Viewer-Address`, with CloudFront in front.
+    CloudfrontViewerAddress,
+    /// None: no network is stored, and `admin.ip_allow` lets no one in.
+    None,
+}
+
+impl AddressHeader {
+    /// The header's name, in lower case.
+    #[must_use]
+    pub fn header(self) -> Option<&'static str> {
+        match self {
+            Self::CfConnectingIp => Some("cf-connecting-ip"),
+            Self::XForwardedForLast => Some("x-forwarded-for"),
+            Self::CloudfrontViewerAddress => Some("cloudfront-viewer-address"),
+            Self::None => None,
+        }
+    }
+}
+
+/// Who knows the client's country.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CountrySource {
+    /// Cloudflare: the `cf` object of the request; only where there is none the header `CF-IPCountry`.
+    #[default]
+    Cloudflare,
+    /// The header `CloudFront-Viewer-Country`, with CloudFront in front.
+    Cloudfront,
+    /// No one: no country is stored.
+    None,
+}
+
+/// What is read of URLs, beside the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Urls {
+    /// Campaign parameters that are kept, each with the values that are; another value counts as `other`.
+    pub campaigns: BTreeMap<String, Vec<String>>,
+}
+
+/// Most campaign parameters.
+const CAMPAIGNS_MAX: usize = 3;
+/// Most values of a campaign parameter.
+const CAMPAIGN_VALUES_MAX: usize = 200;
 
 /// Events from pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,7 +291,7 @@ impl Settings {
         if !self.origin.is_empty() && !is_origin(&self.origin) {
             return wrong("origin", "must be a scheme and a host such as \"https://app.example.com\", without a path");
         }
-        if self.time_zone.parse::<chrono_tz::Tz>().is_err() {
+        if !crate::is_zone(&self.time_zone) {
             return wrong("time_zone", "must be an IANA zone such as \"Europe/Berlin\"");
         }
         if !self.browser.allowed_origins.iter().all(|origin| is_origin(origin)) {
@@ -231,6 +302,19 @@ impl Settings {
         }
         if !self.admin.ip_allow.iter().all(|network| parse_network(network).is_some()) {
             return wrong("admin.ip_allow", "must be networks such as \"198.51.100.0/24\"");
+        }
+        let word = |text: &str| {
+            (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        let campaigns = &self.urls.campaigns;
+        if campaigns.len() > CAMPAIGNS_MAX
+            || campaigns.values().any(|values| values.len() > CAMPAIGN_VALUES_MAX)
+            || !campaigns.iter().all(|(name, values)| word(name) && values.iter().all(|value| word(value)))
+        {
+            return wrong(
+                "urls.campaigns",
+                "must be at most 3 parameters with at most 200 values each, of letters, digits and . _ - (1 to 40)",
+            );
         }
         if self.admin.access_team_domain.is_empty() != self.admin.access_audience.is_empty() {
             return wrong("admin.access_audience", "and admin.access_team_domain must be set together");
@@ -331,6 +415,10 @@ mod tests {
             (r#"{"time_zone":"X/Y"}"#, "time_zone"),
             (r#"{"admin":{"ip_allow":["10.0.0.0/99"]}}"#, "ip_allow"),
             (r#"{"admin":{"access_audience":"x"}}"#, "access"),
+            (r#"{"client":{"address":"x-forwarded-for"}}"#, "x-forwarded-for-last"),
+            (r#"{"client":{"country":"geoip"}}"#, "cloudfront"),
+            (r#"{"urls":{"campaigns":{"utm_source":["a b"]}}}"#, "campaigns"),
+            (r#"{"urls":{"campaigns":{"a":[],"b":[],"c":[],"d":[]}}}"#, "campaigns"),
             (r#"{"gateway":{"providers":{"x":{"base_url":"ftp://a"}}}}"#, "base_url"),
             (r#"{"gateway":{"providers":{"X/":{"base_url":"http://a"}}}}"#, "lower-case"),
             (r#"{"budget":{"day_usd":"-1"}}"#, "dollars"),

@@ -107,6 +107,8 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         device: Some(device),
         network: Some("203.0.113.0/24".to_owned()),
         referrer_domain: None,
+        network_kind: None,
+        campaign: Default::default(),
     };
     let feedback = Feedback {
         rating: Rating::Four,

@@ -25,6 +25,7 @@ export const workerdPath = () => createRequire(import.meta.url)('workerd').defau
  * @property {{ file: string, binding: string }} [standIn] A Worker whose class `StandIn` takes the place of the object behind this
  *   binding, which it has as `REAL`; it listens on {@link Running.standInUrl}.
  * @property {string[]} [v8Flags]
+ * @property {string} [cfHeader] The header whose JSON the runtime gives the Worker as `request.cf`; it goes no further.
  * @property {boolean} [inspected] Opens the inspector, for {@link Running.isolate}.
  * @property {string} [state] Folder of the objects' storage; without it the folder goes with the Worker.
  */
@@ -62,7 +63,7 @@ ${options.standIn ? '    (name = "stand-in", worker = .standIn),\n' : ''}    (na
     (name = "state", disk = (path = ${quote(state)}, writable = true)),
   ],
   sockets = [
-    (name = "http", address = "127.0.0.1:0", http = (), service = "main"),
+    (name = "http", address = "127.0.0.1:0", http = (${options.cfHeader ? `cfBlobHeader = ${quote(options.cfHeader)}` : ''}), service = "main"),
 ${options.standIn ? '    (name = "stand-in", address = "127.0.0.1:0", http = (), service = "stand-in"),\n' : ''}  ],
   v8Flags = [${(options.v8Flags ?? []).map(quote).join(', ')}],
 );
@@ -180,17 +181,19 @@ export const SECRETS = { SAGE_INGEST_KEY: 'test-ingest-key-0123456789', SAGE_ADM
  * @param {object} [options.settings] Laid over the settings of the build.
  * @param {number} [options.shards]
  * @param {string[]} [options.v8Flags]
+ * @param {string} [options.cfHeader]
  * @param {boolean} [options.inspected]
  * @param {WorkerOptions['standIn']} [options.standIn]
  * @param {string} [options.build]
  */
-export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags, inspected, standIn, build = BUILD } = {}) {
+export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags, cfHeader, inspected, standIn, build = BUILD } = {}) {
   return startWorkerd({
     files: [join(build, 'index.js'), join(build, 'index_bg.wasm')],
     vars: { ...SECRETS, SHARDS: String(shards), SAGE_SETTINGS: JSON.stringify({ origin, ...settings }) },
     objects: { SHARD_OBJECT: 'Shard', GOLD_OBJECT: 'Gold' },
     standIn,
     v8Flags,
+    cfHeader,
     inspected,
   });
 }

@@ -108,7 +108,7 @@ mod tests {
             at("2026-10-31T18:15:00Z", 14),
         ]);
         let budget = Some(BudgetQuery { limits, periods: Periods::at(tz, now) });
-        let window = civil::window(chrono_tz::UTC, now.plus_ms(-1), now);
+        let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
         let query = Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget };
         let shards = vec![Some(ShardHealth::default())];
         let answer = admin(&Facts { query: &query, counted: &turns, people: None, budget_people, shards });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono_tz::Tz;
 use schemas::event::Service;
 use schemas::{Bucket15, Label, NanoUsd, UtcMillis};
 use serde_json::{Value, json};
@@ -12,8 +11,9 @@ use super::{Facts, budget};
 use crate::civil;
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::protocol::{CivilDay, PeopleAnswer, ShardHealth};
+use crate::zone::Zone;
 
-pub(super) fn answer(facts: &Facts<'_>, tz: Tz) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
     let window = &facts.query.window;
     let spend = facts.counted.range(window.from, window.to).cost;
     let whole = total(&spend);
@@ -83,7 +83,7 @@ fn turns(spend: &Spend) -> u64 {
 }
 
 /// Spend from the start of the present day, week or month until the end of today.
-fn since(facts: &Facts<'_>, tz: Tz, first: fn(chrono::NaiveDate) -> chrono::NaiveDate) -> Metric {
+fn since(facts: &Facts<'_>, tz: Zone, first: fn(chrono::NaiveDate) -> chrono::NaiveDate) -> Metric {
     let today = civil::date_of(tz, facts.query.now);
     let bucket = |at: UtcMillis| Bucket15::of(at);
     let from = bucket(civil::day_start(tz, first(today)));
@@ -259,7 +259,7 @@ mod tests {
         let schemas::Body::Turn(priced) = &turn(5, None, None, 0, Some(40), 0).body.clone() else { panic!() };
         fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
         let (pending_turns, pending_over) = fold.people.pending_counts();
-        let window = civil::window(chrono_tz::UTC, UtcMillis(ago(10)), now);
+        let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
         let query = Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget: None };
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Days(fold);

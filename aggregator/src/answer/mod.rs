@@ -17,7 +17,9 @@ use crate::budget::BudgetQuery;
 use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
+use crate::fold::names::Visited;
 use crate::protocol::{PeopleAnswer, ShardHealth, Window};
+use crate::zone::Zone;
 
 pub use public::{PublicFacts, QuarterFacts, public_page};
 
@@ -70,6 +72,11 @@ pub trait Counted {
     fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
     /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
+    /// Requests of `[from, to)` of event time by route and by referrer.
+    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
+        let _ = (from, to);
+        Visited::default()
+    }
 }
 
 /// Everything that the panels are made of.
@@ -91,7 +98,7 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn admin(facts: &Facts<'_>) -> Value {
     let query = facts.query;
-    let tz = civil::zone(&query.tz).unwrap_or(chrono_tz::UTC);
+    let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
     let mut panels = Map::new();
     for panel in &query.panels {
         let content = match panel {
@@ -148,7 +155,7 @@ mod tests {
 
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
-        let window = civil::window(chrono_tz::UTC, now.plus_ms(-3_600_000), now);
+        let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
         let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None };
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
         admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })

@@ -1,5 +1,8 @@
 //! The operations panel: the intake's balance, requests, the lake, the Shards.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use schemas::UtcMillis;
 use schemas::time::{HOUR_MS, MINUTE_MS};
 use serde_json::{Value, json};
@@ -7,7 +10,11 @@ use serde_json::{Value, json};
 use super::Facts;
 use super::metric::{Hidden, Metric, Unit};
 use crate::fold::intake::Tally;
+use crate::fold::names::{Count, OTHER};
 use crate::protocol::{BuriedLetter, DEAD_LETTERS_SHOWN};
+
+/// Most routes and most referrers in an answer.
+const NAMES_SHOWN: usize = 50;
 
 pub(super) fn answer(facts: &Facts<'_>) -> Value {
     let query = facts.query;
@@ -16,6 +23,7 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
     let minutes = facts.counted.intake(window.from.start(), window.to.start());
     minutes.iter().for_each(|(_, tally)| total.merge(tally));
     let requests = facts.counted.range(window.from, window.to).operations;
+    let visited = facts.counted.visited(window.from, window.to);
     let count = |n: u64| Metric::exact(n, Unit::Count, n);
     json!({
         "intake": balance(&total),
@@ -28,6 +36,8 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
             "server_errors": count(requests.server_errors),
             "origin_unreachable": count(requests.origin_unreachable),
         },
+        "routes": top(&visited.routes),
+        "referrers": top(&visited.referrers),
         "reported_errors": count(requests.reported_errors),
         "dead_letters": dead_letters(facts),
         "lake": lake(facts),
@@ -39,6 +49,23 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
             }),
         }).collect::<Vec<_>>(),
     })
+}
+
+/// The names with most requests; all others are one, so that the rows add up to all requests that have a name.
+fn top(names: &BTreeMap<String, Count>) -> Vec<Value> {
+    let mut rows: Vec<(&str, Count)> =
+        names.iter().filter(|(name, _)| *name != OTHER).map(|(name, count)| (name.as_str(), *count)).collect();
+    rows.sort_by_key(|(name, count)| (Reverse(count.requests), *name));
+    let mut other = names.get(OTHER).copied().unwrap_or_default();
+    rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, count)| other.add(count));
+    rows.extend((other.requests > 0).then_some((OTHER, other)));
+    let row = |(name, count): (&str, Count)| {
+        let metric = |n: u32| Metric::exact(n, Unit::Count, count.requests.into());
+        let errors =
+            json!({ "client_errors": metric(count.client_errors), "server_errors": metric(count.server_errors) });
+        metric(count.requests).in_bucket(name, errors)
+    };
+    rows.into_iter().map(row).collect()
 }
 
 fn balance(tally: &Tally) -> Value {
@@ -90,4 +117,24 @@ fn lake(facts: &Facts<'_>) -> Value {
         "erasure_due": facts.shards.iter().flatten().filter_map(|health| health.erasure_due_ms).min().map(|due| UtcMillis(due).to_rfc3339()),
         "errors": facts.shards.iter().flatten().filter_map(|health| health.lake_error.clone()).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_is_one_row_and_nothing_is_lost() {
+        let count = |requests| Count { requests, client_errors: 1, server_errors: 0 };
+        let mut names: BTreeMap<String, Count> = (0..60).map(|n| (format!("/{n:02}"), count(100 - n))).collect();
+        names.insert(OTHER.into(), count(1_000));
+        let rows = top(&names);
+        assert_eq!(rows.len(), NAMES_SHOWN + 1);
+        assert_eq!((&rows[0]["bucket"], &rows[0]["value"]), (&json!("/00"), &json!(100)));
+        assert_eq!(rows[0]["client_errors"]["value"], json!(1));
+        assert_eq!(rows[NAMES_SHOWN]["bucket"], json!(OTHER));
+        let shown: u64 = rows.iter().filter_map(|row| row["value"].as_u64()).sum();
+        assert_eq!(shown, names.values().map(|count| u64::from(count.requests)).sum::<u64>());
+        assert!(top(&BTreeMap::new()).is_empty());
+    }
 }

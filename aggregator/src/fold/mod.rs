@@ -6,6 +6,8 @@
 
 pub mod cost;
 pub mod intake;
+mod msgpack;
+pub mod names;
 pub mod operations;
 pub mod pending;
 pub mod people;
@@ -76,6 +78,9 @@ pub struct Day {
     pub intake: IntakeMinutes,
     /// Log position of the last change.
     pub changed: u64,
+    /// Requests by route and by referrer.
+    #[serde(default)]
+    pub visits: names::Visits,
 }
 
 impl Day {
@@ -111,7 +116,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 
 pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, CodecError> {
     match bytes {
-        [FORMAT, rest @ ..] => rmp_serde::from_slice(rest).map_err(|_| CodecError),
+        [FORMAT, rest @ ..] => msgpack::read(rest),
         _ => Err(CodecError),
     }
 }
@@ -132,6 +137,9 @@ impl Fold {
             let bucket = Bucket15::of(event.ts);
             let day = self.days.entry(bucket.utc_day()).or_default();
             day.changed = seq;
+            if let Body::Request(request) = &event.body {
+                day.visits.count(bucket, request);
+            }
             let bucket = day.buckets.entry(bucket.0).or_default();
             if let Body::Repriced(repriced) = &event.body {
                 // Of a turn that is not pending, or no longer, nothing changes.

@@ -84,7 +84,7 @@ pub struct AdminClaim<'a> {
     pub authorization: Option<&'a str>,
     /// `Cf-Access-Jwt-Assertion`.
     pub access_token: Option<&'a str>,
-    /// `CF-Connecting-IP`.
+    /// The client's address, out of the header that `client.address` names.
     pub address: Option<&'a str>,
 }
 

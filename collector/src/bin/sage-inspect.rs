@@ -9,6 +9,7 @@ mod inspect {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use collector::price::{Prices, Quote, TurnFacts};
+    use collector::scrub::url::{referrer_domain, route};
     use collector::usage::{Api, Reply, ReplyStream, Stop, read_reply, read_usage_as};
     use schemas::event::{PriceContext, Provenance};
     use schemas::{Label, Usage, UtcMillis};
@@ -23,6 +24,7 @@ mod inspect {
     }
 
     const COMMANDS: &[Command] = &[
+        Command { name: "url", takes: r#"{"url", "referrer"?}"#, answer: url },
         Command { name: "usage", takes: r#"{"provider", "api"?, "body" | "stream"}"#, answer: usage },
         Command {
             name: "price",
@@ -61,6 +63,14 @@ mod inspect {
             writeln!(output, "{said}")?;
         }
         output.flush()
+    }
+
+    fn url(given: &Value) -> Answer {
+        let referrer = match given.get("referrer") {
+            None | Some(Value::Null) => None,
+            Some(_) => referrer_domain(text(given, "referrer")?),
+        };
+        Ok(json!({ "route": route(text(given, "url")?), "referrer_domain": referrer }))
     }
 
     fn usage(given: &Value) -> Answer {

@@ -1,6 +1,7 @@
 //! What a call may cost at most, and what a caller hears when a budget has no room for it.
 
 use aggregator::budget::{HOLD_MS, HoldRequest, LimitKind, Limits, Periods, Refusal};
+use aggregator::zone::Zone;
 use schemas::event::{Belonging, Provenance};
 use schemas::{EventKey, NanoUsd, Usage, UtcMillis};
 use serde_json::json;
@@ -28,7 +29,7 @@ pub fn limits(budget: &Budget) -> Limits {
 /// The day and the month of an instant in the home zone.
 #[must_use]
 pub fn periods(settings: &Settings, at: UtcMillis) -> Periods {
-    Periods::at(settings.time_zone.parse().unwrap_or(chrono_tz::UTC), at)
+    Periods::at(Zone::parse(&settings.time_zone).unwrap_or(Zone::UTC), at)
 }
 
 /// What to hold for a call whose turn will have this id. `None`: nothing is to be held.

@@ -1,11 +1,15 @@
 //! Request events: made from heads, kept briefly, sent together.
 
-use schemas::event::{Cohort, Country, Method, Request, Source};
+use std::collections::BTreeMap;
+
+use schemas::event::{Cohort, Method, Request, Source};
 use schemas::{Body, Event, EventKey, KeyId, UtcMillis};
 
 use super::HeaderList;
 use crate::enrich;
+use crate::place::{self, Platform};
 use crate::scrub::{network, url};
+use crate::settings::Settings;
 
 /// Most request events that an isolate keeps.
 pub const BUFFER_MAX: usize = 4_000;
@@ -23,8 +27,8 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// Headers.
     pub headers: HeaderList<'a>,
-    /// Country as the platform knows it.
-    pub country: Option<&'a str>,
+    /// What the platform says of the client; `None` where it says nothing of anyone.
+    pub platform: Option<Platform<'a>>,
 }
 
 /// How the request went.
@@ -71,11 +75,12 @@ impl EventIds {
 
 /// The event of a request. Of a client that does not want to be tracked only route and outcome are kept.
 #[must_use]
-pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
+pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey, settings: &Settings) -> Event {
     let set = |name| head.headers.get(name).is_some_and(|value| value.trim() == "1");
     let known = !(set("sec-gpc") || set("dnt"));
-    let header = |name| head.headers.get(name).filter(|_| known);
-    let country = head.country.filter(|_| known).or(header("cf-ipcountry")).and_then(Country::parse);
+    let header = |name: &str| head.headers.get(name).filter(|_| known);
+    let place = place::place(head.platform.filter(|_| known), header, &settings.client, capture.began);
+    let no_such_path = matches!(capture.status, 404 | 410);
     Event {
         id,
         ts: capture.began,
@@ -84,17 +89,19 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
         conversation: None,
         session: None,
         reply: None,
-        cohort: Cohort { country, ..Cohort::default() },
+        cohort: Cohort { country: place.country, utc_offset_minutes: place.utc_offset, ..Cohort::default() },
         aside: None,
         body: Body::Request(Request {
             method: Method::parse(head.method),
-            route: url::route(head.url),
+            route: if no_such_path { url::NOT_FOUND.to_owned() } else { url::route(head.url) },
             status: capture.status,
             ttfb_ms: u32::try_from(capture.answered.0 - capture.began.0).unwrap_or(0),
             origin_unreachable: capture.origin_unreachable,
             device: header("user-agent").and_then(enrich::device),
-            network: header("cf-connecting-ip").and_then(network::of),
+            network: place::address(header, &settings.client).and_then(network::of),
             referrer_domain: header("referer").and_then(url::referrer_domain),
+            network_kind: place.network_kind,
+            campaign: if known { url::campaign(head.url, &settings.urls.campaigns) } else { BTreeMap::new() },
         }),
     }
 }
@@ -194,6 +201,8 @@ impl Buffer {
 
 #[cfg(test)]
 mod tests {
+    use schemas::event::NetworkKind;
+
     use super::*;
 
     const CAPTURE: Capture =
@@ -206,8 +215,12 @@ mod tests {
             url: "https://chat.example.com/users/alice@example.com?token=s3cr3t",
             method: "GET",
             headers: HeaderList(if opted_out { concat_gpc(headers) } else { headers }),
-            country: None,
+            platform: None,
         }
+    }
+
+    fn event_of(head: &Head<'_>, capture: Capture) -> Event {
+        request_event(head, capture, EventIds::new([7; 16]).next(0, 1), &Settings::default())
     }
 
     fn concat_gpc(headers: &str) -> &'static str {
@@ -216,19 +229,48 @@ mod tests {
 
     #[test]
     fn a_request_is_reduced() {
-        let json =
-            serde_json::to_string(&request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1))).unwrap();
+        let json = serde_json::to_string(&event_of(&head(false), CAPTURE)).unwrap();
         for kept in ["/users/:id", "203.0.113.0/24", "example.org", "NP", "Firefox", "\"ttfb_ms\":12"] {
             assert!(json.contains(kept), "{kept} in {json}");
         }
         for secret in ["alice", "s3cr3t", "198.51", "203.0.113.77", "inbox", "mail.example"] {
             assert!(!json.contains(secret), "{secret} in {json}");
         }
-        let json =
-            serde_json::to_string(&request_event(&head(true), CAPTURE, EventIds::new([7; 16]).next(0, 1))).unwrap();
+        let json = serde_json::to_string(&event_of(&head(true), CAPTURE)).unwrap();
         for kept_back in ["Firefox", "NP", "203.0", "example.org"] {
             assert!(!json.contains(kept_back), "{kept_back} in {json}");
         }
+    }
+
+    #[test]
+    fn what_strangers_guess_is_one_route() {
+        let route = |status| match event_of(&head(false), Capture { status, ..CAPTURE }).body {
+            Body::Request(request) => request.route,
+            _ => String::new(),
+        };
+        assert_eq!(
+            [200, 401, 404, 410, 500].map(route),
+            ["/users/:id", "/users/:id", ":not_found", ":not_found", "/users/:id"]
+        );
+    }
+
+    #[test]
+    fn headers_that_no_one_trusts_change_nothing() {
+        let platform = Some(Platform { country: Some("NP"), timezone: Some("Asia/Kathmandu"), asn: Some(16509) });
+        let plain = Head { headers: HeaderList("cf-connecting-ip,203.0.113.77"), platform, ..head(false) };
+        let spoofed = "cf-connecting-ip,203.0.113.77\nx-forwarded-for,198.51.100.1\nx-real-ip,198.51.100.1\nforwarded,for=198.51.100.1\n\
+            true-client-ip,198.51.100.1\ncf-ipcountry,KP\ncf-connecting-ipv6,2001:db8::1\ncf-timezone,Asia/Tokyo\ncf-ray,x\n\
+            cloudfront-viewer-country,KP\ncloudfront-viewer-address,198.51.100.1:1\nx-vercel-ip-country,KP\nsage-user,alice\n\
+            sage-country,KP\nsage-turn,{}\nsage-key,k\nsage-opt-out,1";
+        let event = event_of(&plain, CAPTURE);
+        assert_eq!(event_of(&Head { headers: HeaderList(spoofed), ..plain }, CAPTURE), event);
+        let Body::Request(request) = event.body else { panic!() };
+        assert_eq!(
+            (request.network.as_deref(), request.network_kind),
+            (Some("203.0.113.0/24"), Some(NetworkKind::DataCentre))
+        );
+        assert_eq!(event.cohort.country.map(|country| country.as_str().to_owned()).as_deref(), Some("NP"));
+        assert_eq!(event.cohort.utc_offset_minutes.map(|offset| offset.minutes()), Some(345));
     }
 
     #[test]
@@ -236,7 +278,10 @@ mod tests {
         for (shard, shards) in [(0, 1), (3, 4), (2, 3), (255, 256)] {
             let mut ids = EventIds::new([9; 16]);
             let keys: Vec<EventKey> = (0..1_000).map(|_| ids.next(shard, shards)).collect();
-            assert!(keys.iter().all(|key| request_event(&head(false), CAPTURE, *key).shard(shards) == shard));
+            assert!(
+                keys.iter()
+                    .all(|key| request_event(&head(false), CAPTURE, *key, &Settings::default()).shard(shards) == shard)
+            );
             assert_eq!(keys.iter().map(EventKey::prefix).collect::<std::collections::HashSet<_>>().len(), 1_000);
         }
     }
@@ -244,7 +289,7 @@ mod tests {
     #[test]
     fn a_page_of_fifty_assets_is_one_batch() {
         let mut buffer = Buffer::default();
-        let (event, now) = (request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1)), UtcMillis(5_000));
+        let (event, now) = (event_of(&head(false), CAPTURE), UtcMillis(5_000));
         let next: Vec<Next> = (0..50).map(|_| buffer.add(event.clone(), now)).collect();
         assert_eq!(next[0], Next::SendSoon);
         assert!(next[1..].iter().all(|next| *next == Next::Nothing));
@@ -257,7 +302,7 @@ mod tests {
     #[test]
     fn one_lot_is_under_way_at_a_time_and_losses_are_counted() {
         let mut buffer = Buffer::default();
-        let (event, now) = (request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1)), UtcMillis(5_000));
+        let (event, now) = (event_of(&head(false), CAPTURE), UtcMillis(5_000));
         let next: Vec<Next> = (0..FLUSH_AT).map(|_| buffer.add(event.clone(), now)).collect();
         assert_eq!(next[FLUSH_AT - 1], Next::SendNow);
         let lot = buffer.take(now).unwrap();
@@ -271,7 +316,7 @@ mod tests {
     #[test]
     fn a_task_that_ended_before_its_time_is_not_waited_for() {
         let mut buffer = Buffer::default();
-        let (event, now) = (request_event(&head(false), CAPTURE, EventIds::new([7; 16]).next(0, 1)), UtcMillis(5_000));
+        let (event, now) = (event_of(&head(false), CAPTURE), UtcMillis(5_000));
         assert_eq!(buffer.add(event.clone(), now), Next::SendSoon);
         assert_eq!(buffer.add(event.clone(), now.plus_ms(1_900)), Next::Nothing);
         assert_eq!(buffer.add(event.clone(), now.plus_ms(2_000)), Next::SendSoon);

@@ -16,6 +16,7 @@ use super::{jwks, respond};
 use crate::admit::{AdminClaim, Admission, access, admin};
 use crate::gateway;
 use crate::intake::Problem;
+use crate::place;
 use crate::serve::{page, query};
 
 /// How long a proof of health holds, milliseconds: anyone may ask.
@@ -67,12 +68,9 @@ pub(super) async fn admit(
     let headers = request.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
     let (authorization, access_token) = (header("authorization"), header("cf-access-jwt-assertion"));
-    let address = header("cf-connecting-ip");
-    let claim = AdminClaim {
-        authorization: authorization.as_deref(),
-        access_token: access_token.as_deref(),
-        address: address.as_deref(),
-    };
+    let address = settings.client.address.header().and_then(header);
+    let address = place::address(|_| address.as_deref(), &settings.client);
+    let claim = AdminClaim { authorization: authorization.as_deref(), access_token: access_token.as_deref(), address };
     if admin(&claim, variable(env, "SAGE_ADMIN_TOKEN").as_deref(), settings)? == Admission::CheckAccess {
         let unverified = access_token.as_deref().and_then(|token| access::check_claims(token, settings, now));
         let valid = match unverified {

@@ -22,6 +22,7 @@ use super::tap::{Tap, Watch};
 use super::{report, respond};
 use crate::gateway::Ended;
 use crate::intake::{Problem, Sender, ShardBatch};
+use crate::place::Platform;
 use crate::proxy::{
     Capture, FLUSH_AFTER_MS, Head, HeaderList, Next, TurnEvents, headers_to_drop, is_loopback, public_location,
     request_event, split_url, turn_texts, unreachable_page,
@@ -203,11 +204,14 @@ fn capture(
     context: &Context,
 ) {
     let method = request.method();
-    let country = Reflect::get(request, &"cf".into()).and_then(|cf| Reflect::get(&cf, &"country".into()));
-    let country = country.ok().as_ref().and_then(JsValue::as_string);
-    let head = Head { url, method: &method, headers, country: country.as_deref() };
+    let cf = Reflect::get(request, &"cf".into()).ok().filter(JsValue::is_object);
+    let of = |name: &str| cf.as_ref().and_then(|cf| Reflect::get(cf, &name.into()).ok());
+    let (country, timezone) = (of("country").and_then(|v| v.as_string()), of("timezone").and_then(|v| v.as_string()));
+    let asn = of("asn").and_then(|asn| asn.as_f64()).map(|asn| asn as u32);
+    let platform = cf.is_some().then_some(Platform { country: country.as_deref(), timezone: timezone.as_deref(), asn });
+    let head = Head { url, method: &method, headers, platform };
     let id = isolate.event_ids.borrow_mut().next(isolate.capture_shard, isolate.shards);
-    let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id), outcome.answered);
+    let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id, &isolate.settings), outcome.answered);
     if next == Next::Nothing {
         return;
     }

@@ -1,5 +1,7 @@
 //! What the edge and pages see: requests, errors, web vitals.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ use crate::label::Label;
 pub struct Request {
     /// HTTP method.
     pub method: Method,
-    /// Path with ids replaced by `:id`; no query, no fragment.
+    /// Path with ids replaced by `:id`, no query, no fragment; `:not_found` where the app has no such path.
     pub route: String,
     /// HTTP status that the client saw.
     pub status: u16,
@@ -25,9 +27,25 @@ pub struct Request {
     /// The client's network: IPv4 /24 or IPv6 /48.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// The referrer's domain.
+    /// The referrer's registrable domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referrer_domain: Option<String>,
+    /// What kind of network the client sits in, where it is a telling one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_kind: Option<NetworkKind>,
+    /// Campaign tags that the operator has named, with values that the operator has named.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub campaign: BTreeMap<Label, Label>,
+}
+
+/// Kinds of network that people seldom sit in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkKind {
+    /// A company that lets machines.
+    DataCentre,
+    /// An exit of the Tor network.
+    Tor,
 }
 
 /// HTTP method; what is not in RFC 9110 is `other`.

@@ -14,7 +14,7 @@ pub use conversation::{
     AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
     PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, Wish,
 };
-pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, Request, Vital, VitalName};
+pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, Vital, VitalName};
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 
