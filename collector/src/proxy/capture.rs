@@ -4,8 +4,9 @@ use schemas::event::{Cohort, Country, Method, Request, Source};
 use schemas::{Body, Event, EventKey, KeyId, UtcMillis};
 
 use super::HeaderList;
-use crate::enrich;
 use crate::scrub::{network, url};
+use crate::settings::Bots;
+use crate::user_agent::{self, Hints};
 
 /// Most request events that an isolate keeps.
 pub const BUFFER_MAX: usize = 4_000;
@@ -25,6 +26,8 @@ pub struct Head<'a> {
     pub headers: HeaderList<'a>,
     /// Country as the platform knows it.
     pub country: Option<&'a str>,
+    /// Which robots are people's.
+    pub bots: &'a Bots,
 }
 
 /// How the request went.
@@ -75,6 +78,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
     let set = |name| head.headers.get(name).is_some_and(|value| value.trim() == "1");
     let known = !(set("sec-gpc") || set("dnt"));
     let header = |name| head.headers.get(name).filter(|_| known);
+    let user_agent = head.headers.get("user-agent").unwrap_or_default();
     let country = head.country.filter(|_| known).or(header("cf-ipcountry")).and_then(Country::parse);
     Event {
         id,
@@ -91,7 +95,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey) -> Event {
             status: capture.status,
             ttfb_ms: u32::try_from(capture.answered.0 - capture.began.0).unwrap_or(0),
             origin_unreachable: capture.origin_unreachable,
-            device: header("user-agent").and_then(enrich::device),
+            device: known.then(|| user_agent::device(user_agent, &Hints::of(head.headers), head.bots)).flatten(),
             network: header("cf-connecting-ip").and_then(network::of),
             referrer_domain: header("referer").and_then(url::referrer_domain),
         }),
@@ -206,6 +210,7 @@ mod tests {
             method: "GET",
             headers: HeaderList(if opted_out { concat_gpc(headers) } else { headers }),
             country: None,
+            bots: const { &Bots { human: Vec::new() } },
         }
     }
 

@@ -205,7 +205,8 @@ fn capture(
     let method = request.method();
     let country = Reflect::get(request, &"cf".into()).and_then(|cf| Reflect::get(&cf, &"country".into()));
     let country = country.ok().as_ref().and_then(JsValue::as_string);
-    let head = Head { url, method: &method, headers, country: country.as_deref() };
+    let bots = &isolate.settings.bots;
+    let head = Head { url, method: &method, headers, country: country.as_deref(), bots };
     let id = isolate.event_ids.borrow_mut().next(isolate.capture_shard, isolate.shards);
     let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id), outcome.answered);
     if next == Next::Nothing {
