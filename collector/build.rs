@@ -1,5 +1,9 @@
-//! Checks `sage.toml` and `prices.toml` and embeds them; turns the price list into statics.
+//! Checks `sage.toml` and `prices.toml` and embeds them; turns the price list into statics and the lists of browsers and crawlers
+//! into patterns.
 
+#[allow(dead_code, missing_docs)]
+#[path = "src/user_agent/code.rs"]
+mod code;
 #[allow(dead_code)]
 #[path = "src/price/literal.rs"]
 mod literal;
@@ -17,6 +21,14 @@ mod public_suffix;
 mod settings;
 #[path = "build/toml_prices.rs"]
 mod toml_prices;
+#[path = "build/user_agent.rs"]
+mod user_agent;
+#[path = "build/user_agent_code.rs"]
+mod user_agent_code;
+#[path = "build/user_agent_literals.rs"]
+mod user_agent_literals;
+#[path = "build/user_agent_robots.rs"]
+mod user_agent_robots;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +43,11 @@ fn main() {
         "build/toml_prices.rs",
         "src/price/own.rs",
         "src/settings.rs",
+        "build/user_agent.rs",
+        "build/user_agent_code.rs",
+        "build/user_agent_literals.rs",
+        "build/user_agent_robots.rs",
+        "src/user_agent/code.rs",
     ] {
         println!("cargo:rerun-if-changed={source}");
     }
@@ -53,6 +70,13 @@ fn main() {
     write(&out.join("listed_services.json"), &list.services().to_string());
     let suffixes = read(&root.join("collector/lists/publicsuffix/public_suffix_list.dat"));
     write(&out.join("public_suffix.bin"), &public_suffix::pack(&suffixes).unwrap_or_else(|error| stop(&error)));
+    let uap_core = read(&root.join("collector/lists/uap-core/regexes.yaml"));
+    let crawlers = root.join("collector/lists/crawlers");
+    let list = read(&crawlers.join("crawler-user-agents.json"));
+    let patterns = user_agent_robots::read(&list, &read(&crawlers.join("rules.toml")))
+        .and_then(|robots| user_agent::generate(&uap_core, &robots))
+        .unwrap_or_else(|error| stop(&error));
+    write(&out.join("user_agent.bin"), &patterns);
 }
 
 fn is_zone(name: &str) -> bool {

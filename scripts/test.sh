@@ -21,9 +21,9 @@ for project in demo demo/public tests scripts; do node_modules/.bin/tsc -p "$pro
 section "rules, beside the rules"
 cargo test --quiet --workspace
 
-section "prices and usage against the reference package"
+section "prices, usage and devices against the reference packages"
 cargo build --quiet --release -p collector --bin sage-inspect
-cargo test --quiet --release -p collector --lib real_replies
+cargo test --quiet --release -p collector --lib -- real_replies user_agents
 "$SAGE_PYTHON" tests/prices_oracle.py target/release/sage-inspect tests/data/usage_bodies.jsonl
 
 section "the Worker, and one that can be told to fail"

@@ -5,7 +5,6 @@
 #![warn(missing_docs)]
 
 pub mod admit;
-pub mod enrich;
 pub mod gateway;
 pub mod intake;
 pub mod place;
@@ -16,6 +15,7 @@ pub mod scrub;
 pub mod serve;
 pub mod settings;
 pub mod usage;
+pub mod user_agent;
 
 #[cfg(target_arch = "wasm32")]
 mod worker;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// What may be spent.
     pub budget: Budget,
+    /// Who is no person.
+    pub bots: Bots,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             admin: Admin::default(),
             gateway: Gateway::default(),
             budget: Budget::default(),
+            bots: Bots::default(),
         }
     }
 }
@@ -205,6 +208,14 @@ pub struct GatewayProvider {
     /// provider, else no.
     #[serde(default)]
     pub drain: Option<bool>,
+}
+
+/// Who is no person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bots {
+    /// Robots, by the names that `/sage` shows, that count as people.
+    pub human: Vec<String>,
 }
 
 /// What may be spent. Days and months are those of `time_zone`.

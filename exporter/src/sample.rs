@@ -3,8 +3,8 @@
 use schemas::event::{
     Body, Browser, Cohort, Consent, ConsentState, Cost, Country, Crisis, CrisisEvent, Device, DeviceClass, Emotion,
     ErrorReport, Event, Feedback, Incident, IncidentSeverity, Journey, Method, Moment, Notice, NoticeKind, Observation,
-    Platform, PlatformEvent, Provenance, Rating, Repriced, Request, Service, ServiceCost, Source, Turn, TurnStatus,
-    UnpricedReason, UtcOffset, Vital, VitalName,
+    Platform, PlatformEvent, Provenance, Rating, Repriced, Request, Service, ServiceCost, Source, System, Turn,
+    TurnStatus, UnpricedReason, UtcOffset, Vital, VitalName,
 };
 use schemas::{ConversationKey, EventKey, KeyId, Label, NanoUsd, ReplyKey, SessionKey, Usage, UserKey, UtcMillis};
 
@@ -96,7 +96,8 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
     let device = Device {
         class: DeviceClass::Mobile,
         browser: Browser { family: label("Chrome"), major: Some(140) },
-        os: label("Android"),
+        os: System { family: label("Android"), major: Some(15) },
+        bot: None,
     };
     let request = Request {
         method: Method::Get,

@@ -11,6 +11,7 @@ mod inspect {
     use collector::price::{Prices, Quote, TurnFacts};
     use collector::scrub::url::{referrer_domain, route};
     use collector::usage::{Api, Reply, ReplyStream, Stop, read_reply, read_usage_as};
+    use collector::user_agent::{Hints, read_with};
     use schemas::event::{PriceContext, Provenance};
     use schemas::{Label, Usage, UtcMillis};
     use serde_json::{Map, Value, json};
@@ -25,6 +26,7 @@ mod inspect {
 
     const COMMANDS: &[Command] = &[
         Command { name: "url", takes: r#"{"url", "referrer"?}"#, answer: url },
+        Command { name: "ua", takes: r#"{"ua", "hints"?}"#, answer: ua },
         Command { name: "usage", takes: r#"{"provider", "api"?, "body" | "stream"}"#, answer: usage },
         Command {
             name: "price",
@@ -71,6 +73,19 @@ mod inspect {
             Some(_) => referrer_domain(text(given, "referrer")?),
         };
         Ok(json!({ "route": route(text(given, "url")?), "referrer_domain": referrer }))
+    }
+
+    fn ua(given: &Value) -> Answer {
+        let hint = |header: &str, name: &str| {
+            let hints = given.get("hints")?;
+            hints.get(header).or_else(|| hints.get(name))?.as_str()
+        };
+        let hints = Hints {
+            brands: hint("sec-ch-ua", "brands"),
+            mobile: hint("sec-ch-ua-mobile", "mobile"),
+            platform: hint("sec-ch-ua-platform", "platform"),
+        };
+        Ok(read_with(text(given, "ua")?, &hints).json())
     }
 
     fn usage(given: &Value) -> Answer {

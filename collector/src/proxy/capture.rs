@@ -6,10 +6,10 @@ use schemas::event::{Cohort, Method, Request, Source};
 use schemas::{Body, Event, EventKey, KeyId, UtcMillis};
 
 use super::HeaderList;
-use crate::enrich;
 use crate::place::{self, Platform};
 use crate::scrub::{network, url};
 use crate::settings::Settings;
+use crate::user_agent::{self, Hints};
 
 /// Most request events that an isolate keeps.
 pub const BUFFER_MAX: usize = 4_000;
@@ -81,6 +81,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey, settings: 
     let header = |name: &str| head.headers.get(name).filter(|_| known);
     let place = place::place(head.platform.filter(|_| known), header, &settings.client, capture.began);
     let no_such_path = matches!(capture.status, 404 | 410);
+    let user_agent = head.headers.get("user-agent").unwrap_or_default();
     Event {
         id,
         ts: capture.began,
@@ -97,7 +98,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey, settings: 
             status: capture.status,
             ttfb_ms: u32::try_from(capture.answered.0 - capture.began.0).unwrap_or(0),
             origin_unreachable: capture.origin_unreachable,
-            device: header("user-agent").and_then(enrich::device),
+            device: known.then(|| user_agent::device(user_agent, &Hints::of(head.headers), &settings.bots)).flatten(),
             network: place::address(header, &settings.client).and_then(network::of),
             referrer_domain: header("referer").and_then(url::referrer_domain),
             network_kind: place.network_kind,

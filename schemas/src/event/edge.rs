@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::label::Label;
 
@@ -92,18 +92,142 @@ pub struct Device {
     pub class: DeviceClass,
     /// Browser family and major version.
     pub browser: Browser,
-    /// Operating system family.
-    pub os: Label,
+    /// Operating system family and major version.
+    pub os: System,
+    /// The robot that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot: Option<Bot>,
 }
 
 /// Browser family and major version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Browser {
-    /// `Chrome`, `Firefox`…, `Other`.
+    /// uap-core's family with `-` for what a label can't hold: `Chrome`, `Mobile-Safari`…, `Other`.
     pub family: Label,
     /// Major version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub major: Option<u16>,
+}
+
+/// Operating system family and major version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct System {
+    /// uap-core's family with `-` for what a label can't hold: `Windows`, `Mac-OS-X`…, `Other`.
+    pub family: Label,
+    /// Major version, where it is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major: Option<u16>,
+}
+
+impl<'de> Deserialize<'de> for System {
+    /// Reads the object, or the family alone, as older lines have it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Family(Label),
+            System {
+                family: Label,
+                #[serde(default)]
+                major: Option<u16>,
+            },
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Family(family) => Self { family, major: None },
+            Written::System { family, major } => Self { family, major },
+        })
+    }
+}
+
+/// A robot: what asks without a person who looks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bot {
+    /// What it calls itself, `Googlebot`…; its kind where it says nothing.
+    pub name: Label,
+    /// What it is for.
+    pub kind: BotKind,
+    /// What tells.
+    pub evidence: Vec<BotEvidence>,
+}
+
+/// What a robot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum BotKind {
+    /// Fetches for a person who asks an AI.
+    AiAssistant,
+    /// Collects for a model or an AI search.
+    AiCrawler,
+    SearchEngine,
+    SocialPreview,
+    FeedReader,
+    Advertising,
+    Monitoring,
+    Scanner,
+    Seo,
+    Archiver,
+    Academic,
+    HttpLibrary,
+    BrowserAutomation,
+    Other,
+}
+
+impl BotKind {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::AiAssistant,
+        Self::AiCrawler,
+        Self::SearchEngine,
+        Self::SocialPreview,
+        Self::FeedReader,
+        Self::Advertising,
+        Self::Monitoring,
+        Self::Scanner,
+        Self::Seo,
+        Self::Archiver,
+        Self::Academic,
+        Self::HttpLibrary,
+        Self::BrowserAutomation,
+        Self::Other,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AiAssistant => "ai_assistant",
+            Self::AiCrawler => "ai_crawler",
+            Self::SearchEngine => "search_engine",
+            Self::SocialPreview => "social_preview",
+            Self::FeedReader => "feed_reader",
+            Self::Advertising => "advertising",
+            Self::Monitoring => "monitoring",
+            Self::Scanner => "scanner",
+            Self::Seo => "seo",
+            Self::Archiver => "archiver",
+            Self::Academic => "academic",
+            Self::HttpLibrary => "http_library",
+            Self::BrowserAutomation => "browser_automation",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What tells that something is a robot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BotEvidence {
+    /// It says so.
+    Name,
+    /// Its text is of no browser's shape, or empty.
+    Shape,
+    /// It is a browser without a window.
+    Headless,
+    /// It comes from a data centre.
+    DataCentre,
+    /// It asked once and never again.
+    OneHit,
 }
 
 /// Device class.
@@ -156,4 +280,26 @@ pub enum VitalName {
     Cls,
     Fcp,
     Ttfb,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_of_an_older_line_is_read() {
+        let line = r#"{"class":"mobile","browser":{"family":"Chrome","major":140},"os":"Android"}"#;
+        let device: Device = serde_json::from_str(line).unwrap();
+        assert_eq!((device.os.family.as_str(), device.os.major, device.bot.clone()), ("Android", None, None));
+        let line = r#"{"class":"mobile","browser":{"family":"Chrome","major":140},"os":{"family":"Android"}}"#;
+        assert_eq!(serde_json::to_string(&device).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Device>(line).unwrap(), device);
+    }
+
+    #[test]
+    fn kinds_are_stored_by_their_words() {
+        for kind in BotKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
 }

@@ -14,7 +14,10 @@ pub use conversation::{
     AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
     PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, Wish,
 };
-pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, Vital, VitalName};
+pub use edge::{
+    Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, System, Vital,
+    VitalName,
+};
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 

@@ -1,0 +1,106 @@
+//! What a request's headers say about a device: class, browser, system, robot. The text itself is not kept.
+//!
+//! `index` finds the patterns that a text can match at all, `machine` runs them; the build compiled both (`build/user_agent.rs`),
+//! so that nothing is prepared at start. `families` reads browser and system as uap-core does, `robots` knows who is no person,
+//! `class` the kind of machine, `hints` corrects all three by client hints.
+
+mod class;
+#[allow(dead_code)]
+mod code;
+mod families;
+mod hints;
+mod index;
+mod machine;
+mod robots;
+
+use schemas::Label;
+use schemas::event::{Bot, Browser, Device, DeviceClass, System};
+use serde_json::{Value, json};
+
+pub use families::{Family, OTHER};
+pub use hints::Hints;
+use index::{Index, List};
+use machine::{Machine, TEXT_BYTES_MAX};
+
+use crate::settings;
+
+/// What a text says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading<'a> {
+    /// Browser, as uap-core's list tells it.
+    pub browser: Family<'a>,
+    /// System, likewise.
+    pub os: Family<'a>,
+    /// Device class.
+    pub class: DeviceClass,
+    /// The robot that it is.
+    pub bot: Option<Bot>,
+}
+
+impl Reading<'_> {
+    /// The reading as `sage-inspect ua` tells it.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let [major, minor, patch, patch_minor] = &self.browser.version;
+        let [os_major, os_minor, os_patch, os_patch_minor] = &self.os.version;
+        json!({
+            "browser": {
+                "family": self.browser.name, "major": major, "minor": minor, "patch": patch, "patch_minor": patch_minor,
+            },
+            "os": {
+                "family": self.os.name, "major": os_major, "minor": os_minor, "patch": os_patch, "patch_minor": os_patch_minor,
+            },
+            "device": self.class,
+            "bot": self.bot.as_ref().map(|bot| &bot.name),
+            "bot_kind": self.bot.as_ref().map(|bot| bot.kind),
+        })
+    }
+}
+
+/// Reads a `User-Agent`. Of a longer one its first 1,024 bytes.
+#[must_use]
+pub fn read(user_agent: &str) -> Reading<'_> {
+    let text = user_agent.get(..user_agent.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
+    let index = Index::get();
+    let (candidates, named) = index.candidates(text);
+    let mut machine = Machine::default();
+    let browser = families::read(index, List::Browsers, &candidates, &mut machine, text);
+    let os = families::read(index, List::Systems, &candidates, &mut machine, text);
+    let bot = robots::read(index, &candidates, named, &mut machine, text, &browser.name);
+    let class = if bot.is_some() { DeviceClass::Bot } else { class::class(text, &os.name) };
+    Reading { browser, os, class, bot }
+}
+
+/// Reads a `User-Agent` and corrects it by client hints.
+#[must_use]
+pub fn read_with<'a>(user_agent: &'a str, hints: &Hints<'_>) -> Reading<'a> {
+    let mut reading = read(user_agent);
+    hints.correct(&mut reading);
+    reading
+}
+
+/// What is stored of a device. A robot that `settings` names as a person's is read as a device.
+#[must_use]
+pub fn device(user_agent: &str, hints: &Hints<'_>, settings: &settings::Bots) -> Option<Device> {
+    let mut reading = read_with(user_agent, hints);
+    let is_human = |bot: &Bot| settings.human.iter().any(|name| name.eq_ignore_ascii_case(bot.name.as_str()));
+    if reading.bot.as_ref().is_some_and(is_human) {
+        reading.bot = None;
+        reading.class = class::class(user_agent, &reading.os.name);
+    }
+    let other = || Label::parse(OTHER).ok();
+    let family = |family: &Family<'_>| robots::family_label(&family.name).or_else(other);
+    Some(Device {
+        class: reading.class,
+        browser: Browser { family: family(&reading.browser)?, major: reading.browser.major() },
+        os: System { family: family(&reading.os)?, major: reading.os.major() },
+        bot: reading.bot,
+    })
+}
+
+#[cfg(test)]
+#[path = "machine_test.rs"]
+mod machine_test;
+#[cfg(test)]
+#[path = "oracle_test.rs"]
+mod oracle_test;
