@@ -60,8 +60,10 @@ impl Default for Capture {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Browser {
-    /// Origins whose pages may send events with the public key.
+    /// Origins whose pages may send events with the public key, beside the one that Sage itself is on.
     pub allowed_origins: Vec<String>,
+    /// Take a page's word on whose event it is (`user_id`). Anyone can then send events in anyone's name.
+    pub user_ids: bool,
 }
 
 /// Who may see numbers.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::body::EVENT_BYTES_MAX;
+use crate::admit::page::Page;
 use crate::price::Prices;
 use crate::scrub::{Keyring, Refused, scrub};
 
@@ -22,10 +23,9 @@ pub struct Sender {
     pub source: Source,
     /// The browser says that its person does not want to be tracked (`Sec-GPC`, `DNT`).
     pub opted_out: bool,
+    /// The page, where it is one.
+    pub page: Page,
 }
-
-/// Kinds that a page may send: a page cannot forge turns or costs.
-const BROWSER_KINDS: [&str; 4] = ["feedback", "error", "vital", "journey"];
 
 /// Events on their way to the Shards.
 #[derive(Debug, Default)]
@@ -109,19 +109,18 @@ pub fn take_in<'a>(
     let door = Door { source: sender.source, keys, prices, shards, now };
     let mut batch = Batch::default();
     for text in texts {
-        batch.take(read(text, sender), text, &door, |error| dead_letter(text, error, keys));
+        batch.take(read(text, sender, now), text, &door, |error| dead_letter(text, error, keys));
     }
     batch
 }
 
-fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {
+fn read(text: &str, sender: Sender, now: UtcMillis) -> Result<WireEvent, WireError> {
     if text.len() > EVENT_BYTES_MAX {
         return Err(WireError { code: WireCode::TooLarge, field: None, detail: "is larger than 64 KiB".into() });
     }
     let mut wire = WireEvent::from_json(text)?;
-    if sender.source == Source::Browser && !BROWSER_KINDS.contains(&wire.body.kind()) {
-        let detail = format!("must be one of {} for a page", BROWSER_KINDS.join(", "));
-        return Err(WireError::at(WireCode::TypeNotAllowed, "type", detail));
+    if sender.source == Source::Browser {
+        sender.page.take(&mut wire, now)?;
     }
     if sender.source == Source::Response && wire.body.kind() != "turn" {
         return Err(WireError::at(
@@ -239,7 +238,7 @@ mod tests {
         let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
         take_in(
             texts.iter().map(String::as_str),
-            Sender { source, opted_out },
+            Sender { source, opted_out, page: Page::default() },
             &keys,
             &Prices::default(),
             1,

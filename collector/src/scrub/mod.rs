@@ -6,5 +6,5 @@ pub mod keys;
 pub mod network;
 pub mod url;
 
-pub use event::{Refused, scrub};
+pub use event::{CLOCK_SKEW_MS_MAX, Refused, scrub};
 pub use keys::Keyring;
