@@ -22,16 +22,14 @@ const BACKOFF_MS_MAX = 60_000;
  */
 export function queueTo(endpoint: string, allowed: (event: WireEvent) => WireEvent | undefined, mayBeacon: () => boolean) {
   let waiting: WireEvent[] = [];
+  /** Bytes under way. */
   let sending = 0;
   let failures = 0;
   let notBefore = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function later(ms: number) {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      flush();
-    }, ms);
+    timer ??= setTimeout(() => flush(), ms);
   }
 
   function reduce() {
@@ -39,32 +37,35 @@ export function queueTo(endpoint: string, allowed: (event: WireEvent) => WireEve
     waiting = waiting.flatMap((event) => (event.ts > oldest && allowed(event)) || []).slice(-WAITING_MAX);
   }
 
-  /** The first events that fit into one body, and the body. */
-  function nextBatch(): [WireEvent[], string] {
+  /** The first events that fit beside what is under way, their body and its bytes. */
+  function nextBatch(): [WireEvent[], string, number] {
     const texts: string[] = [];
-    let bytes = 2;
+    let bytes = 1;
     for (const event of waiting.slice(0, BATCH_EVENTS_MAX)) {
       const text = JSON.stringify(event);
-      bytes += new TextEncoder().encode(text).length + 1;
-      if (bytes > BATCH_BYTES_MAX && texts.length) break;
+      const more = new TextEncoder().encode(text).length + 1;
+      if (sending + bytes + more > BATCH_BYTES_MAX && sending + texts.length) break;
+      bytes += more;
       texts.push(text);
     }
-    return [waiting.splice(0, texts.length), `[${texts}]`];
+    return [waiting.splice(0, texts.length), `[${texts}]`, bytes];
   }
 
-  async function post(batch: WireEvent[], body: string) {
+  async function post(batch: WireEvent[], body: string, bytes: number) {
     let waitMs: number | undefined;
-    sending++;
+    sending += bytes;
     try {
       // Without cookies and without the page's address. Outlives the page; unlike a beacon it can tell that it failed.
       const reply = await fetch(`${endpoint}&sent=${Date.now()}`, {
         method: 'POST', body, keepalive: true, credentials: 'omit', referrerPolicy: 'no-referrer', cache: 'no-store',
       });
+      // Until it is read to its end, it counts against what the browser lets go on behind a page.
+      await reply.text();
       if (reply.status === 429 || reply.status >= 500) waitMs = 1_000 * (Number(reply.headers.get('retry-after')) || 0);
     } catch {
       waitMs = 0;
     }
-    sending--;
+    sending -= bytes;
     if (waitMs === undefined) {
       failures = 0;
       if (waiting.length) later(0);
@@ -77,20 +78,20 @@ export function queueTo(endpoint: string, allowed: (event: WireEvent) => WireEve
     later(waitMs);
   }
 
-  /** Sends what waits. `leaving`: all of it, whatever else is under way. */
+  /** Sends what waits. `leaving`: as much of it as a browser sends for a page that is gone, whatever else is under way. */
   function flush(leaving = false) {
+    clearTimeout(timer);
+    timer = undefined;
     reduce();
-    if (!waiting.length || navigator.onLine === false) return;
-    if (!leaving) {
-      const waitMs = notBefore - Date.now();
-      if (sending) return;
-      if (waitMs > 0) return later(waitMs);
-    }
+    const waitMs = notBefore - Date.now();
+    if (!waiting.length || navigator.onLine === false || (sending && !leaving)) return;
+    if (waitMs > 0 && !leaving) return later(waitMs);
     do {
-      const [batch, body] = nextBatch();
+      const [batch, body, bytes] = nextBatch();
+      if (!batch.length) return;
       const beacon = leaving && !('keepalive' in Request.prototype) && mayBeacon();
-      if (!beacon || !navigator.sendBeacon(`${endpoint}&sent=${Date.now()}`, body)) void post(batch, body);
-    } while (leaving && waiting.length);
+      if (!beacon || !navigator.sendBeacon(`${endpoint}&sent=${Date.now()}`, body)) void post(batch, body, bytes);
+    } while (leaving);
   }
 
   addEventListener('online', () => flush(true));

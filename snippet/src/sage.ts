@@ -76,25 +76,26 @@ function sage(script: HTMLScriptElement | null): Sage {
   const early: Call[] = [];
   let calls: SageCalls | undefined;
 
-  function make(name: keyof SageCalls, ...values: unknown[]) {
+  function push(call: Call) {
     try {
+      const [name, ...values] = call;
       if (!calls && name === 'start') {
         const endpoint = new URL('v1/events', script?.src || new URL('/sage/', location.href)).href;
         calls = begin({ endpoint, ...(values[0] as SageOptions) });
-        for (const call of early) push(call);
+        early.forEach(push);
       } else if (calls) {
         (calls[name] as (...values: unknown[]) => void)(...values);
       } else {
-        early.push([name, ...values] as Call);
+        early.push(call);
       }
     } catch {
       // The page goes on.
     }
   }
-  const push = ([name, ...values]: Call) => make(name, ...values);
 
   const names = ['start', 'open', 'close', 'minimise', 'track', 'step', 'feedback', 'error', 'conversation', 'user', 'consent', 'flush'] as const;
-  return Object.assign({ push }, Object.fromEntries(names.map((name) => [name, (...values: unknown[]) => make(name, ...values)]))) as unknown as Sage;
+  const methods = names.map((name) => [name, (...values: unknown[]) => push([name, ...values] as Call)]);
+  return { push, ...Object.fromEntries(methods) };
 }
 
 const known = window.sage;

@@ -63,7 +63,8 @@ function answer(request, response) {
 before(async () => {
   const found = execFileSync('bash', ['-c', 'source scripts/tools.sh; find_browser'], { cwd: ROOT, encoding: 'utf8' }).trim();
   const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  browser = await chromium.launch({ executablePath: found, args });
+  // Tests of other things do without the cache of pages; visitors do not.
+  browser = await chromium.launch({ executablePath: found, args, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   app = await startOrigin(answer);
   foreign = await startOrigin(answer);
 });
@@ -297,7 +298,10 @@ describe('what does not leave', { timeout: 120_000 }, () => {
     assert.deepEqual(await kept(page), []);
     assert.deepEqual(wire.intake(), []);
     await tell(page, ['consent', 'granted'], ['track', 'asked'], ['flush']);
-    await until('the first', () => wire.events().some(({ name }) => name === 'asked'));
+    await until('the first, and how the page began', async () => {
+      await tell(page, ['flush']);
+      return ['asked', 'fcp', 'ttfb'].every((wanted) => wire.events().some(({ name }) => name === wanted));
+    });
     // What waits is reduced, too.
     await tell(page, ['track', 'too_late'], ['consent', 'withdrawn'], ['error', 'composer', 'after'], ['flush']);
     await until('the last', () => wire.events().some(({ code }) => code === 'after'));
@@ -305,7 +309,6 @@ describe('what does not leave', { timeout: 120_000 }, () => {
     await sleep(500);
     const sent = wire.events();
     assert.ok(!sent.some(({ name, code }) => [name, code].some((word) => ['unasked', 'too_late', 'TypeError', 'chat_opened'].includes(word))), JSON.stringify(sent));
-    assert.ok(sent.some(({ type, name }) => type === 'vital' && name === 'fcp'), 'vitals are measured from the beginning');
     assert.ok(sent.filter(({ type }) => type !== 'error').every(({ session_id }) => session_id));
   });
 });
@@ -340,8 +343,8 @@ describe('what breaks', { timeout: 120_000 }, () => {
     await until('stored once', async () => (await stored()).duplicate >= 1);
     const events = (await bronze(sage)).filter(({ body }) => body.journey?.name === 'persistent');
     assert.equal(events.length, 1);
-    // Slower each time, and no faster than it was told.
-    const at = wire.intake().map(({ query }) => Number(query.get('sent')));
+    // Slower each time, and no faster than it was told. (What has the same time is the browser's own doing, on a connection that broke.)
+    const at = [...new Set(wire.intake().map(({ query }) => Number(query.get('sent'))))];
     assert.ok(at[1] - at[0] >= 900 && at[2] - at[1] >= 1_900 && at[3] - at[2] >= 3_900, `${at.map((ms, n) => ms - (at[n - 1] ?? ms))}`);
   });
 
@@ -405,13 +408,18 @@ describe('when the page goes', { timeout: 120_000 }, () => {
 
   test('and comes back from the cache: one more of each vital, nothing lost', async () => {
     const { page } = await visit({ path: '/chat' });
+    await page.evaluate(() => { history.replaceState(null, '', '/settings'); addEventListener('pageshow', ({ persisted }) => { document.title = `persisted ${persisted}`; }); });
     await tell(page, ['track', 'back_1']);
     await page.goto(`${wire.url}/bare`);
-    await page.goBack();
-    await page.waitForFunction(() => window.sage && !Array.isArray(window.sage));
+    await page.goBack({ waitUntil: 'commit' });
+    await page.waitForFunction(() => document.title === 'persisted true');
     await tell(page, ['track', 'back_2']);
-    await page.goto('about:blank');
+    await sleep(300);
+    await page.goto(`${wire.url}/bare`);
     await until('both', () => names('back').length === 2);
+    await sleep(300);
+    const vitals = (/** @type {string} */ name) => wire.events().filter((event) => event.name === name).map(({ url }) => url);
+    for (const name of ['ttfb', 'fcp', 'lcp', 'cls']) assert.deepEqual(vitals(name), ['/chat', '/settings'], name);
   });
 
   test('a browser without keepalive: by beacon; of a person who does not want to be tracked never, for it carries cookies', async () => {

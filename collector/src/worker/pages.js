@@ -20,8 +20,6 @@ export function script(request, path) {
   return new Response(request.method === "HEAD" ? null : found.text, { headers });
 }
 
-export const hasRateLimit = (env) => env.PAGES_LIMIT !== undefined;
-
 /** False: this key came too often. */
 export async function withinRate(env, key) {
   try {

@@ -1,7 +1,7 @@
 //! What pages get from Sage, and how often they may come.
 
 use http::StatusCode;
-use js_sys::{JsString, Promise};
+use js_sys::{JsString, Promise, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -18,8 +18,7 @@ const RETRY_AFTER_S: u32 = 30;
 extern "C" {
     /// The snippet, or the module around it; `undefined` for another path.
     fn script(request: &web_sys::Request, path: &str) -> JsValue;
-    #[wasm_bindgen(js_name = hasRateLimit)]
-    fn has_rate_limit(env: &JsValue) -> bool;
+    /// Resolves to `false` when this key came too often.
     #[wasm_bindgen(js_name = withinRate)]
     fn js_within_rate(env: &JsValue, key: &JsString) -> Promise;
 }
@@ -34,8 +33,8 @@ pub(super) fn snippet(request: &web_sys::Request, path: &str) -> Result<web_sys:
 
 /// What an operator should know about how often pages may come.
 pub(super) fn note(env: &Env) -> Option<&'static str> {
-    (!has_rate_limit(env))
-        .then_some("pages are not limited in rate; wrangler.toml lacks the [[ratelimits]] binding PAGES_LIMIT")
+    let limited = Reflect::has(env, &"PAGES_LIMIT".into()).unwrap_or(false);
+    (!limited).then_some("pages are not limited in rate; wrangler.toml lacks the [[ratelimits]] binding PAGES_LIMIT")
 }
 
 /// Counts a request of a page against its network's rate.
