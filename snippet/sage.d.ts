@@ -90,6 +90,18 @@ export interface Sage extends SageCalls {
 
 declare const sage: Sage;
 export default sage;
+export declare const start: SageCalls['start'];
+export declare const open: SageCalls['open'];
+export declare const close: SageCalls['close'];
+export declare const minimise: SageCalls['minimise'];
+export declare const track: SageCalls['track'];
+export declare const step: SageCalls['step'];
+export declare const feedback: SageCalls['feedback'];
+export declare const error: SageCalls['error'];
+export declare const conversation: SageCalls['conversation'];
+export declare const user: SageCalls['user'];
+export declare const consent: SageCalls['consent'];
+export declare const flush: SageCalls['flush'];
 
 declare global {
   interface Window {

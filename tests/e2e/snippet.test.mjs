@@ -303,8 +303,10 @@ describe('what does not leave', { timeout: 120_000 }, () => {
       return ['asked', 'fcp', 'ttfb'].every((wanted) => wire.events().some(({ name }) => name === wanted));
     });
     // What waits is reduced, too.
-    await tell(page, ['track', 'too_late'], ['consent', 'withdrawn'], ['error', 'composer', 'after'], ['flush']);
-    await until('the last', () => wire.events().some(({ code }) => code === 'after'));
+    await tell(page, ['track', 'too_late'], ['consent', 'withdrawn'], ['consent', 'granted'], ['consent', 'withdrawn'], ['error', 'composer', 'after'], ['flush']);
+    await tell(page, ['consent', 'granted'], ['track', 'changed_their_mind'], ['flush']);
+    await until('the last', () => wire.events().some(({ name }) => name === 'changed_their_mind'));
+    await tell(page, ['track', 'too_late'], ['consent', 'withdrawn'], ['consent', 'granted'], ['flush']);
     await page.goto(`${wire.url}/bare`);
     await sleep(500);
     const sent = wire.events();
@@ -386,13 +388,24 @@ describe('when the page goes', { timeout: 120_000 }, () => {
     await closed.page.close({ runBeforeUnload: true });
     await until('after closing', () => names('closing').length === 1, { ms: 3_000 });
 
-    const { page } = await visit();
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' });
-      window.sage?.push(['track', 'hiding']);
-      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-    });
-    await until('after hiding', () => names('hiding').length === 1, { ms: 1_000 });
+    const { page } = await visit({ path: '/hides' });
+    for (const name of ['hiding', 'hiding_again']) {
+      await page.evaluate((name) => {
+        const become = (/** @type {string} */ state) => {
+          Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+          document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+        };
+        become('visible');
+        window.sage?.push(['track', name]);
+        become('hidden');
+      }, name);
+      await until(name, () => names('hiding').includes(name), { ms: 1_000 });
+      // What jumps between the two would be a second word on the same page.
+      await page.evaluate(() => { for (let n = 0; n < 9; n++) document.querySelector('h1')?.insertAdjacentElement('beforebegin', document.createElement('h1'))?.append('jump'); });
+      await sleep(300);
+    }
+    const shifts = () => wire.events().filter(({ name, url }) => name === 'cls' && url === '/hides');
+    assert.equal(shifts().length, 1);
   });
 
   test('more than a browser sends for a page that is gone: as much as it takes, the rest while it lives', async () => {
