@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { streamReply } from './chat.mjs';
 import { MODELS } from './replies.mjs';
 import { createReporter } from './reporter.mjs';
-import { SAGE_URL_DEFAULT, findIngestKey } from './settings.mjs';
+import { SAGE_URL_DEFAULT, findIngestKey, findPublicKey } from './settings.mjs';
 import { USERS } from './users.mjs';
 
 const BODY_BYTES_MAX = 16 * 1024;
@@ -29,9 +29,8 @@ const SECURITY_HEADERS = {
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 /** @typedef {{ body: Buffer, etag: string, type: string, cache: string }} Asset */
 
-/** Read once: what is not in this list cannot be asked for. @type {Map<string, Asset>} */
+/** Read once: what is neither in this list nor the page cannot be asked for. @type {Map<string, Asset>} */
 const ASSETS = new Map([
-  ['/', asset('index.html', 'text/html; charset=utf-8', 'no-cache')],
   ['/app.js', asset('app.js', 'text/javascript; charset=utf-8', 'public, max-age=300, must-revalidate')],
   ['/style.css', asset('style.css', 'text/css; charset=utf-8', 'public, max-age=300, must-revalidate')],
   ['/icon.svg', asset('icon.svg', 'image/svg+xml', 'public, max-age=86400')],
@@ -53,11 +52,12 @@ class Refusal extends Error {
 
 /**
  * Starts the app on the loopback interface. Port 0 takes a free one.
- * @param {{ port?: number, sageUrl?: string, ingestKey?: string, log?: (line: string) => void, tokenMs?: number, backoffMs?: number }} [options]
+ * @param {{ port?: number, sageUrl?: string, ingestKey?: string, publicKey?: string, log?: (line: string) => void, tokenMs?: number, backoffMs?: number }} [options]
  * @returns {Promise<{ port: number, close: () => Promise<void> }>}
  */
-export async function startDemoApp({ port = 8788, sageUrl = SAGE_URL_DEFAULT, ingestKey, log = () => {}, tokenMs = TOKEN_MS, backoffMs } = {}) {
+export async function startDemoApp({ port = 8788, sageUrl = SAGE_URL_DEFAULT, ingestKey, publicKey, log = () => {}, tokenMs = TOKEN_MS, backoffMs } = {}) {
   const reporter = createReporter({ sageUrl, ingestKey, log, backoffMs });
+  const page = asset('index.html', 'text/html; charset=utf-8', 'no-cache', (html) => withSnippet(html, publicKey));
   /** Models that answered, by turn, of each conversation; the oldest conversation goes first. @type {Map<string, string[]>} */
   const conversations = new Map();
   /** @type {Set<Promise<void>>} */
@@ -131,7 +131,7 @@ export async function startDemoApp({ port = 8788, sageUrl = SAGE_URL_DEFAULT, in
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const path = (request.url ?? '/').split('?', 1)[0];
     const method = request.method === 'HEAD' ? 'GET' : request.method ?? 'GET';
-    const file = ASSETS.get(path);
+    const file = path === '/' ? page : ASSETS.get(path);
     if (file && method === 'GET') return sendAsset(request, response, file);
     const route = file ? { GET: () => {} } : Object.hasOwn(routes, path) ? routes[path] : refuse(404, 'nothing here');
     const handler = Object.hasOwn(route, method) ? route[method] : undefined;
@@ -250,13 +250,25 @@ function sendAsset(request, response, { body, etag, type, cache }) {
 }
 
 /**
+ * The page with the key in Sage's script tag; without a key, without the tag.
+ * @param {string} html
+ * @param {string | undefined} key
+ */
+function withSnippet(html, key) {
+  const safe = key?.replace(/[^\w-]/g, '');
+  return html.replace(/^.*data-key="".*\n/m, (line) => (safe ? line.replace('data-key=""', `data-key="${safe}"`) : ''));
+}
+
+/**
  * @param {string} name
  * @param {string} type
  * @param {string} cache
+ * @param {(text: string) => string} [change]
  * @returns {Asset}
  */
-function asset(name, type, cache) {
-  const body = readFileSync(new URL(`public/${name}`, import.meta.url));
+function asset(name, type, cache, change) {
+  const read = readFileSync(new URL(`public/${name}`, import.meta.url));
+  const body = change ? Buffer.from(change(read.toString())) : read;
   return { body, type, cache, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
 }
 
@@ -265,6 +277,7 @@ async function main() {
     port: Number(process.env.PORT || 8788),
     sageUrl: process.env.SAGE_URL || SAGE_URL_DEFAULT,
     ingestKey: findIngestKey(),
+    publicKey: findPublicKey(),
     log: (line) => console.log(`demo: ${line}`),
   });
   console.log(`demo: chat app on http://127.0.0.1:${app.port}`);

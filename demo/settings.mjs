@@ -9,7 +9,17 @@ export const SAGE_URL_DEFAULT = 'http://127.0.0.1:8787';
  * @returns {string | undefined}
  */
 export function findIngestKey() {
-  return process.env.SAGE_INGEST_KEY || readDevVars(new URL('../.dev.vars', import.meta.url)).SAGE_INGEST_KEY || undefined;
+  return find('SAGE_INGEST_KEY');
+}
+
+/** Likewise the public key, which the page carries. @returns {string | undefined} */
+export function findPublicKey() {
+  return find('SAGE_PUBLIC_KEY');
+}
+
+/** @param {string} name @returns {string | undefined} */
+function find(name) {
+  return process.env[name] || readDevVars(new URL('../.dev.vars', import.meta.url))[name] || undefined;
 }
 
 /**

@@ -23,6 +23,7 @@ step() {
   printf 'setup:   done in %d s\n' "$((SECONDS - began))"
 }
 
+can_apt() { command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 apt_install() {
   command -v apt-get >/dev/null || die "please install one of: $* (this script can only do so with apt-get)"
@@ -94,7 +95,16 @@ rm -rf "$SAGE_TOOLS/build"
 
 # --- What only the tests use --------------------------------------------------------------------------------------
 if [ "${1:-}" = test ]; then
-  find_browser >/dev/null || step "Chromium (about 1 min)" chromium apt_install chromium fonts-dejavu-core
+  if ! find_browser >/dev/null; then
+    # Ubuntu's package of that name is a snap, which does not run everywhere: there Playwright's own is the way, too.
+    if can_apt && ! grep -qi '^ID=ubuntu' /etc/os-release 2>/dev/null; then
+      step "Chromium (about 1 min)" chromium apt_install chromium fonts-dejavu-core
+    else
+      step "Playwright's Chromium (about 1 min)" chromium env PLAYWRIGHT_BROWSERS_PATH="$SAGE_TOOLS/browsers" \
+        node_modules/.bin/playwright-core install --no-shell chromium
+    fi
+    find_browser >/dev/null || die "no Chromium; install one and set SAGE_BROWSER to its path (see $log_dir/chromium.log)"
+  fi
   if ! cmp -s tests/requirements.txt "$SAGE_TOOLS/python/requirements.txt"; then
     python_readers() {
       python3 -m venv "$SAGE_TOOLS/python" && "$SAGE_PYTHON" -m pip install --quiet -r tests/requirements.txt \

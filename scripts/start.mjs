@@ -40,7 +40,7 @@ const answers = (path) => fetch(sage + path).then((reply) => reply.ok).catch(() 
 const vars = devVars();
 await mustBeFree(port);
 await mustBeFree(appPort);
-const app = await startDemoApp({ port: appPort, sageUrl: sage, ingestKey: vars.SAGE_INGEST_KEY ?? "" });
+const app = await startDemoApp({ port: appPort, sageUrl: sage, ingestKey: vars.SAGE_INGEST_KEY ?? "", publicKey: vars.SAGE_PUBLIC_KEY ?? "" });
 
 const settings = { origin: `http://127.0.0.1:${appPort}`, ...JSON.parse(process.env.SAGE_SETTINGS ?? "{}") };
 const args = [

@@ -17,6 +17,7 @@ cargo clippy --quiet --workspace --all-targets -- -D warnings
   done
 )
 for project in demo demo/public tests scripts; do node_modules/.bin/tsc -p "$project/jsconfig.json"; done
+node_modules/.bin/tsc -p snippet/tsconfig.json
 
 section "rules, beside the rules"
 cargo test --quiet --workspace

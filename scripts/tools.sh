@@ -27,7 +27,7 @@ edge_toolchain_dir() {
 find_browser() {
   local b
   for b in "${SAGE_BROWSER:-}" chromium chromium-browser google-chrome google-chrome-stable \
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "$SAGE_TOOLS"/browsers/chromium-*/chrome-*/chrome; do
     [ -n "$b" ] && command -v "$b" 2>/dev/null && return 0
   done
   return 1

@@ -137,8 +137,10 @@ const CAMPAIGN_VALUES_MAX: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Browser {
-    /// Origins whose pages may send events with the public key.
+    /// Origins whose pages may send events with the public key, beside the one that Sage itself is on.
     pub allowed_origins: Vec<String>,
+    /// Take a page's word on whose event it is (`user_id`). Anyone can then send events in anyone's name.
+    pub user_ids: bool,
 }
 
 /// Who is counted as a person.

@@ -3,6 +3,7 @@
 
 /** @typedef {{ id: string, label: string, provider: string }} Model */
 /** @typedef {{ id: string, name: string, plan: string, guest: boolean }} User */
+/** @typedef {import('../../snippet/sage').Call} SageCall */
 /** @typedef {{ choices: { delta: { content?: string } }[], usage?: { total_tokens?: number } | null }} Chunk */
 
 /**
@@ -40,6 +41,9 @@ const field = element('message', HTMLTextAreaElement);
 const sendButton = element('send', HTMLButtonElement);
 const stopButton = element('stop', HTMLButtonElement);
 const status = element('status', HTMLElement);
+
+/** Tells Sage, where it is in front. @param {SageCall} call */
+const tell = (call) => void (window.sage ??= []).push(call);
 
 let conversation = newId();
 /** The reply under way. @type {AbortController | null} */
@@ -120,6 +124,7 @@ async function converse(message) {
   streaming = own;
   setStreaming(true);
   welcome.hidden = true;
+  tell(['step', 'first_reply', 'asked']);
 
   part(addTurn('said-by-user'), '.bubble', HTMLElement).textContent = message;
   const turn = addTurn('said-by-model');
@@ -145,6 +150,7 @@ async function converse(message) {
       show(bubble, said);
       if (follow) showEnd();
     }
+    tell(['step', 'first_reply', 'answered']);
     offerThumbs(turn, { ...asked, turn_index: Number(response.headers.get('x-turn-index')) });
     finish(turn, `${label} · ${tokens.toLocaleString()} tokens`);
   } catch (error) {
@@ -192,6 +198,7 @@ function offerThumbs(turn, about) {
       try {
         await post('/api/feedback', { ...about, rating: button.dataset.rating });
         status.textContent = 'Thank you for the feedback.';
+        tell(['step', 'first_reply', 'rated']);
       } catch (error) {
         buttons.forEach((each, i) => each.setAttribute('aria-pressed', before[i]));
         status.textContent = 'The feedback could not be sent.';
@@ -258,6 +265,7 @@ for (const button of welcome.querySelectorAll('button')) {
   });
 }
 
+tell(['open']);
 try {
   const [models, users] = await Promise.all(['/api/models', '/api/users'].map(async (path) => (await fetch(path)).json()));
   fill(modelSelect, /** @type {{ models: Model[] }} */ (models).models.map(({ id, label }) => ({ value: id, label })));

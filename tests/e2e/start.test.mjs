@@ -73,6 +73,9 @@ test('five turns stream into the browser, and their exact cost is in /sage withi
   const complaints = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
+  /** What Sage answered to the page's own events. @type {number[]} */
+  const answers = [];
+  page.on('response', (response) => response.url().includes('/sage/v1/events') && answers.push(response.status()));
   await page.goto(url);
   /** @type {{ provider: string, model: string, ts: string, usage: object }[]} */
   const turns = [];
@@ -123,6 +126,7 @@ test('five turns stream into the browser, and their exact cost is in /sage withi
     assert.equal(panels.cost.spend_by_model.find((/** @type {any} */ row) => row.bucket === model)?.value, costs[at], model);
   }
   assert.deepEqual(complaints, []);
+  assert.ok(answers.length > 0 && answers.every((status) => status === 200), `${answers}`);
   console.log(`five turns, ${expected} nano-dollars as the reference says, shown ${shown} ms after the last reply`);
   await page.close();
 });

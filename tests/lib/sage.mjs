@@ -53,6 +53,7 @@ const CALL_MS_MAX = 30_000;
  * @property {Record<string, unknown>} [settings] Laid over sage.toml.
  * @property {Record<string, string | undefined>} [secrets] Variables and secrets; `undefined` leaves one out.
  * @property {Faults} [faults]
+ * @property {{ limit: number, period: 10 | 60 } | null} [pagesLimit] How often a network's pages may send; `null`: no binding. As in wrangler.toml when absent.
  */
 
 /** @typedef {{ status: number, headers: Headers, text: string, json: any }} Reply */
@@ -159,6 +160,7 @@ async function start(options) {
       resourcePersistencePath: persist, isolatedResourcePersistencePath: join(persist, 'own'),
       name: 'sage', modulesRoot: '/sage', modules, compatibilityDate: '2026-10-20', bindings,
       durableObjects: { SHARD_OBJECT: { className: 'Shard', useSQLite: true }, GOLD_OBJECT: { className: 'Gold', useSQLite: true } },
+      ...(now.pagesLimit === null ? {} : { ratelimits: { PAGES_LIMIT: { namespace_id: '1001', simple: now.pagesLimit ?? { limit: 600, period: 60 } } } }),
       r2Buckets: { BRONZE: 'sage-bronze', SILVER: 'sage-silver', GOLD: 'sage-gold' },
       ...(now.faults ? { serviceBindings: { CONTROL: control } } : {}),
     });

@@ -1,6 +1,7 @@
 //! Who may do what. Everything fails closed.
 
 pub mod access;
+pub mod page;
 
 use std::net::IpAddr;
 
@@ -34,6 +35,26 @@ pub struct IntakeClaim<'a> {
     pub query_key: Option<&'a str>,
     /// `Origin`.
     pub origin: Option<&'a str>,
+    /// `Sec-Fetch-Site`.
+    pub site: Option<&'a str>,
+    /// The origin that the request was sent to.
+    pub own_origin: &'a str,
+}
+
+impl IntakeClaim<'_> {
+    /// Does the request come from a page whose events are taken: of Sage's own origin, which is the app's, or of one in
+    /// `browser.allowed_origins`?
+    #[must_use]
+    pub fn of_allowed_page(&self, settings: &Settings) -> bool {
+        match self.origin {
+            Some(origin) if origin != "null" => {
+                let known = &settings.browser.allowed_origins;
+                origin == self.own_origin || known.iter().any(|known| known.eq_ignore_ascii_case(origin))
+            }
+            // A referrer policy can hide the origin of a page, even from its own server.
+            _ => self.site == Some("same-origin"),
+        }
+    }
 }
 
 /// The keys that open the intake.
@@ -64,9 +85,7 @@ pub fn intake(claim: &IntakeClaim<'_>, keys: &IntakeKeys<'_>, settings: &Setting
     if !keys.public.is_some_and(|public| same_secret(given, public)) {
         return Err(unauthorized("the key is not right"));
     }
-    let allowed =
-        claim.origin.is_some_and(|origin| settings.browser.allowed_origins.iter().any(|known| known == origin));
-    if !allowed {
+    if !claim.of_allowed_page(settings) {
         let detail = "pages of this origin may not send events; add it to browser.allowed_origins in sage.toml";
         return Err(Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail));
     }
@@ -215,8 +234,8 @@ mod tests {
     fn the_intake_tells_backends_from_pages() {
         let keys = IntakeKeys { ingest: Some("ingest"), public: Some("public") };
         let ask = |authorization, query_key, origin| {
-            intake(&IntakeClaim { authorization, query_key, origin }, &keys, &settings(&[], false))
-                .map_err(|problem| problem.status)
+            let claim = IntakeClaim { authorization, query_key, origin, ..IntakeClaim::default() };
+            intake(&claim, &keys, &settings(&[], false)).map_err(|problem| problem.status)
         };
         let page = Some("https://chat.example.com");
         assert_eq!(ask(Some("Bearer ingest"), None, None), Ok(Source::Backend));
@@ -232,6 +251,31 @@ mod tests {
             &settings(&[], false),
         );
         assert_eq!(unset.unwrap_err().status, 503);
+    }
+
+    #[test]
+    fn pages_of_the_apps_own_origin_and_of_allowed_ones_may_send() {
+        let allowed = |origin, site| {
+            IntakeClaim { origin, site, own_origin: "https://app.example.org", ..IntakeClaim::default() }
+                .of_allowed_page(&settings(&[], false))
+        };
+        let same = Some("same-origin");
+        assert!(allowed(Some("https://app.example.org"), None) && allowed(Some("https://app.example.org"), same));
+        assert!(allowed(Some("https://chat.example.com"), Some("cross-site")));
+        assert!(allowed(None, same) && allowed(Some("null"), same), "the page's referrer policy is no-referrer");
+        for origin in [
+            "https://app.example.org.evil.com",
+            "https://app.example.org:8443",
+            "http://app.example.org",
+            "https://evil.com",
+            "app.example.org",
+            "",
+        ] {
+            assert!(!allowed(Some(origin), None) && !allowed(Some(origin), same), "{origin}");
+        }
+        for site in [None, Some("same-site"), Some("cross-site"), Some("none"), Some("Same-Origin ")] {
+            assert!(!allowed(None, site) && !allowed(Some("null"), site), "{site:?}");
+        }
     }
 
     #[test]

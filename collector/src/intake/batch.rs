@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use aggregator::batch::ShardBatch;
 use aggregator::fold::intake::DropReason;
 use aggregator::protocol::{AppendReply, DeadLetterLine};
+use schemas::UtcMillis;
 use schemas::event::Source;
 use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::body::EVENT_BYTES_MAX;
+use crate::admit::page::Page;
 use crate::scrub::{Door, Keyring, Refused, scrub};
 
 /// Who sent a batch.
@@ -20,10 +22,9 @@ pub struct Sender {
     pub source: Source,
     /// The browser says that its person does not want to be tracked (`Sec-GPC`, `DNT`).
     pub opted_out: bool,
+    /// The page, where it is one.
+    pub page: Page,
 }
-
-/// Kinds that a page may send: a page cannot forge turns or costs.
-const BROWSER_KINDS: [&str; 4] = ["feedback", "error", "vital", "journey"];
 
 /// Events on their way to the Shards.
 #[derive(Debug, Default)]
@@ -88,19 +89,19 @@ impl Batch {
 pub fn take_in<'a>(texts: impl Iterator<Item = &'a str>, sender: Sender, door: &Door<'_>) -> Batch {
     let mut batch = Batch::default();
     for text in texts {
-        batch.take(read(text, sender), text, sender.source, door, |error| dead_letter(text, error, door.keys));
+        batch
+            .take(read(text, sender, door.now), text, sender.source, door, |error| dead_letter(text, error, door.keys));
     }
     batch
 }
 
-fn read(text: &str, sender: Sender) -> Result<WireEvent, WireError> {
+fn read(text: &str, sender: Sender, now: UtcMillis) -> Result<WireEvent, WireError> {
     if text.len() > EVENT_BYTES_MAX {
         return Err(WireError { code: WireCode::TooLarge, field: None, detail: "is larger than 64 KiB".into() });
     }
     let mut wire = WireEvent::from_json(text)?;
-    if sender.source == Source::Browser && !BROWSER_KINDS.contains(&wire.body.kind()) {
-        let detail = format!("must be one of {} for a page", BROWSER_KINDS.join(", "));
-        return Err(WireError::at(WireCode::TypeNotAllowed, "type", detail));
+    if sender.source == Source::Browser {
+        sender.page.take(&mut wire, now)?;
     }
     if sender.source == Source::Response && wire.body.kind() != "turn" {
         return Err(WireError::at(
@@ -214,7 +215,6 @@ impl IntakeReply {
 mod tests {
     use super::*;
     use crate::price::Prices;
-    use schemas::UtcMillis;
     use schemas::consent::Policy;
 
     const NOW: &str = "2026-11-21T19:00:00Z";
@@ -225,7 +225,7 @@ mod tests {
         let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
         take_in(
             texts.iter().map(String::as_str),
-            Sender { source, opted_out },
+            Sender { source, opted_out, page: Page::default() },
             &Door {
                 keys: &keys,
                 prices: &Prices::default(),

@@ -14,6 +14,25 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub const INFLATED_BYTES_MAX: usize = 8 << 20;
 /// Most events in a request.
 pub const EVENTS_MAX: usize = 10_000;
+
+/// How much a request may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes as sent.
+    pub body_bytes: usize,
+    /// Bytes after gzip.
+    pub inflated_bytes: usize,
+    /// Events.
+    pub events: usize,
+}
+
+impl Limits {
+    /// Of a backend.
+    pub const BACKEND: Self =
+        Self { body_bytes: BODY_BYTES_MAX, inflated_bytes: INFLATED_BYTES_MAX, events: EVENTS_MAX };
+    /// Of a page: what a browser sends of a page that it leaves.
+    pub const PAGE: Self = Self { body_bytes: 64 << 10, inflated_bytes: 64 << 10, events: 100 };
+}
 /// Most bytes of one event.
 pub const EVENT_BYTES_MAX: usize = 64 << 10;
 
@@ -50,12 +69,17 @@ impl Texts {
 ///
 /// # Errors
 /// 413 over a limit, 415 for another content type or encoding, 400 for what can't be parsed.
-pub fn read(body: Vec<u8>, content_type: Option<&str>, content_encoding: Option<&str>) -> Result<Texts, Problem> {
+pub fn read(
+    body: Vec<u8>,
+    content_type: Option<&str>,
+    content_encoding: Option<&str>,
+    limits: &Limits,
+) -> Result<Texts, Problem> {
     let lines = is_ndjson(content_type)?;
-    if body.len() > BODY_BYTES_MAX {
-        return Err(too_large("the body is larger than 1 MiB; send smaller batches, or gzip"));
+    if body.len() > limits.body_bytes {
+        return Err(body_too_large(limits.body_bytes));
     }
-    let bytes = inflate(body, content_encoding)?;
+    let bytes = inflate(body, content_encoding, limits.inflated_bytes)?;
     let body = String::from_utf8(bytes).map_err(|_| not_parseable("the body is not UTF-8"))?;
     let text = body.trim();
     if text.is_empty() {
@@ -75,8 +99,8 @@ pub fn read(body: Vec<u8>, content_type: Option<&str>, content_encoding: Option<
     } else {
         return Err(not_parseable("the body is not JSON; send one event, an array of events or one event a line"));
     };
-    if events.len() > EVENTS_MAX {
-        return Err(too_large("there are more than 10000 events; send smaller batches"));
+    if events.len() > limits.events {
+        return Err(too_large(format!("there are more than {} events; send smaller batches", limits.events)));
     }
     let start = body.as_ptr() as usize;
     let span = |event: &str| {
@@ -109,22 +133,23 @@ pub(super) fn media_type(content_type: Option<&str>) -> String {
     content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The body without its `Content-Encoding`, at most [`INFLATED_BYTES_MAX`].
+/// The body without its `Content-Encoding`, at most `bytes_max`.
 ///
 /// # Errors
 /// 413 over the limit, 415 for another encoding than gzip, 400 for what is no gzip.
-pub(super) fn inflate(body: Vec<u8>, content_encoding: Option<&str>) -> Result<Vec<u8>, Problem> {
+pub(super) fn inflate(body: Vec<u8>, content_encoding: Option<&str>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     match content_encoding.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(body),
         "gzip" | "x-gzip" => {
             let mut inflated = Vec::new();
-            let limit = INFLATED_BYTES_MAX as u64 + 1;
+            let limit = bytes_max as u64 + 1;
             flate2::read::MultiGzDecoder::new(body.as_slice())
                 .take(limit)
                 .read_to_end(&mut inflated)
                 .map_err(|_| not_parseable("the body is not gzip, though Content-Encoding says so"))?;
-            if inflated.len() > INFLATED_BYTES_MAX {
-                return Err(too_large("the body is larger than 8 MiB when inflated; send smaller batches"));
+            if inflated.len() > bytes_max {
+                let size = size(bytes_max);
+                return Err(too_large(format!("the body is larger than {size} when inflated; send smaller batches")));
             }
             Ok(inflated)
         }
@@ -136,7 +161,17 @@ pub(super) fn inflate(body: Vec<u8>, content_encoding: Option<&str>) -> Result<V
     }
 }
 
-pub(super) fn too_large(detail: &str) -> Problem {
+/// 413: the body as sent is larger than `bytes_max`.
+#[must_use]
+pub fn body_too_large(bytes_max: usize) -> Problem {
+    too_large(format!("the body is larger than {}; send smaller batches, or gzip", size(bytes_max)))
+}
+
+fn size(bytes: usize) -> String {
+    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
+}
+
+pub(super) fn too_large(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
@@ -157,7 +192,7 @@ mod tests {
     }
 
     fn texts(body: &str, content_type: &str) -> Vec<String> {
-        owned(&read(body.into(), Some(content_type), None).unwrap())
+        owned(&read(body.into(), Some(content_type), None, &Limits::BACKEND).unwrap())
     }
 
     fn owned(texts: &Texts) -> Vec<String> {
@@ -174,13 +209,14 @@ mod tests {
             [r#"{"a":1}"#, "{broken", r#"{"b":2}"#]
         );
         assert_eq!(texts("{\"a\":1}\n{\"b\":2}\n", "application/json"), [r#"{"a":1}"#, r#"{"b":2}"#]);
-        assert_eq!(owned(&read(gzip(b"{\"a\":1}"), None, Some("gzip")).unwrap()), [r#"{"a":1}"#]);
+        assert_eq!(owned(&read(gzip(b"{\"a\":1}"), None, Some("gzip"), &Limits::BACKEND).unwrap()), [r#"{"a":1}"#]);
     }
 
     #[test]
     fn what_cannot_be_read_has_its_status() {
-        let status =
-            |body: Vec<u8>, kind: &str, encoding: Option<&str>| read(body, Some(kind), encoding).unwrap_err().status;
+        let status = |body: Vec<u8>, kind: &str, encoding: Option<&str>| {
+            read(body, Some(kind), encoding, &Limits::BACKEND).unwrap_err().status
+        };
         let json = "application/json";
         assert_eq!(status(b"".to_vec(), json, None), 400);
         assert_eq!(status(b"hello".to_vec(), json, None), 400);
@@ -195,8 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn a_page_sends_less() {
+        let ask = |body: Vec<u8>, encoding: Option<&str>| {
+            read(body, Some("text/plain;charset=UTF-8"), encoding, &Limits::PAGE).map(|texts| texts.len())
+        };
+        let spaces = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2)).into_bytes();
+        let events = |count: usize| format!("[{}0]", "0,".repeat(count - 1)).into_bytes();
+        assert_eq!(ask(spaces(64 << 10), None), Ok(1));
+        assert_eq!(ask(events(100), None), Ok(100));
+        for (body, encoding) in
+            [(spaces((64 << 10) + 1), None), (gzip(&spaces((64 << 10) + 1)), Some("gzip")), (events(101), None)]
+        {
+            let problem = ask(body, encoding).unwrap_err();
+            assert_eq!(problem.status, 413);
+            assert!(problem.detail.contains("64 KiB") || problem.detail.contains("100 events"), "{}", problem.detail);
+        }
+    }
+
+    #[test]
     fn an_error_does_not_repeat_the_body() {
-        let problem = read(b"[\"alice@example.com\" oops]".to_vec(), None, None).unwrap_err();
+        let problem = read(b"[\"alice@example.com\" oops]".to_vec(), None, None, &Limits::BACKEND).unwrap_err();
         assert!(!problem.json().contains("alice"));
     }
 }

@@ -7,5 +7,5 @@ mod problem;
 
 pub use aggregator::batch::ShardBatch;
 pub use batch::{Batch, EventError, IntakeReply, Sender, take_in};
-pub use body::{BODY_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_MAX, INFLATED_BYTES_MAX, Texts, read};
+pub use body::{BODY_BYTES_MAX, EVENT_BYTES_MAX, EVENTS_MAX, INFLATED_BYTES_MAX, Limits, Texts, body_too_large, read};
 pub use problem::Problem;

@@ -7,6 +7,6 @@ pub mod network;
 mod path_id;
 pub mod url;
 
-pub use event::{Door, Refused, scrub};
+pub use event::{CLOCK_SKEW_MS_MAX, Door, Refused, scrub};
 pub use keys::Keyring;
 pub use path_id::raw_id;

@@ -12,7 +12,7 @@ use serde_json::json;
 use worker::{Env, Result};
 
 use super::isolate::{self, Isolate, variable};
-use super::{jwks, respond};
+use super::{jwks, pages, respond};
 use crate::admit::{AdminClaim, Admission, access, admin};
 use crate::gateway;
 use crate::intake::Problem;
@@ -112,7 +112,12 @@ pub(super) async fn health(request: &web_sys::Request, env: &Env) -> Result<web_
         }
     }
     if reasons.is_empty() {
-        respond::json(200, &json!({ "status": "ok" }).to_string())
+        let pages = variable(env, "SAGE_PUBLIC_KEY").is_some_and(|key| !key.is_empty());
+        let healthy = match pages.then(|| pages::note(env)).flatten() {
+            None => json!({ "status": "ok" }),
+            Some(note) => json!({ "status": "ok", "notes": [note] }),
+        };
+        respond::json(200, &healthy.to_string())
     } else {
         respond::json(503, &json!({ "status": "failing", "reasons": reasons }).to_string())
     }

@@ -2,35 +2,43 @@
 
 use aggregator::protocol::AppendReply;
 use aggregator::runtime;
+use aggregator::runtime::objects::WorkerClock;
 use futures_util::StreamExt;
 use http::StatusCode;
+use schemas::Clock;
 use schemas::event::Source;
 use worker::{Env, Result};
 
 use super::isolate::{self, variable};
-use super::respond;
+use super::{pages, respond};
+use crate::admit::page::Page;
 use crate::admit::{self, IntakeClaim, IntakeKeys};
-use crate::intake::{self, BODY_BYTES_MAX, Batch, IntakeReply, Problem, Sender};
+use crate::intake::{self, Batch, IntakeReply, Limits, Problem, Sender};
 
-pub(super) async fn events(request: web_sys::Request, query: &str, env: &Env) -> Result<web_sys::Response> {
+pub(super) async fn events(
+    request: web_sys::Request,
+    own_origin: &str,
+    query: &str,
+    env: &Env,
+) -> Result<web_sys::Response> {
     let isolate = isolate::get(env);
-    let origin = request.headers().get("origin")?;
-    let allowed =
-        origin.as_deref().filter(|origin| isolate.settings.browser.allowed_origins.iter().any(|known| known == origin));
+    let (origin, site) = (request.headers().get("origin")?, request.headers().get("sec-fetch-site")?);
+    let claim = IntakeClaim { origin: origin.as_deref(), site: site.as_deref(), own_origin, ..IntakeClaim::default() };
     let response = match request.method().as_str() {
-        "POST" => match take(request, query, env, &isolate).await {
+        "POST" => match take(request, &claim, query, env, &isolate).await {
             Ok(reply) => respond::json(200, &serde_json::to_string(&reply).unwrap_or_default())?,
             Err(problem) => respond::problem(&problem)?,
         },
         "OPTIONS" => respond::with_headers(204, "", &[("allow", "POST, OPTIONS")])?,
-        _ => respond::method_not_allowed("POST")?,
+        _ => respond::method_not_allowed("POST, OPTIONS")?,
     };
-    if let Some(origin) = allowed {
-        let headers = response.headers();
+    let headers = response.headers();
+    headers.set("vary", "origin")?;
+    if let Some(origin) = claim.origin.filter(|_| claim.of_allowed_page(&isolate.settings)) {
         headers.set("access-control-allow-origin", origin)?;
-        headers.set("vary", "origin")?;
         headers.set("access-control-allow-methods", "POST")?;
         headers.set("access-control-allow-headers", "authorization, content-type")?;
+        headers.set("access-control-expose-headers", "retry-after")?;
         headers.set("access-control-max-age", "86400")?;
     }
     Ok(response)
@@ -38,32 +46,41 @@ pub(super) async fn events(request: web_sys::Request, query: &str, env: &Env) ->
 
 async fn take(
     request: web_sys::Request,
+    claim: &IntakeClaim<'_>,
     query: &str,
     env: &Env,
     isolate: &isolate::Isolate,
 ) -> std::result::Result<IntakeReply, Problem> {
     let headers = request.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
-    let (authorization, origin) = (header("authorization"), header("origin"));
-    let query_key =
-        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "key").map(|(_, value)| value.into_owned());
-    let (ingest, public) = (variable(env, "SAGE_INGEST_KEY"), variable(env, "SAGE_PUBLIC_KEY"));
-    let claim = IntakeClaim {
-        authorization: authorization.as_deref(),
-        query_key: query_key.as_deref(),
-        origin: origin.as_deref(),
+    let authorization = header("authorization");
+    let in_query = |wanted| {
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
+    let query_key = in_query("key");
+    let (ingest, public) = (variable(env, "SAGE_INGEST_KEY"), variable(env, "SAGE_PUBLIC_KEY"));
+    let claim = IntakeClaim { authorization: authorization.as_deref(), query_key: query_key.as_deref(), ..*claim };
     let keys = IntakeKeys { ingest: ingest.as_deref(), public: public.as_deref() };
     let source = admit::intake(&claim, &keys, &isolate.settings)?;
+    let page = source == Source::Browser;
+    if page {
+        pages::within_rate(env, header("cf-connecting-ip").as_deref()).await?;
+    }
     if let Some(error) = &isolate.settings_error {
         return Err(Problem::unavailable("not_configured", error.clone(), 60));
     }
     isolate.keys()?;
     let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
-    let sender = Sender { source, opted_out: source == Source::Browser && (set("sec-gpc") || set("dnt")) };
+    let now = WorkerClock.now();
+    let sender = Sender {
+        source,
+        opted_out: page && (set("sec-gpc") || set("dnt")),
+        page: Page::new(isolate.settings.browser.user_ids, in_query("sent").as_deref(), now),
+    };
+    let limits = if page { Limits::PAGE } else { Limits::BACKEND };
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
-    let body = read_bounded(request, header("content-length"), BODY_BYTES_MAX).await?;
-    let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;
+    let body = read_bounded(request, header("content-length"), limits.body_bytes).await?;
+    let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref(), &limits)?;
     let mut batch = intake::take_in(texts.iter(), sender, &isolate.door()?);
     let replies = append(env, isolate.shards, &mut batch).await?;
     Ok(IntakeReply::new(&batch, &replies))
@@ -114,8 +131,7 @@ pub(super) async fn read_bounded(
         }
     }
     if read > bytes_max {
-        let detail = format!("the body is larger than {} MiB; send smaller batches, or gzip", bytes_max >> 20);
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+        return Err(intake::body_too_large(bytes_max));
     }
     Ok(body)
 }

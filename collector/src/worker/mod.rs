@@ -5,6 +5,7 @@ mod gateway;
 mod intake;
 mod isolate;
 mod jwks;
+mod pages;
 mod pass;
 mod report;
 mod reprice;
@@ -48,7 +49,7 @@ pub fn fetch(request: web_sys::Request, env: Env, context: JsContext) -> Promise
 }
 
 async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys::Response> {
-    let (_, path, query) = split_url(url);
+    let (own_origin, path, query) = split_url(url);
     let query = query.strip_prefix('?').unwrap_or_default();
     if let Some(id) = path.strip_prefix("/sage/v1/users/") {
         return users::user(request, id, query, env).await;
@@ -57,9 +58,10 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
         return users::erasure(request, receipt, env).await;
     }
     match path {
-        "/sage/v1/events" => intake::events(request, query, env).await,
+        "/sage/v1/events" => intake::events(request, own_origin, query, env).await,
         "/sage/v1/traces" => traces::traces(request, env).await,
         "/sage/v1/prices/reprice" => reprice::reprice(&request, query, env).await,
+        "/sage/sage.js" | "/sage/sage.mjs" => pages::snippet(&request, path),
         "/sage" | "/sage/" => admin::numbers(request, query, env).await,
         "/sage/healthz" => admin::health(&request, env).await,
         "/safety/transparency" => admin::transparency(&request, env, false).await,

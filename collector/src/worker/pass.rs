@@ -20,6 +20,7 @@ use worker::{Context, Delay, Env, Result};
 use super::isolate::{self, Isolate};
 use super::tap::{Tap, Watch};
 use super::{report, respond};
+use crate::admit::page::Page;
 use crate::gateway::Ended;
 use crate::intake::{Problem, Sender, ShardBatch};
 use crate::place::Platform;
@@ -112,7 +113,8 @@ fn watch_turns(told: Option<String>, headers: JsString, env: Env) -> Tap {
     let headers = String::from(&headers);
     let headers = HeaderList(&headers);
     let set = |name| headers.get(name).is_some_and(|value| value.trim() == "1");
-    let sender = Sender { source: Source::Response, opted_out: set("sec-gpc") || set("dnt") };
+    let opted_out = set("sec-gpc") || set("dnt");
+    let sender = Sender { source: Source::Response, opted_out, page: Page::default() };
     Tap::new(TurnWatch { isolate: isolate::get(&env), env, sender, told, events: TurnEvents::default() })
 }
 

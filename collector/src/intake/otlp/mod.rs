@@ -72,7 +72,7 @@ pub fn read(body: Vec<u8>, encoding: Encoding, content_encoding: Option<&str>) -
     if body.len() > body_bytes_max(content_encoding) {
         return Err(too_large("the body is larger than 1 MiB, or 8 MiB uncompressed; export smaller batches"));
     }
-    let body = inflate(body, content_encoding)?;
+    let body = inflate(body, content_encoding, INFLATED_BYTES_MAX)?;
     let spans = match encoding {
         Encoding::Protobuf => protobuf::read(&body),
         Encoding::Json => std::str::from_utf8(&body).map_err(|_| Unreadable::Broken).and_then(json::read),
