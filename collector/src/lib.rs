@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod intake;
 pub mod price;
 pub mod proxy;
+pub mod redact;
 pub mod scrub;
 pub mod serve;
 pub mod settings;
