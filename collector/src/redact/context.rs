@@ -28,6 +28,8 @@ pub(super) mod tells {
     pub const STREET_BEFORE: u32 = 1 << 14;
     /// The entry is the beginning of words.
     pub const STEM: u32 = 1 << 15;
+    /// "Id", of anything or anybody.
+    pub const ID_WEAK: u32 = 1 << 17;
     /// A street's whole name in one word: "Hauptstraße".
     pub const STREET: u32 = 1 << 16;
 }
@@ -72,6 +74,14 @@ impl Context {
                 // What stands in place of something found tells nothing.
                 let placeholder = view.before(first) == b'[' && byte == b']';
                 let tells = if placeholder { 0 } else { word.tells() };
+                let before = marks.last().filter(|last: &&Mark| first - last.end <= 2).map_or(0, |last| last.tells);
+                let tells = match tells {
+                    // The id is what the word before it says: an order's, or a taxpayer's.
+                    tells::ID_WEAK | tells::NUMBER if before & (tells::THING | tells::ID) != 0 => {
+                        before & (tells::THING | tells::ID)
+                    }
+                    tells => tells,
+                };
                 if tells != 0 {
                     marks.push(Mark { start: first, end: i, tells });
                 }
@@ -107,7 +117,14 @@ impl Context {
 
     /// Is a word that tells this the nearest of those that matter?
     pub(super) fn tells(&self, start: usize, end: usize, wanted: u32) -> bool {
-        let rivals = tells::PHONE | tells::CARD | tells::SSN | tells::ID | tells::THING | tells::IP | tells::VERSION;
+        let rivals = tells::PHONE
+            | tells::CARD
+            | tells::SSN
+            | tells::ID
+            | tells::ID_WEAK
+            | tells::THING
+            | tells::IP
+            | tells::VERSION;
         self.bare || self.nearest(start, end, wanted | rivals) & wanted != 0
     }
 

@@ -84,13 +84,13 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
         }
         let end = number.end(count);
         let free = free_before(view, start) && free_after(view, end);
-        let told = context.tells(start, end, tells::ID | tells::SSN);
+        let told = context.tells(start, end, tells::ID | tells::ID_WEAK | tells::SSN);
         let phone = !told && context.nearest(start, end, tells::PHONE | tells::THING | tells::CARD) != 0;
         if free && (told || !form.needs_word && !phone) {
             return Some(Hit { kind: Kind::NationalId, start, end, rank: if told { 84 } else { 75 } });
         }
     }
-    mixed(view, start).or_else(|| told(view, context, number))
+    mixed(view, context, start).or_else(|| told(view, context, number))
 }
 
 /// Six to fourteen digits beside a word for such a number.
@@ -117,7 +117,7 @@ fn told(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
 }
 
 /// Digits that end in a letter: Spain's NIF, Finland's HETU, China's check X.
-fn mixed(view: &View<'_>, start: usize) -> Option<Hit> {
+fn mixed(view: &View<'_>, context: &Context, start: usize) -> Option<Hit> {
     if !view.starts_word(start) || b".-/".contains(&view.before(start)) && is_word(view.before(start.saturating_sub(1)))
     {
         return None;
@@ -145,7 +145,9 @@ fn mixed(view: &View<'_>, start: usize) -> Option<Hit> {
     if digits == 8 || digits == 7 {
         let letter = start + digits + usize::from(view.at(start + digits) == b'-');
         let right = nif_letter(number(start, start + digits)) == view.at(letter).to_ascii_uppercase();
-        return if right && view.ends_word(letter + 1) && digits == 8 { hit(letter + 1) } else { None };
+        // Older numbers lack their leading zero.
+        let long = digits == 8 || context.tells(start, letter + 1, tells::ID);
+        return if right && view.ends_word(letter + 1) && long { hit(letter + 1) } else { None };
     }
     let sign = view.at(start + 6).to_ascii_uppercase();
     let tail = view.slice(start + 7, start + 10);
@@ -157,7 +159,7 @@ fn mixed(view: &View<'_>, start: usize) -> Option<Hit> {
     {
         let key = number(start, start + 6) * 1000 + number(start + 7, start + 10);
         let letter = b"0123456789ABCDEFHJKLMNPRSTUVWXY".get((key % 31) as usize);
-        let day = (1..=31).contains(&(number(start, start + 2))) && (1..=12).contains(&number(start + 2, start + 4));
+        let day = is_day(number(start + 2, start + 4).into(), number(start, start + 2).into());
         return if day && letter == Some(&view.at(start + 10).to_ascii_uppercase()) { hit(start + 11) } else { None };
     }
     None
@@ -172,11 +174,22 @@ pub(super) fn token(view: &View<'_>, context: &Context, start: usize, end: usize
     let text = view.slice(start, end);
     let hit = |end: usize, rank: u8| Some(Hit { kind: Kind::NationalId, start, end, rank });
     let lower = text.iter().any(u8::is_ascii_lowercase);
-    let told = || context.tells(start, end, tells::ID | tells::SSN);
+    let told = || context.tells(start, end, tells::ID | tells::ID_WEAK | tells::SSN);
     if let Some(end) = nino(view, start)
         && (!lower || told())
     {
         return hit(end, 76);
+    }
+    if shaped(view.slice(start, start + 13), b"DLAD-LAD-LLDD") && view.ends_word(start + 13) {
+        return hit(start + 13, 76);
+    }
+    if shaped(view.slice(start, start + 8), b"LDDDDDDD") && view.at(start + 8) == b'-' && view.ends_word(start + 10) {
+        let mut joined = [0; 9];
+        joined
+            .iter_mut()
+            .zip(view.slice(start, start + 8).iter().chain(view.slice(start + 9, start + 10)))
+            .for_each(|(to, from)| *to = *from);
+        return if nie(&joined) { hit(start + 10, 76) } else { None };
     }
     let before = view.before(start);
     if b"-/.#=&?".contains(&before) && is_word(view.before(start.saturating_sub(1)))
@@ -203,18 +216,12 @@ pub(super) fn token(view: &View<'_>, context: &Context, start: usize, end: usize
     if of_form && (!lower || told()) {
         return hit(end, 76);
     }
-    if shaped(view.slice(start, start + 13), b"DLAD-LAD-LLDD") && view.ends_word(start + 13) {
-        return hit(start + 13, 76);
-    }
-    // Beside a word for it, any token of capitals and digits.
+    // Beside a word for it, any token of letters and digits that is no word.
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let near = (6..=20).contains(&text.len()) && !lower && digits >= 4 && digits < text.len();
-    let said = near
-        && !context.bare
-        && context
-            .before(start)
-            .find(|mark| mark.tells & (tells::ID | tells::THING) != 0)
-            .is_some_and(|mark| mark.tells & tells::ID != 0 && start - mark.end <= 24);
+    let mixed =
+        (6..=20).contains(&text.len()) && digits >= 4 && digits < text.len() && (!lower || text.len() - digits <= 3);
+    let rivals = tells::ID | tells::ID_WEAK | tells::THING | tells::PHONE | tells::SECRET | tells::VERSION;
+    let said = mixed && !context.bare && context.nearest(start, end, rivals) == tells::ID;
     if said { hit(end, 64) } else { None }
 }
 
@@ -289,7 +296,13 @@ fn nie(text: &[u8]) -> bool {
 
 /// Check letter of D.M. 23/12/1976, art. 4.
 fn codice_fiscale(text: &[u8]) -> bool {
-    if !shaped(text, b"LLLLLLAALAALAAAL") {
+    if shaped(text, b"LLLLLLDDLDDLDDDL")
+        && text.get(8).is_some_and(|month| b"ABCDEHLMPRST".contains(&month.to_ascii_uppercase()))
+    {
+        return true;
+    }
+    // Letters stand for digits where two people would share a code.
+    if !shaped(text, b"LLLLLLAALAALAAAL") || text.iter().filter(|byte| byte.is_ascii_digit()).count() < 3 {
         return false;
     }
     const ODD: &[u8; 26] =
@@ -349,7 +362,13 @@ fn aadhaar(digits: &[u8]) -> bool {
 }
 
 fn is_day(month: u64, day: u64) -> bool {
-    (1..=12).contains(&month) && (1..=31).contains(&day)
+    let days = match month {
+        2 => 29,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
 }
 
 fn pair(digits: &[u8], at: usize) -> u64 {
@@ -383,7 +402,7 @@ fn steuer_id(digits: &[u8]) -> bool {
 
 fn thai(digits: &[u8]) -> bool {
     let sum = weighted(digits, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
-    matches!(digits.first(), Some(1..=8)) && (11 - sum % 11) % 10 == last(digits)
+    varied(digits) && matches!(digits.first(), Some(1..=8)) && (11 - sum % 11) % 10 == last(digits)
 }
 
 fn south_african(digits: &[u8]) -> bool {

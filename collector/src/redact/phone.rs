@@ -122,7 +122,7 @@ fn international(view: &View<'_>, context: &Context, number: Groups<'_>) -> Opti
     {
         return None;
     }
-    let told = context.bare || context.nearest(start, first.end, tells::PHONE | tells::THING) == tells::PHONE;
+    let told = context.nearest(start, first.end, tells::PHONE | tells::THING) == tells::PHONE;
     (1..=number.0.len().min(8)).rev().find_map(|groups| {
         let end = number.end(groups);
         let digits = number.digits(view, groups);
@@ -182,7 +182,7 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     let first = number.0.first()?;
     let bracket = view.before(first.start) == b'(' && number.joint(1) == b')';
     let start = first.start - usize::from(bracket);
-    let shape = shape(view, context, number, bracket)?;
+    let shape = shape(view, number, bracket)?;
     let end = number.end(shape.groups);
     // A hyphenated number may be glued to the word before it.
     let glued = view.before(start).is_ascii_lowercase() && number.joint(1) == b'-' && shape.groups >= 3;
@@ -190,21 +190,21 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     if !glued && (!free_before(view, start) || word) || !free_after(view, end) || view.before(start) == b'#' {
         return None;
     }
-    let rivals = tells::PHONE | tells::CARD | tells::SSN | tells::ID | tells::THING | tells::VERSION;
+    let rivals = tells::PHONE | tells::CARD | tells::SSN | tells::ID | tells::ID_WEAK | tells::THING | tells::VERSION;
     let nearest = context.nearest(start, end, rivals);
     let told = nearest & tells::PHONE != 0;
-    let thing = nearest & (tells::THING | tells::VERSION | tells::CARD) != 0 && !told;
+    let thing = nearest & (tells::THING | tells::ID_WEAK | tells::VERSION | tells::CARD) != 0 && !told;
     let numbered = nearest == 0 && context.nearest(start, end, tells::NUMBER) != 0;
     let digits = number.digits(view, shape.groups).all().len();
-    let asks = shape.needs_word && !(told || numbered && digits >= 9 || context.bare && digits >= 10);
-    if asks || thing && !bracket && !context.bare {
+    let asks = shape.needs_word && !(told || numbered && digits >= 9);
+    if asks || thing && !bracket {
         return None;
     }
     let rank = if told { shape.rank + 12 } else { shape.rank };
     Some(Hit { kind: Kind::Phone, start, end: extension(view, end), rank })
 }
 
-fn shape(view: &View<'_>, context: &Context, number: Groups<'_>, bracket: bool) -> Option<Shape> {
+fn shape(view: &View<'_>, number: Groups<'_>, bracket: bool) -> Option<Shape> {
     let first = number.0.first()?;
     let head = view.slice(first.start, first.end);
     let joint = number.joint(1);
@@ -224,6 +224,13 @@ fn shape(view: &View<'_>, context: &Context, number: Groups<'_>, bracket: bool) 
             return sure(4);
         }
     }
+    // The trunk zero apart: 0 (532) 123 45 67.
+    if head == b"0" && (joint == b'(' || number.are(&[1, 3, 3, 2, 2], |other| other == joint) && b" -".contains(&joint))
+    {
+        let most = number.0.iter().skip(2).take(4).take_while(|group| b" -)".contains(&group.joint)).count() + 2;
+        let count = (3..=most).rev().find(|groups| (10..=11).contains(&digits(*groups).all().len()))?;
+        return sure(count);
+    }
     // Russia within: 8 (912) 345-67-89.
     if head == b"8" && number.are(&[1, 3, 3, 2, 2], |joint| b" -()".contains(&joint)) {
         return sure(5);
@@ -236,6 +243,9 @@ fn shape(view: &View<'_>, context: &Context, number: Groups<'_>, bracket: bool) 
         } else {
             weak(3).filter(|_| head.first() != Some(&b'0')).or_else(|| trunk(view, number))
         };
+    }
+    if number.are_joined(&[3, 3, 2, 2], b" -") && matches!(head, [b'2'..=b'9', ..]) {
+        return sure(4);
     }
     if let Some(shape) = trunk(view, number) {
         return Some(shape);
@@ -258,9 +268,10 @@ fn shape(view: &View<'_>, context: &Context, number: Groups<'_>, bracket: bool) 
     let count = (1..=most).rev().find(|groups| {
         let len = digits(*groups).all().len();
         let whole = *groups == 1 || number.0.iter().take(*groups).all(|group| group.len() <= 8);
-        (7..=13).contains(&len) && whole && !is_date(view, number, *groups)
+        let quad = number.joint(1) == b'.' && number.joint(3) == b'.';
+        (7..=13).contains(&len) && whole && !quad && !is_date(view, number, *groups)
     })?;
-    if head.starts_with(b"00") || context.bare && digits(count).all().len() < 10 && count == 1 {
+    if head.starts_with(b"00") {
         return None;
     }
     weak(count)
@@ -302,7 +313,8 @@ fn trunk(view: &View<'_>, number: Groups<'_>) -> Option<Shape> {
         let len = number.digits(view, groups).all().len();
         // A list of pairs is longer than a French number.
         let list = groups == 5 && pairs > 5 || groups == pairs && groups != 5;
-        let long = (9..=12).contains(&len) && !list && !is_date(view, number, groups);
+        let ssn = number.are(&[3, 2, 4], |_| true) && groups == 3;
+        let long = (9..=12).contains(&len) && !ssn && !list && !is_date(view, number, groups);
         long.then_some(Shape { groups, rank: 60, needs_word: number.joint(1) == b'.' && groups == 2 })
     })
 }
