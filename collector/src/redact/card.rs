@@ -29,7 +29,7 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
     };
     // A decimal fraction or a part of a longer code is no card; a word glued on with a dash may stand before one.
     let before = view.before(start);
-    if is_word(before) || b".,-".contains(&before) && view.before(start - 1).is_ascii_digit() {
+    if is_word(before) || b".,-".contains(&before) && b"0123456789]".contains(&view.before(start - 1)) {
         return None;
     }
     (1..=most).rev().find_map(|groups| {

@@ -1,5 +1,7 @@
 //! Words that tell what the number beside them is.
 
+use std::cell::Cell;
+
 use super::view::{IDEOGRAPH, LETTER, View};
 use super::words::{PHRASES, WORDS};
 
@@ -52,6 +54,7 @@ pub(super) struct Context {
     pub(super) marks: Vec<Mark>,
     /// The text is one number and nothing else.
     pub(super) bare: bool,
+    cursor: Cell<usize>,
 }
 
 impl Context {
@@ -93,14 +96,26 @@ impl Context {
                 marks.push(Mark { start: i, end: i + chars, tells });
             }
         }
-        Self { marks, bare: is_bare(view) }
+        Self { marks, bare: is_bare(view), cursor: Cell::new(0) }
+    }
+
+    /// How many words end before a position. Positions are asked for nearly in order: the search goes on from the last.
+    fn ended(&self, start: usize) -> usize {
+        let mut count = self.cursor.get();
+        while self.marks.get(count).is_some_and(|mark| mark.end <= start) {
+            count += 1;
+        }
+        while count > 0 && self.marks.get(count - 1).is_some_and(|mark| mark.end > start) {
+            count -= 1;
+        }
+        self.cursor.set(count);
+        count
     }
 
     /// The words before a position, nearest first.
     pub(super) fn before(&self, start: usize) -> impl Iterator<Item = &Mark> {
-        let until = self.marks.partition_point(|mark| mark.end <= start);
         let near = move |mark: &&Mark| start - mark.end <= BEFORE_MAX;
-        self.marks.get(..until).unwrap_or_default().iter().rev().take_while(near).take(6)
+        self.marks.get(..self.ended(start)).unwrap_or_default().iter().rev().take_while(near).take(6)
     }
 
     /// The nearest word that tells any of these, before the number or else just after it; 0 when there is none.
@@ -108,9 +123,9 @@ impl Context {
         if let Some(mark) = self.before(start).find(|mark| mark.tells & any != 0) {
             return mark.tells & any;
         }
-        let from = self.marks.partition_point(|mark| mark.start < end);
-        let near = |mark: &&Mark| mark.start - end <= AFTER_MAX;
-        let after = self.marks.get(from..).unwrap_or_default().iter().take_while(near).take(4);
+        let rest = self.marks.get(self.ended(start)..).unwrap_or_default().iter();
+        let near = |mark: &&Mark| mark.start <= end + AFTER_MAX;
+        let after = rest.take_while(near).filter(|mark| mark.start >= end).take(4);
         // A thing named after a number is the next thing: "call 555-0132 about order 7".
         after.map(|mark| mark.tells & any & !tells::THING).find(|tells| *tells != 0).unwrap_or(0)
     }

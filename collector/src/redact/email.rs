@@ -46,7 +46,7 @@ fn local(view: &View<'_>, sign: usize, from: usize) -> Option<usize> {
     };
     start += cut.map_or(0, |cut| cut + 1);
     let wraps = |byte: u8| b"'`*{|~^.-=/".contains(&byte);
-    start = view.skip(start, wraps);
+    start = view.skip_all(start, wraps);
     (start < sign && view.before(sign) != b'.').then_some(start)
 }
 
@@ -64,7 +64,7 @@ fn domain(view: &View<'_>, start: usize) -> Option<usize> {
     let (mut label, mut labels, mut good) = (start, 0usize, None);
     let mut leading_numbers = 0;
     loop {
-        let mut end = view.skip(label, in_label);
+        let mut end = view.skip_all(label, in_label);
         let next = end;
         while end > label && b"-_".contains(&view.before(end)) {
             end -= 1;

@@ -18,7 +18,7 @@ pub(super) fn v4(view: &View<'_>, context: &Context, number: Groups<'_>) -> Opti
         return None;
     }
     let before = view.before(start);
-    if is_word(before) || before == b'.' && view.before(start - 1).is_ascii_digit() || is_word(view.at(end)) {
+    if is_word(before) || before == b'.' && b"0123456789]".contains(&view.before(start - 1)) || is_word(view.at(end)) {
         return None;
     }
     let compared =
@@ -59,7 +59,7 @@ pub(super) fn colons(view: &View<'_>, context: &Context, colon: usize, hits: &mu
     while start > 0 && colon - start <= 4 && view.before(start).is_ascii_hexdigit() {
         start -= 1;
     }
-    let end = view.skip(colon, part);
+    let end = view.skip_all(colon, part);
     // A name with a colon may stand before an address: `MAC:00:1a…`, `ip:2001:db8::1`.
     let named = view.slice(start, colon).iter().all(u8::is_ascii_alphabetic) && view.at(colon + 1) != b':';
     if named && (start == colon || !view.starts_word(start)) {

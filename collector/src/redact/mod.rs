@@ -198,9 +198,10 @@ fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
             b':' if i >= colon_end => colon_end = ip::colons(view, context, i, hits),
             b'=' if view.at(i + 1) == b'=' => hits.extend(secret::base64_end(view, i)),
             byte if byte.is_ascii_alphanumeric() && view.starts_word(i) => {
-                let end = view.skip(i, |byte| byte.is_ascii_alphanumeric());
-                hits.extend(word(view, context, i, end));
-                i = end;
+                let end = view.skip_all(i, |byte| byte.is_ascii_alphanumeric());
+                let hit = word(view, context, i, end);
+                i = hit.map_or(end, |hit| hit.end.max(end));
+                hits.extend(hit);
                 continue;
             }
             _ => {}
@@ -276,3 +277,7 @@ pub fn redact(text: &str, chars_max: usize) -> Redacted {
     }
     Redacted::from_redactor(kept.to_owned())
 }
+
+#[cfg(test)]
+#[path = "hostile_test.rs"]
+mod hostile_test;

@@ -117,6 +117,10 @@ pub(super) fn scan(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
 }
 
 fn at(view: &View<'_>, context: &Context, number: Groups<'_>, group: &Group) -> Option<Hit> {
+    const ALONE_DIGITS_MIN: usize = 6;
+    if number.0.len() == 1 && group.len() < ALONE_DIGITS_MIN {
+        return birth::number(view, context, number);
+    }
     let mut best: Option<Hit> = None;
     let mut keep = |hit: Option<Hit>| {
         if let Some(hit) = hit
@@ -138,27 +142,26 @@ fn at(view: &View<'_>, context: &Context, number: Groups<'_>, group: &Group) -> 
     best
 }
 
-/// Does the number not hang on something before it?
+/// Does the number not hang on something before it? What stands for something found is something, too.
 pub(super) fn free_before(view: &View<'_>, start: usize) -> bool {
     let before = view.before(start);
-    if is_word(before) || before == b'$' || before == b'#' && view.before(start.saturating_sub(1)) == b'&' {
+    if is_word(before) || before == b'$' {
         return false;
     }
-    let hangs = b".,-/+:*^\\%".contains(&before);
-    !(hangs
-        && start >= 2
-        && is_word(view.before(start - 1))
-        && !(before == b':' && !view.before(start - 1).is_ascii_digit()))
+    let further = start.checked_sub(1).map_or(0, |at| view.before(at));
+    let hangs = b".,-/+*^\\%".contains(&before) || before == b':' && further.is_ascii_digit();
+    !(hangs && (is_word(further) || further == b']'))
 }
 
 /// Does the number not go on?
 pub(super) fn free_after(view: &View<'_>, end: usize) -> bool {
-    let after = view.at(end);
+    let (after, further) = (view.at(end), view.at(end + 1));
     if is_word(after) || after == b'%' {
         return false;
     }
-    !(b".,-/:+*^".contains(&after) && view.at(end + 1).is_ascii_digit()
-        || after == b'-' && view.at(end + 1).is_ascii_alphanumeric())
+    let number = b".,-/:+*^".contains(&after) && further.is_ascii_digit();
+    let code = after == b'-' && (further.is_ascii_alphanumeric() || further == b'[');
+    !(number || code)
 }
 
 fn groups(view: &View<'_>) -> Vec<Group> {
@@ -169,7 +172,7 @@ fn groups(view: &View<'_>) -> Vec<Group> {
             i += 1;
             continue;
         }
-        let end = view.skip(i, |byte| byte.is_ascii_digit());
+        let end = view.skip_all(i, |byte| byte.is_ascii_digit());
         let joint = groups.last().map_or(0, |last| joint(view.slice(last.end, i)));
         groups.push(Group { start: i, end, joint });
         i = end;

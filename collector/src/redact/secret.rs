@@ -48,14 +48,21 @@ fn is_url(byte: u8) -> bool {
 
 /// A key that begins at a word's start; `end` is where the word's letters and digits end.
 pub(super) fn at(view: &View<'_>, start: usize, end: usize) -> Option<Hit> {
-    let stop = issued(view, start).or_else(|| match view.at(end) {
-        b'.' => dotted(view, start),
+    let stop = issued(view, start).or_else(|| dotted(view, start)).or_else(|| match view.at(end) {
         b':' if (8..=10).contains(&(end - start)) => telegram(view, start, end),
         b'~' => azure(view, start, end),
         b'-' | b' ' => pem(view, start),
         _ => None,
     })?;
     Some(Hit { kind: Kind::Secret, start, end: stop, rank: 94 })
+}
+
+/// Among how many characters of a key a digit stands at the latest.
+const RANDOM_CHARS: usize = 40;
+
+/// A sentence of words with dashes has no digits.
+fn is_random(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_digit)
 }
 
 fn issued(view: &View<'_>, start: usize) -> Option<usize> {
@@ -78,32 +85,38 @@ fn issued(view: &View<'_>, start: usize) -> Option<usize> {
                 Of::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
                 Of::Hex => byte.is_ascii_hexdigit(),
             };
-            let end = view.skip(body, fits);
-            let mut end = end;
+            let least_end = body + usize::from(*least);
+            // The least is read first: of many starts in one long run only a key reads on.
+            if view.skip(body, fits) < least_end || !is_random(view.slice(body, least_end.max(body + RANDOM_CHARS))) {
+                return None;
+            }
+            let mut end = view.skip_all(body, fits);
             while view.before(end) == b'.' {
                 end -= 1;
             }
             let exact = matches!(of, Of::Hex | Of::Upper)
                 && (is_word(view.at(end)) || prefix.len() <= 4 && end - body != usize::from(*least));
-            // A sentence of words with dashes has no digits.
-            let random = view.slice(body, end).iter().any(u8::is_ascii_digit)
-                || view.slice(body, end).iter().any(u8::is_ascii_uppercase) && matches!(of, Of::Plain);
-            (end - body >= usize::from(*least) && !exact && random).then_some(end)
+            (!exact).then_some(end)
         })
         .max()
 }
 
 /// JSON web tokens and Discord's bot tokens: three parts between dots.
 fn dotted(view: &View<'_>, start: usize) -> Option<usize> {
-    let first = view.skip(start, is_url);
-    let second = view.skip(first + 1, is_url);
+    let json = view.slice(start, start + 3) == b"eyJ";
+    // Only at the start of a run, so that a run is read once.
+    if is_url(view.before(start)) || !json && !b"MNO".contains(&view.at(start)) {
+        return None;
+    }
+    let first = view.skip_all(start, is_url);
     if view.at(first) != b'.' {
         return None;
     }
-    let third = if view.at(second) == b'.' { view.skip(second + 1, is_url) } else { second };
+    let second = view.skip_all(first + 1, is_url);
+    let third = if view.at(second) == b'.' { view.skip_all(second + 1, is_url) } else { second };
     let (one, two, three) = (first - start, second - first - 1, third.saturating_sub(second + 1));
-    let jwt = view.slice(start, start + 3) == b"eyJ" && one >= 10 && two >= 8;
-    let discord = b"MNO".contains(&view.at(start)) && (23..=28).contains(&one) && two == 6 && three >= 27;
+    let jwt = json && one >= 10 && two >= 8;
+    let discord = !json && (23..=28).contains(&one) && two == 6 && three >= 27;
     (jwt || discord).then_some(third)
 }
 
@@ -126,12 +139,15 @@ fn pem(view: &View<'_>, start: usize) -> Option<usize> {
     }
     let close = view.skip(start, |byte| byte != b'-' && byte != b'\n').min(start + HEADER_CHARS_MAX);
     let private = view.slice(start, close).windows(11).any(|words| words == b"PRIVATE KEY");
+    if !private {
+        return None;
+    }
     let rest = view.bytes.get(close..).unwrap_or_default();
     let end = rest.windows(8).position(|words| words == b"-----END").map_or(view.len(), |at| {
         let tail = view.skip(close + at + 8, |byte| byte != b'-' && byte != b'\n');
         view.skip(tail, |byte| byte == b'-')
     });
-    private.then_some(end)
+    Some(end)
 }
 
 /// A storage account's key: 64 bytes in base64, at its closing `==`.

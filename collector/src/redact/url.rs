@@ -29,7 +29,7 @@ pub(super) fn at(view: &View<'_>, colon: usize) -> (usize, Option<Hit>) {
     while colon - start < 24 && (view.before(start).is_ascii_alphanumeric() || b"+.-".contains(&view.before(start))) {
         start -= 1;
     }
-    let mut end = view.skip(colon + 3, |byte| byte > b' ' && byte < 0x80 && !b"\"'<>`".contains(&byte));
+    let mut end = view.skip_all(colon + 3, |byte| byte > b' ' && byte < 0x80 && !b"\"'<>`".contains(&byte));
     while b".,;:!?)]}".contains(&view.before(end)) {
         end -= 1;
     }

@@ -80,12 +80,19 @@ impl<'a> View<'a> {
         !is_word(self.at(i))
     }
 
-    /// First position from `i` on that fails the test.
-    pub(super) fn skip(&self, mut i: usize, test: impl Fn(u8) -> bool) -> usize {
-        while i < self.len() && test(self.at(i)) {
-            i += 1;
-        }
-        i
+    /// First position from `from` on that fails the test, no further than a value or a name can reach: so every look to the
+    /// side costs the same.
+    pub(super) fn skip(&self, from: usize, test: impl Fn(u8) -> bool) -> usize {
+        const LOOK_CHARS_MAX: usize = 128;
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        let near = rest.get(..LOOK_CHARS_MAX).unwrap_or(rest);
+        from + near.iter().position(|byte| !test(*byte)).unwrap_or(near.len())
+    }
+
+    /// The same to the end of the text. The caller goes on from there, or looks from there once.
+    pub(super) fn skip_all(&self, from: usize, test: impl Fn(u8) -> bool) -> usize {
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        from + rest.iter().position(|byte| !test(*byte)).unwrap_or(rest.len())
     }
 
     /// Does this text stand there, letters of either case?
