@@ -17,6 +17,8 @@ pub struct Settings {
     pub capture: Capture,
     /// Events from pages.
     pub browser: Browser,
+    /// What is kept of texts.
+    pub text: Text,
     /// Who may see numbers.
     pub admin: Admin,
     /// The way to model providers.
@@ -32,6 +34,7 @@ impl Default for Settings {
             time_zone: "UTC".into(),
             capture: Capture::default(),
             browser: Browser::default(),
+            text: Text::default(),
             admin: Admin::default(),
             gateway: Gateway::default(),
             budget: Budget::default(),
@@ -62,6 +65,16 @@ impl Default for Capture {
 pub struct Browser {
     /// Origins whose pages may send events with the public key.
     pub allowed_origins: Vec<String>,
+}
+
+/// What is kept of texts, each redacted; what is not is reduced to its length or digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Text {
+    /// Comments of feedback.
+    pub feedback: bool,
+    /// Messages of errors.
+    pub errors: bool,
 }
 
 /// Who may see numbers.

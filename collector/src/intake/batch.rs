@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::body::EVENT_BYTES_MAX;
 use crate::price::Prices;
 use crate::scrub::{Keyring, Refused, scrub};
+use crate::settings::Text;
 
 /// Who sent a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Sender {
     pub source: Source,
     /// The browser says that its person does not want to be tracked (`Sec-GPC`, `DNT`).
     pub opted_out: bool,
+    /// What is kept of texts.
+    pub text: Text,
 }
 
 /// Kinds that a page may send: a page cannot forge turns or costs.
@@ -57,6 +60,7 @@ pub(super) struct Door<'a> {
     pub(super) source: Source,
     pub(super) keys: &'a Keyring,
     pub(super) prices: &'a Prices,
+    pub(super) text: Text,
     pub(super) shards: u32,
     pub(super) now: UtcMillis,
 }
@@ -75,7 +79,7 @@ impl Batch {
         self.received += 1;
         let event = match wire
             .map_err(Refused::from)
-            .and_then(|wire| scrub(wire, content, door.source, door.keys, door.prices, door.now))
+            .and_then(|wire| scrub(wire, content, door.source, door.keys, door.prices, door.text, door.now))
         {
             Ok(event) => event,
             Err(Refused::OptedOut) => {
@@ -106,7 +110,7 @@ pub fn take_in<'a>(
     shards: u32,
     now: UtcMillis,
 ) -> Batch {
-    let door = Door { source: sender.source, keys, prices, shards, now };
+    let door = Door { source: sender.source, keys, prices, text: sender.text, shards, now };
     let mut batch = Batch::default();
     for text in texts {
         batch.take(read(text, sender), text, &door, |error| dead_letter(text, error, keys));
@@ -239,7 +243,7 @@ mod tests {
         let keys = Keyring::new(Some("0123456789abcdef0123456789abcdef")).unwrap();
         take_in(
             texts.iter().map(String::as_str),
-            Sender { source, opted_out },
+            Sender { source, opted_out, text: Text::default() },
             &keys,
             &Prices::default(),
             1,

@@ -30,7 +30,7 @@ use crate::gateway::{
 use crate::intake::Problem;
 use crate::proxy::HeaderList;
 use crate::scrub::scrub;
-use crate::settings::OnFailure;
+use crate::settings::{OnFailure, Text};
 use crate::usage::{Framing, ReplyStream, read_error_code, read_reply};
 
 #[wasm_bindgen(module = "/src/worker/stream.js")]
@@ -184,10 +184,9 @@ impl GatewayCall {
     fn report(self, outcome: Outcome) -> Promise {
         let Self { env, isolate, call, hold, id, .. } = self;
         let wire = turn(call, outcome, Raw::new(&id), &isolate.prices);
-        let event = isolate
-            .keys()
-            .ok()
-            .and_then(|keys| scrub(wire, &id, Source::Gateway, keys, &isolate.prices, WorkerClock.now()).ok());
+        let event = isolate.keys().ok().and_then(|keys| {
+            scrub(wire, &id, Source::Gateway, keys, &isolate.prices, Text::default(), WorkerClock.now()).ok()
+        });
         future_to_promise(AssertUnwindSafe(async move {
             let Some(event) = event else { return Ok(JsValue::UNDEFINED) };
             let stored = report::turn(&env, &isolate, &event).await;

@@ -62,7 +62,8 @@ async fn take(
     }
     let keyring = isolate.keys()?;
     let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
-    let sender = Sender { source, opted_out: source == Source::Browser && (set("sec-gpc") || set("dnt")) };
+    let opted_out = source == Source::Browser && (set("sec-gpc") || set("dnt"));
+    let sender = Sender { source, opted_out, text: isolate.settings.text };
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length"), BODY_BYTES_MAX).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref())?;

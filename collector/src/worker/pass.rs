@@ -27,6 +27,7 @@ use crate::proxy::{
     request_event, split_url, turn_texts, unreachable_page,
 };
 use crate::scrub::url::is_static_asset;
+use crate::settings::Text;
 
 #[wasm_bindgen(module = "/src/worker/pass.js")]
 extern "C" {
@@ -111,7 +112,7 @@ fn watch_turns(told: Option<String>, headers: JsString, env: Env) -> Tap {
     let headers = String::from(&headers);
     let headers = HeaderList(&headers);
     let set = |name| headers.get(name).is_some_and(|value| value.trim() == "1");
-    let sender = Sender { source: Source::Response, opted_out: set("sec-gpc") || set("dnt") };
+    let sender = Sender { source: Source::Response, opted_out: set("sec-gpc") || set("dnt"), text: Text::default() };
     Tap::new(TurnWatch { isolate: isolate::get(&env), env, sender, told, events: TurnEvents::default() })
 }
 

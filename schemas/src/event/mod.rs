@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use conversation::{
     AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
-    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, Wish,
+    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, WISH_CHARS_MAX, Wish,
 };
 pub use edge::{Browser, Device, DeviceClass, ErrorReport, Method, Request, Vital, VitalName};
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};

@@ -23,6 +23,7 @@ use super::body::{BODY_BYTES_MAX, INFLATED_BYTES_MAX, inflate, media_type, not_p
 use super::problem::Problem;
 use crate::price::Prices;
 use crate::scrub::Keyring;
+use crate::settings::Text;
 use call::Call;
 pub use reply::{Encoding, Reply, failure, success};
 use span::Span;
@@ -92,7 +93,7 @@ pub fn read(body: Vec<u8>, encoding: Encoding, content_encoding: Option<&str>) -
 /// Scrubs and prices turns and sorts them by Shard. Spans that can't be right become dead letters.
 #[must_use]
 pub fn take_in(traces: &Traces, keys: &Keyring, prices: &Prices, shards: u32, now: UtcMillis) -> Batch {
-    let door = Door { source: Source::Otlp, keys, prices, shards, now };
+    let door = Door { source: Source::Otlp, keys, prices, text: Text::default(), shards, now };
     let mut batch = Batch::default();
     for (index, (call, span)) in traces.0.iter().enumerate() {
         let name = turn::name(span, index);
