@@ -61,11 +61,18 @@ impl Context {
     pub(super) fn read(view: &View<'_>) -> Self {
         let mut marks = Vec::new();
         let mut word = Word::default();
-        let mut start = None;
+        let (mut start, mut placeholder_end) = (None, 0);
         for i in 0..=view.len() {
             let byte = view.at(i);
             if byte.is_ascii_alphabetic() || byte == LETTER {
-                start.get_or_insert(i);
+                if start.is_none() {
+                    start = Some(i);
+                    // What stands in place of something found tells nothing.
+                    if view.before(i) == b'[' {
+                        let end = view.skip(i, |byte| byte.is_ascii_uppercase() || byte == b'_');
+                        placeholder_end = if view.at(end) == b']' { end } else { placeholder_end };
+                    }
+                }
                 if byte == LETTER {
                     view.source_from(i).chars().next().into_iter().for_each(|c| word.push(c));
                 } else {
@@ -74,9 +81,7 @@ impl Context {
                 continue;
             }
             if let Some(first) = start.take() {
-                // What stands in place of something found tells nothing.
-                let placeholder = view.before(first) == b'[' && byte == b']';
-                let tells = if placeholder { 0 } else { word.tells() };
+                let tells = if first < placeholder_end { 0 } else { word.tells() };
                 let before = marks.last().filter(|last: &&Mark| first - last.end <= 2).map_or(0, |last| last.tells);
                 let tells = match tells {
                     // The id is what the word before it says: an order's, or a taxpayer's.

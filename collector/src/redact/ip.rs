@@ -65,7 +65,7 @@ pub(super) fn colons(view: &View<'_>, context: &Context, colon: usize, hits: &mu
     if named && (start == colon || !view.starts_word(start)) {
         start = colon + 1;
         if view.slice(start, end).iter().filter(|byte| **byte == b':').count() > 1 {
-            let hit = mac_at(view, start, end, b':').or_else(|| v6(view, context, start, end));
+            let hit = mac_at(view, start, end, b':', 0).or_else(|| v6(view, context, start, end));
             let on = hit.as_ref().map_or(end, |hit| hit.end.max(end));
             hits.extend(hit);
             return on;
@@ -76,7 +76,7 @@ pub(super) fn colons(view: &View<'_>, context: &Context, colon: usize, hits: &mu
     if !view.starts_word(start) || view.before(start) == b':' || text.len() > V6_CHARS_MAX {
         return end;
     }
-    let hit = mac_at(view, start, end, b':').or_else(|| v6(view, context, start, end));
+    let hit = mac_at(view, start, end, b':', b':').or_else(|| v6(view, context, start, end));
     let on = hit.as_ref().map_or(end, |hit| hit.end.max(end));
     hits.extend(hit);
     on
@@ -133,7 +133,7 @@ fn v6(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hi
 pub(super) fn mac(view: &View<'_>, context: &Context, start: usize) -> Option<Hit> {
     let pair = |i: usize| view.at(i).is_ascii_hexdigit() && view.at(i + 1).is_ascii_hexdigit();
     if pair(start) && view.at(start + 2) == b'-' && pair(start + 3) && view.at(start + 5) == b'-' {
-        return mac_at(view, start, start + 17, b'-');
+        return mac_at(view, start, start + 17, b'-', b'-');
     }
     let text = view.slice(start, start + 14);
     let shaped = text.len() == 14
@@ -144,13 +144,14 @@ pub(super) fn mac(view: &View<'_>, context: &Context, start: usize) -> Option<Hi
     (shaped && told && free && is_assigned(text)).then_some(Hit { kind: Kind::Mac, start, end: start + 14, rank: 86 })
 }
 
-fn mac_at(view: &View<'_>, start: usize, end: usize, joint: u8) -> Option<Hit> {
+/// Six pairs between `joint`s, not after `barred`.
+fn mac_at(view: &View<'_>, start: usize, end: usize, joint: u8, barred: u8) -> Option<Hit> {
     let text = view.slice(start, end);
     let shaped = text.len() == 17
         && text.iter().enumerate().all(|(i, b)| if i % 3 == 2 { *b == joint } else { b.is_ascii_hexdigit() });
     let before = view.before(start);
     let free = !is_word(before)
-        && before != joint
+        && (before != barred || barred == 0)
         && view.ends_word(end)
         && !(view.at(end) == joint && view.at(end + 1).is_ascii_hexdigit());
     (shaped && free && is_assigned(text)).then_some(Hit { kind: Kind::Mac, start, end, rank: 89 })

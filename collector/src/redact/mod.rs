@@ -281,3 +281,5 @@ pub fn redact(text: &str, chars_max: usize) -> Redacted {
 #[cfg(test)]
 #[path = "hostile_test.rs"]
 mod hostile_test;
+#[cfg(test)]
+mod tests;

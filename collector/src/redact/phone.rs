@@ -118,7 +118,7 @@ fn international(view: &View<'_>, context: &Context, number: Groups<'_>) -> Opti
     let before = view.before(start);
     if is_word(before)
         || b"+*/^".contains(&before)
-        || b".,-".contains(&before) && is_word(view.before(start.saturating_sub(1)))
+        || plus.is_none() && b".,-".contains(&before) && is_word(view.before(start.saturating_sub(1)))
     {
         return None;
     }
@@ -196,7 +196,7 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     let thing = nearest & (tells::THING | tells::ID_WEAK | tells::VERSION | tells::CARD) != 0 && !told;
     let numbered = nearest == 0 && context.nearest(start, end, tells::NUMBER) != 0;
     let digits = number.digits(view, shape.groups).all().len();
-    let asks = shape.needs_word && !(told || numbered && digits >= 9);
+    let asks = shape.needs_word && !(told || numbered && (9..=11).contains(&digits));
     if asks || thing && !bracket {
         return None;
     }
@@ -312,7 +312,7 @@ fn trunk(view: &View<'_>, number: Groups<'_>) -> Option<Shape> {
     (2..=most).rev().find_map(|groups| {
         let len = number.digits(view, groups).all().len();
         // A list of pairs is longer than a French number.
-        let list = groups == 5 && pairs > 5 || groups == pairs && groups != 5;
+        let list = groups == pairs && (groups != 5 || number.joint(0) == joint) || groups == 5 && pairs > 5;
         let ssn = number.are(&[3, 2, 4], |_| true) && groups == 3;
         let long = (9..=12).contains(&len) && !ssn && !list && !is_date(view, number, groups);
         long.then_some(Shape { groups, rank: 60, needs_word: number.joint(1) == b'.' && groups == 2 })

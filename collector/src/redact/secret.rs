@@ -87,7 +87,9 @@ fn issued(view: &View<'_>, start: usize) -> Option<usize> {
             };
             let least_end = body + usize::from(*least);
             // The least is read first: of many starts in one long run only a key reads on.
-            if view.skip(body, fits) < least_end || !is_random(view.slice(body, least_end.max(body + RANDOM_CHARS))) {
+            if view.skip(body, fits) < least_end
+                || !is_random(view.slice(body, least_end.max(body + RANDOM_CHARS).min(view.len())))
+            {
                 return None;
             }
             let mut end = view.skip_all(body, fits);
