@@ -108,7 +108,7 @@ fn only_turns_of_a_way_are_correlated() {
     let events = [by_hand(1), by_hand(2), without(3, 1), without(4, 2), telling(5, 0, 0), telling(6, 1, 0)];
     assert_eq!(objects.send(&events).unwrap().stored, 6);
     let mut feedback = telling(7, 0, 1);
-    feedback.body = Body::Moment(schemas::event::Moment { text_chars: 1 });
+    feedback.body = Body::Moment(schemas::event::Moment { text_chars: 1, text: None });
     assert_eq!(objects.send(&[feedback]).unwrap().stored, 1);
 }
 

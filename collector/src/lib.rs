@@ -10,6 +10,7 @@ pub mod intake;
 pub mod place;
 pub mod price;
 pub mod proxy;
+pub mod redact;
 pub mod rights;
 pub mod scrub;
 pub mod serve;

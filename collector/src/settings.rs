@@ -23,6 +23,8 @@ pub struct Settings {
     pub browser: Browser,
     /// Who is counted as a person.
     pub consent: Consent,
+    /// What is kept of texts.
+    pub text: Text,
     /// Who may see numbers.
     pub admin: Admin,
     /// The way to model providers.
@@ -43,6 +45,7 @@ impl Default for Settings {
             urls: Urls::default(),
             browser: Browser::default(),
             consent: Consent::default(),
+            text: Text::default(),
             admin: Admin::default(),
             gateway: Gateway::default(),
             budget: Budget::default(),
@@ -162,6 +165,16 @@ pub enum Age {
     Assumed,
     /// They are not counted until it is attested.
     Attested,
+}
+
+/// What is kept of texts, each redacted; what is not is reduced to its length or digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Text {
+    /// Comments of feedback.
+    pub feedback: bool,
+    /// Messages of errors.
+    pub errors: bool,
 }
 
 /// Who may see numbers.

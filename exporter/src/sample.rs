@@ -117,6 +117,7 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         model: Some(label("gpt-4o")),
         intent: None,
         text_chars: 12,
+        text: None,
         wishes: vec![label("dark-mode")],
     };
     let observation = Observation {
@@ -129,7 +130,8 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         model_version: label("v1"),
         turn_index: Some(4),
     };
-    let error = ErrorReport { component: label("ui"), code: label("E1"), message_digest: None, fatal: true };
+    let error =
+        ErrorReport { component: label("ui"), code: label("E1"), message_digest: None, message: None, fatal: true };
     let journey = Journey {
         name: label("chat_opened"),
         funnel: Some(label("f")),
@@ -192,7 +194,7 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         Body::Crisis(crisis),
         Body::Incident(Incident { severity: IncidentSeverity::P1, code: label("outage"), resolved: false }),
         Body::Notice(Notice { kind: NoticeKind::SafetyPolicy, code: label("v2") }),
-        Body::Moment(Moment { text_chars: 40 }),
+        Body::Moment(Moment { text_chars: 40, text: None }),
     ];
     let others = (1_000..).zip(bodies).map(|(n, body)| event(n, body));
     let bare = Event { user: None, conversation: None, session: None, cohort: Cohort::default(), ..turn(1) };

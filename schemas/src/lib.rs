@@ -10,6 +10,7 @@ pub mod json_schema;
 pub mod label;
 pub mod money;
 pub mod quantity;
+pub mod redacted;
 pub mod tables;
 pub mod time;
 pub mod usage;
@@ -20,6 +21,7 @@ pub use ids::{ConversationKey, EventKey, KeyId, ReplyKey, SessionKey, UserKey};
 pub use label::Label;
 pub use money::NanoUsd;
 pub use quantity::Quantity;
+pub use redacted::Redacted;
 pub use time::{Bucket15, Clock, Quarter, UtcDay, UtcMillis};
 pub use usage::Usage;
 

@@ -214,6 +214,7 @@ fn all_that_is_held_is_told_in_pages() {
         model: None,
         intent: Label::parse("sleep").ok(),
         text_chars: 3,
+        text: None,
         wishes: Vec::new(),
     });
     let count = 16_000u128;

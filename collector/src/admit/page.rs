@@ -50,6 +50,7 @@ impl Page {
         envelope.utc_offset_minutes = None;
         envelope.plan = None;
         envelope.guest = None;
+        envelope.age_13_plus = None;
         Ok(())
     }
 }

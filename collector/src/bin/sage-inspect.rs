@@ -27,6 +27,7 @@ mod inspect {
     const COMMANDS: &[Command] = &[
         Command { name: "url", takes: r#"{"url", "referrer"?}"#, answer: url },
         Command { name: "ua", takes: r#"{"ua", "hints"?}"#, answer: ua },
+        Command { name: "redact", takes: r#"{"text"}"#, answer: redact },
         Command { name: "usage", takes: r#"{"provider", "api"?, "body" | "stream"}"#, answer: usage },
         Command {
             name: "price",
@@ -86,6 +87,22 @@ mod inspect {
             platform: hint("sec-ch-ua-platform", "platform"),
         };
         Ok(read_with(text(given, "ua")?, &hints).json())
+    }
+
+    fn redact(given: &Value) -> Answer {
+        let source = text(given, "text")?;
+        let (mut redacted, mut found) = (String::with_capacity(source.len()), Vec::new());
+        let (mut from, mut chars) = (0, 0);
+        for piece in collector::redact::find(source) {
+            let plain = source.get(from..piece.start).unwrap_or_default();
+            let start = chars + plain.chars().count();
+            chars = start + source.get(piece.start..piece.end).unwrap_or_default().chars().count();
+            redacted.extend([plain, "[", piece.kind.name(), "]"]);
+            found.push(json!({"type": piece.kind.name(), "start": start, "end": chars}));
+            from = piece.end;
+        }
+        redacted.push_str(source.get(from..).unwrap_or_default());
+        Ok(json!({"text": redacted, "found": found}))
     }
 
     fn usage(given: &Value) -> Answer {

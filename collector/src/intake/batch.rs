@@ -215,6 +215,7 @@ impl IntakeReply {
 mod tests {
     use super::*;
     use crate::price::Prices;
+    use crate::settings::Text;
     use schemas::consent::Policy;
 
     const NOW: &str = "2026-11-21T19:00:00Z";
@@ -230,6 +231,7 @@ mod tests {
                 keys: &keys,
                 prices: &Prices::default(),
                 policy: Policy::default(),
+                text: Text::default(),
                 shards: 1,
                 now: UtcMillis::parse_rfc3339(NOW).unwrap(),
             },

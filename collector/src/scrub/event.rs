@@ -3,13 +3,16 @@
 use schemas::consent::{Absence, Choices, Policy, Said, Treatment, treatment};
 use schemas::event::{self, Aside, Cohort, Provenance, Source, UnpricedReason, Was};
 use schemas::ids;
+use schemas::redacted::REDACTED_CHARS_MAX;
 use schemas::time::DAY_MS;
-use schemas::wire::{Envelope, WireBody, WireCode, WireError, WireEvent, Witnessed};
-use schemas::{Body, Event, UtcMillis};
+use schemas::wire::{Envelope, Raw, WireBody, WireCode, WireError, WireEvent, Witnessed};
+use schemas::{Body, Event, Label, UtcMillis};
 
 use super::keys::Keyring;
 use super::url;
 use crate::price::{Prices, ServiceError, TurnFacts, cost_of};
+use crate::redact::{find, redact};
+use crate::settings::Text;
 use crate::usage::{read_price_context, read_usage};
 
 /// How far a sender's clock may be ahead, milliseconds.
@@ -41,6 +44,8 @@ pub struct Door<'a> {
     pub prices: &'a Prices,
     /// Whom the operator counts who has said nothing.
     pub policy: Policy,
+    /// What is kept of texts.
+    pub text: Text,
     /// How many Shards there are.
     pub shards: u32,
     /// The edge's clock.
@@ -53,7 +58,7 @@ pub struct Door<'a> {
 /// # Errors
 /// When its time can't be true, or its usage can't be read.
 pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) -> Result<Event, Refused> {
-    let Door { keys, prices, policy, .. } = *door;
+    let Door { keys, prices, policy, text, .. } = *door;
     let envelope = wire.envelope;
     if envelope.ts > door.now.plus_ms(CLOCK_SKEW_MS_MAX) {
         let detail = "lies more than 5 minutes in the future; check the sender's clock";
@@ -96,7 +101,7 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) ->
             plan: envelope.plan,
             guest: envelope.guest,
         },
-        body: body(wire.body, keys, prices, envelope.ts)?,
+        body: body(wire.body, keys, prices, text, envelope.ts)?,
         aside: None,
     };
     let absent = treatment.is_some_and(|(_, treatment)| treatment == Treatment::WithoutPerson);
@@ -134,28 +139,40 @@ fn home(envelope: &Envelope, content: &str, keys: &Keyring) -> Option<u64> {
     }
 }
 
-fn body(body: WireBody, keys: &Keyring, prices: &Prices, ts: UtcMillis) -> Result<Body, WireError> {
+/// Most characters of an error's message.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+fn body(body: WireBody, keys: &Keyring, prices: &Prices, text: Text, ts: UtcMillis) -> Result<Body, WireError> {
+    let redacted = |raw: &Raw, chars_max: usize| redact(raw.expose(), chars_max);
     Ok(match body {
         WireBody::Turn(turn) => Body::Turn(priced(turn, prices, ts)?),
         WireBody::Feedback(feedback) => Body::Feedback(event::Feedback {
+            wishes: checked("wishes", feedback.wishes)?,
             rating: feedback.rating,
             turn_index: feedback.turn_index,
             model: feedback.model,
             intent: feedback.intent,
-            text_chars: feedback.text.map_or(0, |text| text.chars()),
-            wishes: feedback.wishes,
+            text_chars: feedback.text.as_ref().map_or(0, Raw::chars),
+            text: feedback.text.filter(|_| text.feedback).map(|raw| redacted(&raw, REDACTED_CHARS_MAX)),
         }),
         WireBody::Error(error) => Body::Error(event::ErrorReport {
             component: error.component,
             code: error.code,
-            message_digest: error.message.map(|message| keys.digest("error", message.expose())),
+            message_digest: error.message.as_ref().map(|message| keys.digest("error", message.expose())),
+            message: error.message.filter(|_| text.errors).map(|raw| redacted(&raw, MESSAGE_CHARS_MAX)),
             fatal: error.fatal,
         }),
         WireBody::Vital(vital) => {
             Body::Vital(event::Vital { name: vital.name, value: vital.value, route: url::route(vital.url.expose()) })
         }
-        WireBody::Moment(moment) => Body::Moment(event::Moment { text_chars: moment.text.chars() }),
-        WireBody::Observation(body) => Body::Observation(body),
+        WireBody::Moment(moment) => Body::Moment(event::Moment {
+            text_chars: moment.text.chars(),
+            text: Some(redacted(&moment.text, REDACTED_CHARS_MAX)),
+        }),
+        WireBody::Observation(body) => {
+            checked("wish.tag", body.wish.iter().map(|wish| wish.tag.clone()).collect())?;
+            Body::Observation(body)
+        }
         WireBody::Journey(body) => Body::Journey(body),
         WireBody::Platform(body) => Body::Platform(body),
         WireBody::ServiceCost(cost) => Body::ServiceCost(service_cost(cost, prices, ts)?),
@@ -164,6 +181,15 @@ fn body(body: WireBody, keys: &Keyring, prices: &Prices, ts: UtcMillis) -> Resul
         WireBody::Incident(body) => Body::Incident(body),
         WireBody::Notice(body) => Body::Notice(body),
     })
+}
+
+/// Wishes are tags of the app's or the sentinel's, counted by their words: one that holds something personal is a mistake.
+fn checked(field: &'static str, tags: Vec<Label>) -> Result<Vec<Label>, WireError> {
+    if tags.iter().all(|tag| find(tag.as_str()).is_empty()) {
+        return Ok(tags);
+    }
+    let detail = "holds something personal; send tags such as dark-mode, not what the person wrote";
+    Err(WireError::at(WireCode::InvalidValue, field, detail))
 }
 
 fn service_cost(
@@ -259,17 +285,54 @@ mod tests {
     use schemas::{Body, Label, UtcMillis};
     use serde_json::{Value, json};
 
-    use super::{Door, Keyring, Policy, Prices, Refused, scrub};
+    use super::{Door, Keyring, Policy, Prices, Refused, Text, scrub};
+
+    #[test]
+    fn text_is_kept_redacted_and_only_where_it_is_switched_on() {
+        let kept = |members: Value, text: Text| serde_json::to_value(stored_with(&members, text).unwrap()).unwrap();
+        let all = Text { feedback: true, errors: true };
+        let said = "mail a@b.co, card 4111 1111 1111 1111";
+        let feedback = json!({"type": "feedback", "rating": "up", "text": said});
+        let error = json!({"type": "error", "component": "ui", "code": "E1", "message": said});
+        let shown = "mail [EMAIL], card [CARD]";
+        assert_eq!(kept(feedback.clone(), all)["feedback"]["text"], shown);
+        assert_eq!(kept(feedback.clone(), all)["feedback"]["text_chars"], said.len());
+        assert_eq!(kept(error.clone(), all)["error"]["message"], shown);
+        let (feedback, failed) = (kept(feedback, Text::default()), kept(error.clone(), Text::default()));
+        assert!(feedback["feedback"].get("text").is_none() && failed["error"].get("message").is_none());
+        assert_eq!(failed["error"]["message_digest"], kept(error, all)["error"]["message_digest"]);
+        assert_eq!(kept(json!({"type": "moment", "text": said}), Text::default())["moment"]["text"], shown);
+        let long = kept(json!({"type": "feedback", "rating": "up", "text": "ä ".repeat(3_000)}), all);
+        assert_eq!(long["feedback"]["text"].as_str().unwrap().chars().count(), 2_000);
+        let out = json!({"type": "error", "component": "ui", "code": "E1", "message": said, "opted_out": true});
+        assert!(kept(out, all)["error"].get("message").is_none());
+    }
+
+    #[test]
+    fn a_wish_that_holds_something_personal_is_refused() {
+        let wish =
+            |tag: &str| stored(&json!({"type": "feedback", "rating": "up", "wishes": ["dark-mode", tag]})).map(|_| ());
+        assert_eq!(wish("export-to-pdf"), Ok(()));
+        assert_eq!(wish("AB123456C"), Err((WireCode::InvalidValue, "wishes".to_owned())));
+        assert!(wish(&"a".repeat(65)).is_err());
+        let members = json!({"type": "observation", "emotion": "joy", "intensity": 1, "confidence": 1, "model_version": "v1",
+            "wish": {"tag": "AB123456C", "kano": "attractive"}});
+        assert_eq!(stored(&members).map(|_| ()), Err((WireCode::InvalidValue, "wish.tag".to_owned())));
+    }
 
     /// The body that an event of these members is stored with, or what is wrong.
     fn stored(members: &Value) -> Result<Body, (WireCode, String)> {
+        stored_with(members, Text::default())
+    }
+
+    fn stored_with(members: &Value, text: Text) -> Result<Body, (WireCode, String)> {
         let mut event = json!({"ts": "2026-11-20T00:00:00Z"});
         event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let wire =
             WireEvent::from_json(&event.to_string()).map_err(|error| (error.code, error.field.unwrap_or_default()))?;
         let keys = Keyring::new(Some("a secret of at least thirty-two bytes, for tests")).unwrap();
         let now = UtcMillis::parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
-        let door = Door { keys: &keys, prices: &Prices::default(), policy: Policy::default(), shards: 1, now };
+        let door = Door { keys: &keys, prices: &Prices::default(), policy: Policy::default(), text, shards: 1, now };
         match scrub(wire, "content", Source::Backend, &door) {
             Ok(event) => Ok(event.body),
             Err(Refused::Wrong(error)) => Err((error.code, error.field.unwrap_or_default())),

@@ -88,7 +88,14 @@ impl Isolate {
     pub fn door(&self) -> Result<Door<'_>, Problem> {
         let consent = &self.settings.consent;
         let policy = Policy { consent_required: consent.required, age_required: consent.age_13_plus == Age::Attested };
-        Ok(Door { keys: self.keys()?, prices: &self.prices, policy, shards: self.shards, now: WorkerClock.now() })
+        Ok(Door {
+            keys: self.keys()?,
+            prices: &self.prices,
+            policy,
+            text: self.settings.text,
+            shards: self.shards,
+            now: WorkerClock.now(),
+        })
     }
 
     /// The keyring, or the reply that says how to configure it.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::ids::EventKey;
 use crate::label::Label;
 use crate::money::NanoUsd;
+use crate::redacted::Redacted;
 use crate::usage::Usage;
 
 /// A message of a person and the model's reply to it.
@@ -219,7 +220,7 @@ pub struct Repriced {
     pub cost: Cost,
 }
 
-/// What a person thought of a reply. Text is reduced to its length at the edge.
+/// What a person thought of a reply. Text is reduced to its length at the edge, unless the operator keeps it redacted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Feedback {
     /// Thumb, or stars.
@@ -236,6 +237,9 @@ pub struct Feedback {
     /// Length of the comment in characters; 0 when there was none.
     #[serde(default)]
     pub text_chars: u32,
+    /// The comment, redacted, where the operator keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Redacted>,
     /// What the person wished for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wishes: Vec<Label>,
@@ -340,6 +344,9 @@ pub enum FrustrationFlag {
     GaveUp,
 }
 
+/// Most characters of a wish.
+pub const WISH_CHARS_MAX: usize = 64;
+
 /// A wish as a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -353,7 +360,11 @@ pub struct Wish {
 
 fn wish_tag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Label, D::Error> {
     let tag = Label::deserialize(deserializer)?;
-    if tag.as_str().len() <= 64 { Ok(tag) } else { Err(serde::de::Error::custom("must have at most 64 characters")) }
+    if tag.as_str().len() <= WISH_CHARS_MAX {
+        Ok(tag)
+    } else {
+        Err(serde::de::Error::custom("must have at most 64 characters"))
+    }
 }
 
 /// Kano model's tiers.
@@ -367,10 +378,12 @@ pub enum KanoTier {
     Indifferent,
 }
 
-/// A line that a person agreed to see published. Its text stays with the app until redaction and approval are in place;
-/// here only its length.
+/// A line that a person agreed to see published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Moment {
-    /// Length in characters.
+    /// Length in characters, as handed in.
     pub text_chars: u32,
+    /// The line, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Redacted>,
 }

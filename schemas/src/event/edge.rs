@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::label::Label;
+use crate::redacted::Redacted;
 
 /// A request that passed through the edge to the app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -244,7 +245,8 @@ pub enum DeviceClass {
     Other,
 }
 
-/// Something broke. The message is reduced to a keyed digest, so that equal messages can be counted together.
+/// Something broke. The message is reduced to a keyed digest, so that equal messages can be counted together; the operator may
+/// keep it redacted beside that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorReport {
     /// The part of the app.
@@ -254,6 +256,9 @@ pub struct ErrorReport {
     /// Keyed digest of the message: 16 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_digest: Option<String>,
+    /// The message, redacted, at most 500 characters, where the operator keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Redacted>,
     /// The app fell over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fatal: bool,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use conversation::{
     AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
-    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, Wish,
+    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, WISH_CHARS_MAX, Wish,
 };
 pub use edge::{
     Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, System, Vital,
@@ -320,14 +320,14 @@ impl Event {
         serde_json::from_str(line)
     }
 
-    /// Takes out everything that tells whose the event is: keys, cohort, place in the conversation, lengths of messages, the
-    /// digest of an error's message. What it cost, what broke and what the law wants counted stays.
+    /// Takes out everything that tells whose the event is: keys, cohort, place in the conversation, lengths of messages, an
+    /// error's message and its digest. What it cost, what broke and what the law wants counted stays.
     pub fn without_person(&mut self) {
         (self.user, self.conversation, self.session) = (None, None, None);
         self.cohort = Cohort::default();
         match &mut self.body {
             Body::Turn(turn) => (turn.turn_index, turn.user_chars, turn.assistant_chars) = (None, None, None),
-            Body::Error(error) => error.message_digest = None,
+            Body::Error(error) => (error.message_digest, error.message) = (None, None),
             _ => {}
         }
     }

@@ -127,7 +127,7 @@ pub struct ServiceCost {
     pub quantity: Option<Quantity>,
 }
 
-/// Feedback. The text is reduced to its length.
+/// Feedback. The text is reduced to its length, or redacted where the operator keeps it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Feedback {
@@ -141,20 +141,20 @@ pub struct Feedback {
     pub intent: Option<Label>,
     /// The comment.
     pub text: Option<Raw>,
-    /// What the person wished for: at most 10 tags.
+    /// What the person wished for: at most 10 tags of at most 64 characters.
     #[serde(default, deserialize_with = "few_wishes")]
     pub wishes: Vec<Label>,
 }
 
 fn few_wishes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
     let wishes = Vec::<Label>::deserialize(deserializer)?;
-    if wishes.len() > 10 {
-        return Err(de::Error::custom("must hold at most 10 tags"));
+    if wishes.len() > 10 || wishes.iter().any(|wish| wish.as_str().len() > event::WISH_CHARS_MAX) {
+        return Err(de::Error::custom("must hold at most 10 tags of at most 64 characters"));
     }
     Ok(wishes)
 }
 
-/// An error. The message is reduced to a keyed digest.
+/// An error. The message is reduced to a keyed digest; redacted, too, where the operator keeps it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorReport {
@@ -191,7 +191,7 @@ fn vital_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
     }
 }
 
-/// A line that a person agreed to see published.
+/// A line that a person agreed to see published. It is redacted.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Moment {

@@ -18,7 +18,10 @@ pub(super) fn keys() -> Keyring {
 pub(super) fn taken(body: Vec<u8>, encoding: Encoding) -> Result<Batch, Problem> {
     let traces = read(body, encoding, None)?;
     let (keys, prices, now) = (keys(), Prices::default(), UtcMillis::parse_rfc3339(NOW).unwrap());
-    Ok(take_in(&traces, &Door { keys: &keys, prices: &prices, policy: Default::default(), shards: 1, now }))
+    Ok(take_in(
+        &traces,
+        &Door { keys: &keys, prices: &prices, policy: Default::default(), text: Default::default(), shards: 1, now },
+    ))
 }
 
 pub(super) fn message(batch: &Batch) -> String {

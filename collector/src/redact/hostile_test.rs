@@ -1,0 +1,72 @@
+//! Time is linear, whatever the text is.
+
+use std::time::{Duration, Instant};
+
+use super::find;
+
+const BYTES: usize = 1 << 20;
+
+fn repeated(pattern: &str) -> String {
+    pattern.repeat(BYTES / pattern.len() + 1)
+}
+
+/// Pseudo-random text over an alphabet: xorshift64.
+fn random(alphabet: &str, mut seed: u64) -> String {
+    let alphabet: Vec<char> = alphabet.chars().collect();
+    let next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        alphabet[(seed % alphabet.len() as u64) as usize]
+    };
+    std::iter::repeat_with(next).take(BYTES).collect()
+}
+
+#[rustfmt::skip]
+const PATTERNS: &[&str] = &[
+    "a", "@", "a@", "a@b.", "a.b@", "a@b.co ", "\"a", "\"@", "1", "1 ", "12 ", "123 ", "1234 ", "4111 ", "1-", "12345678 ",
+    "0 ", "01 ", "012 ", "(", "(1", "+", "+1 ", "+49 ", "+49 1", "0049 ", "1.", "255.", "1.2.3.4 ", ":", "a:", "::1", "1:: ", "ffff:",
+    "00:", "00:1a:2b:3c:4d:5e ", "://", "a://", "http://a?b=c&", "http://u:p@h ", "a=b&", "sk-", "sk-a1 ", "eyJ.", "eyJhbGciOiJIUzI1.",
+    "eyJ0", "-----BEGIN PRIVATE KEY-----", "-----BEGIN RSA PUBLIC KEY-----\n", "=", "a==", "AKIA1 ", "xoxb-1 ", "M.", "123456789:",
+    "AD12", "AD12 ", "GB82 WEST ", "DE89 3704 0044 0532 0130 01 ", "1A1zP1eP5QGefi2DMPTfTL5SLmv7Divf ",
+    "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5 ", "0x", "phone ", "phone 1234567 ", "order 4155550132 ", "born ", "born 1/1/",
+    "street ", "1 Elm St ", "A St ", "rue A ", "rue ", "via A 1 ", "password ", "password: ", "password-", "secret_", "id ",
+    "the quick brown fox ", "te ", "電", "電話1", "телефон ", "\u{200b}", "1\u{200b}", "１", "😀", "住所1", "住所", "AB 12 34 56 ",
+    "AB123456 ", "A1 ", "passport A1 ", "[EMAIL]", "123-45-6789 ", "4111111111111111 ", "4111 1111 1111 1111 ", "415-555-0132 ",
+    "+14155550132,", "415-555-0132-", "glpat-", "SG.", "hvs.", "A-", "a_", "Hauptstr. ", "Hauptstr. 1, A ", "1 A St, B, ", "is1-", "born may 1 ",
+    "born a ", "fe80::%a", "AAAAAAAAAA ", "user:", "a/", "?=", "bearer ", "ｂ@", "住所a ", "+(1", "1)", "ab\n12", "\t1", "é", "é1 ", "ß@é.", "12~", "1 - ",
+];
+
+/// Budget of one text in a release build. A quadratic reading of any of these takes minutes.
+const BUDGET: Duration = Duration::from_millis(if cfg!(debug_assertions) { 5_000 } else { 50 });
+
+#[test]
+fn a_mebibyte_of_anything_is_read_in_no_time() {
+    let mut texts: Vec<(String, String)> =
+        PATTERNS.iter().map(|pattern| ((*pattern).to_owned(), repeated(pattern))).collect();
+    for (seed, alphabet) in
+        ["0123456789 -.()+/", "0123456789abcdef:.% ", "ab.@\"-_ ", "0123456789abcdef ", "aA1 -_.:=/@"]
+            .iter()
+            .enumerate()
+    {
+        texts.push((format!("random of {alphabet}"), random(alphabet, seed as u64 + 1)));
+    }
+    let printable: String = (' '..='~').collect();
+    texts.push(("random".into(), random(&printable, 9)));
+    texts.push(("a query without end".into(), format!("http://x?{}", repeated("a=b&"))));
+    texts.push(("a long name".into(), format!("{}@b.com", repeated("a"))));
+    let mut slow = Vec::new();
+    for (name, text) in texts {
+        let once = |_| {
+            let began = Instant::now();
+            std::hint::black_box(find(&text));
+            began.elapsed()
+        };
+        let best = (0..if cfg!(debug_assertions) { 1 } else { 3 }).map(once).min().unwrap_or_default();
+        if best > BUDGET {
+            slow.push((best.as_millis(), name));
+        }
+    }
+    slow.sort();
+    assert!(slow.is_empty(), "milliseconds: {slow:?}");
+}

@@ -1,0 +1,285 @@
+//! Text without what is personal in it: every address, number or key of a person is replaced by its type.
+//!
+//! Scanners look for what each type hangs on (an at sign, a run of digits, a colon, the start of a word), read a bounded
+//! stretch around it, and check what can be checked. So the time is linear in the text, whatever the text is. The `regex`
+//! crate would take 128 KiB of the Worker and `phonenumber` 505.
+//!
+//! Names and free descriptions of a person are not recognised.
+
+mod address;
+mod birth;
+mod card;
+mod context;
+mod crypto;
+mod email;
+mod iban;
+mod ip;
+mod national;
+mod number;
+mod phone;
+mod secret;
+mod url;
+mod view;
+mod words;
+
+use context::Context;
+use schemas::Redacted;
+use view::View;
+
+/// What was found in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// E-mail address.
+    Email,
+    /// Phone number.
+    Phone,
+    /// Payment card.
+    Card,
+    /// Bank account, ISO 13616.
+    Iban,
+    /// US social security number.
+    Ssn,
+    /// Any other national identity number, passport or licence.
+    NationalId,
+    /// IPv4 or IPv6 address or network.
+    Ip,
+    /// Hardware address.
+    Mac,
+    /// Link that carries a secret.
+    Url,
+    /// Key, token or password.
+    Secret,
+    /// Address of a crypto currency.
+    Crypto,
+    /// Date of birth.
+    Birth,
+    /// Postal address.
+    Address,
+}
+
+impl Kind {
+    /// The name that stands in brackets in place of what was found.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Email => "EMAIL",
+            Self::Phone => "PHONE",
+            Self::Card => "CARD",
+            Self::Iban => "IBAN",
+            Self::Ssn => "SSN",
+            Self::NationalId => "NATIONAL_ID",
+            Self::Ip => "IP",
+            Self::Mac => "MAC",
+            Self::Url => "URL",
+            Self::Secret => "SECRET",
+            Self::Crypto => "CRYPTO",
+            Self::Birth => "DATE_OF_BIRTH",
+            Self::Address => "ADDRESS",
+        }
+    }
+}
+
+/// Something personal and where it stands: bytes of the text, `start` to before `end`, at characters' bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub kind: Kind,
+    /// First byte.
+    pub start: usize,
+    /// First byte after.
+    pub end: usize,
+}
+
+/// A candidate: positions in the view, and how certain it is.
+#[derive(Clone, Copy, Debug)]
+struct Hit {
+    kind: Kind,
+    start: usize,
+    end: usize,
+    rank: u8,
+}
+
+impl Hit {
+    /// Of two that overlap the more certain stays, then the longer, then the earlier.
+    fn beats(&self, other: &Self) -> bool {
+        let order = |hit: &Self| (hit.rank, hit.end - hit.start, std::cmp::Reverse(hit.start));
+        order(self) > order(other)
+    }
+}
+
+/// What is personal in a text, in order, without overlaps.
+///
+/// What a first reading replaces can bare more to a second (a number that hung on another one stands alone then): it reads
+/// until nothing is found, so that a redacted text, redacted again, stays as it is.
+#[must_use]
+pub fn find(text: &str) -> Vec<Found> {
+    const READINGS_MAX: usize = 6;
+    let mut found = read(text);
+    for _ in 1..READINGS_MAX {
+        if found.is_empty() {
+            break;
+        }
+        let (redacted, offsets) = replace(text, &found);
+        let more = read(&redacted);
+        if more.is_empty() {
+            break;
+        }
+        let known = found.len();
+        found.extend(more.iter().filter_map(|more| {
+            let at = |position: usize| {
+                let after = offsets.partition_point(|(redacted, _)| *redacted <= position);
+                offsets.get(after.checked_sub(1)?).map(|(redacted, source)| position - redacted + source)
+            };
+            Some(Found { kind: more.kind, start: at(more.start)?, end: at(more.end - 1)? + 1 })
+        }));
+        found.sort_by_key(|found| found.start);
+        found.dedup_by(|later, earlier| later.start < earlier.end);
+        if found.len() == known {
+            break;
+        }
+    }
+    found
+}
+
+/// The text with everything that was found replaced, and where its untouched stretches lie: (in it, in the source).
+fn replace(text: &str, found: &[Found]) -> (String, Vec<(usize, usize)>) {
+    let mut redacted = String::with_capacity(text.len());
+    let mut offsets = vec![(0, 0)];
+    let mut from = 0;
+    for found in found {
+        redacted.push_str(text.get(from..found.start).unwrap_or_default());
+        redacted.push('[');
+        redacted.push_str(found.kind.name());
+        redacted.push(']');
+        from = found.end;
+        offsets.push((redacted.len(), from));
+    }
+    redacted.push_str(text.get(from..).unwrap_or_default());
+    (redacted, offsets)
+}
+
+fn read(text: &str) -> Vec<Found> {
+    let view = View::new(text);
+    let context = Context::read(&view);
+    let mut hits = Vec::new();
+    number::scan(&view, &context, &mut hits);
+    signs(&view, &context, &mut hits);
+    secret::scan(&view, &context, &mut hits);
+    address::scan(&view, &context, &mut hits);
+    birth::scan(&view, &context, &mut hits);
+    let kept = settle(hits);
+    kept.iter()
+        .map(|hit| {
+            let (start, end) = view.source_range(hit.start, hit.end);
+            Found { kind: hit.kind, start, end }
+        })
+        .collect()
+}
+
+/// What hangs on signs and on words.
+fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
+    let (mut email_end, mut colon_end, mut url_end) = (0, 0, 0);
+    let mut i = 0;
+    while i < view.len() {
+        match view.at(i) {
+            b'@' => {
+                let hit = email::at(view, i, email_end);
+                email_end = hit.map_or(email_end, |hit| hit.end);
+                hits.extend(hit);
+            }
+            b':' if view.at(i + 1) == b'/' && view.at(i + 2) == b'/' => {
+                if i >= url_end {
+                    let (end, hit) = url::at(view, i);
+                    url_end = end;
+                    hits.extend(hit);
+                }
+                i += 2;
+            }
+            b':' if i >= colon_end => colon_end = ip::colons(view, context, i, hits),
+            b'=' if view.at(i + 1) == b'=' => hits.extend(secret::base64_end(view, i)),
+            byte if byte.is_ascii_alphanumeric() && view.starts_word(i) => {
+                let end = view.skip_all(i, |byte| byte.is_ascii_alphanumeric());
+                let hit = word(view, context, i, end);
+                i = hit.map_or(end, |hit| hit.end.max(end));
+                hits.extend(hit);
+                continue;
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+}
+
+/// What a word is, or begins.
+fn word(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hit> {
+    let text = view.slice(start, end);
+    let digits = text.iter().take(128).any(u8::is_ascii_digit);
+    let next = view.at(end);
+    if !digits && !b"-_.~ ".contains(&next) {
+        return None;
+    }
+    if let Some(hit) = secret::at(view, start, end) {
+        return Some(hit);
+    }
+    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let account = (letters == 2 && digits).then(|| iban::at(view, start)).flatten();
+    let machine = || {
+        if text.len() == 2 && next == b'-' || text.len() == 4 && next == b'.' {
+            ip::mac(view, context, start)
+        } else {
+            None
+        }
+    };
+    let person = || {
+        let spaced = letters == 2 && text.len() == 2 && next == b' ' && view.at(end + 1).is_ascii_digit();
+        if (digits && letters < text.len() || spaced) && text.len() <= 20 {
+            national::token(view, context, start, end)
+        } else {
+            None
+        }
+    };
+    account
+        .or_else(machine)
+        .or_else(|| if digits { crypto::token(view, context, start, end) } else { None })
+        .or_else(person)
+}
+
+/// The hits that stay, in order.
+fn settle(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_by_key(|hit| (hit.start, hit.end));
+    let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
+    for hit in hits {
+        while let Some(last) = kept.last()
+            && last.end > hit.start
+            && hit.beats(last)
+        {
+            kept.pop();
+        }
+        if kept.last().is_none_or(|last| last.end <= hit.start) {
+            kept.push(hit);
+        }
+    }
+    kept
+}
+
+/// A text that may be stored: redacted, and cut to so many characters.
+#[must_use]
+pub fn redact(text: &str, chars_max: usize) -> Redacted {
+    let (redacted, _) = replace(text, &find(text));
+    let cut = redacted.char_indices().nth(chars_max).map_or(redacted.len(), |(at, _)| at);
+    let mut kept = redacted.get(..cut).unwrap_or_default();
+    // Half of a placeholder says nothing.
+    if cut < redacted.len()
+        && let Some(open) = kept.rfind('[')
+        && !kept.get(open..).unwrap_or_default().contains(']')
+    {
+        kept = kept.get(..open).unwrap_or_default();
+    }
+    Redacted::from_redactor(kept.to_owned())
+}
+
+#[cfg(test)]
+#[path = "hostile_test.rs"]
+mod hostile_test;
+#[cfg(test)]
+mod tests;
