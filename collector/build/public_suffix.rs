@@ -2,7 +2,8 @@
 //!
 //! A node is a byte (the label's length; 64: a rule ends here; 128: labels follow), the label, and where labels follow the
 //! length of all of them in LEB128, so that a reader steps over what it is not looking for. Rules written in Unicode are turned into
-//! Punycode, as hosts arrive. A wildcard is the label `*`, an exception begins with `!`.
+//! Punycode, as hosts arrive. A wildcard is the label `*`, an exception begins with `!`. Ahead of the tree stand 129 offsets into it
+//! (32 bits, little-endian): where top-level domains begin whose first byte is 0, 1, 2 … 127, and where the tree ends.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +42,18 @@ pub fn pack(list: &str) -> Result<Vec<u8>, String> {
         }
         node.ends = true;
     }
-    let mut bytes = Vec::new();
-    write(&root, &mut bytes);
+    if root.below.contains_key("*") {
+        return Err("public_suffix_list.dat: a rule for all top-level domains can't be packed".into());
+    }
+    let mut tree = Vec::new();
+    let mut ends = [0_u32; 129];
+    for (label, node) in &root.below {
+        write(label, node, &mut tree);
+        let first = label.bytes().next().map_or(0, usize::from);
+        ends.iter_mut().skip(first + 1).for_each(|end| *end = tree.len() as u32);
+    }
+    let mut bytes: Vec<u8> = ends.iter().flat_map(|end| end.to_le_bytes()).collect();
+    bytes.extend(tree);
     Ok(bytes)
 }
 
@@ -53,21 +64,19 @@ fn ascii(label: &str) -> Option<String> {
     (label == "*" || (1..ENDS as usize).contains(&(label.len() + 1)) && label.bytes().all(letters)).then_some(label)
 }
 
-fn write(node: &Node, bytes: &mut Vec<u8>) {
-    for (label, node) in &node.below {
-        let marks = if node.ends { ENDS } else { 0 } | if node.below.is_empty() { 0 } else { FOLLOWED };
-        bytes.push(label.len() as u8 | marks);
-        bytes.extend(label.bytes());
-        if !node.below.is_empty() {
-            let mut below = Vec::new();
-            write(node, &mut below);
-            let mut length = below.len();
-            while length >= 128 {
-                bytes.push((length & 127) as u8 | 128);
-                length >>= 7;
-            }
-            bytes.push(length as u8);
-            bytes.extend(below);
+fn write(label: &str, node: &Node, bytes: &mut Vec<u8>) {
+    let marks = if node.ends { ENDS } else { 0 } | if node.below.is_empty() { 0 } else { FOLLOWED };
+    bytes.push(label.len() as u8 | marks);
+    bytes.extend(label.bytes());
+    if !node.below.is_empty() {
+        let mut below = Vec::new();
+        node.below.iter().for_each(|(label, node)| write(label, node, &mut below));
+        let mut length = below.len();
+        while length >= 128 {
+            bytes.push((length & 127) as u8 | 128);
+            length >>= 7;
         }
+        bytes.push(length as u8);
+        bytes.extend(below);
     }
 }

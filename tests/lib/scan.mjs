@@ -9,6 +9,9 @@ import { python } from './sage.mjs';
 
 const PREFIX_BYTES = 4;
 
+/** By its first three bytes: two alone begin one key of 65,536, too. @param {Uint8Array} bytes */
+const isGzip = (bytes) => bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
+
 /** Every form of a text that the scan knows, in lower case. @param {string} secret */
 function forms(secret) {
   const bytes = Buffer.from(secret);
@@ -83,7 +86,7 @@ export async function scanFolder(folder, scan) {
     if (bytes.subarray(0, 15).toString('latin1') === 'SQLite format 3') {
       kinds.sqlite++;
       found.push(...scan(await dumpSqlite(file), `${name} (rows)`));
-    } else if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    } else if (isGzip(bytes)) {
       kinds.gzip++;
       found.push(...scan(gunzipSync(bytes), `${name} (inflated)`));
     } else if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') {
@@ -114,7 +117,7 @@ async function dumpSqlite(file) {
         for (const value of Object.values(row)) {
           const bytes = value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(String(value));
           parts.push(bytes, Buffer.from('\n'));
-          if (bytes[0] === 0x1f && bytes[1] === 0x8b) parts.push(gunzipSync(bytes));
+          if (isGzip(bytes)) parts.push(gunzipSync(bytes));
         }
       }
     }

@@ -49,8 +49,8 @@ pub struct Names(BTreeMap<String, Vec<(u8, Count)>>);
 
 impl Names {
     fn count(&mut self, name: &str, bucket: Bucket15, count: Count) {
-        let full = self.0.keys().filter(|name| *name != OTHER).count() >= NAMES_MAX;
-        let name = if full && !self.0.contains_key(name) { OTHER } else { name };
+        let named = self.0.len() - usize::from(self.0.contains_key(OTHER));
+        let name = if named >= NAMES_MAX && !self.0.contains_key(name) { OTHER } else { name };
         let counts = match self.0.get_mut(name) {
             Some(counts) => counts,
             None => self.0.entry(name.to_owned()).or_default(),

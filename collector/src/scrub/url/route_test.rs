@@ -54,6 +54,8 @@ fn routes_name_no_one() {
         ("/search/depression", "/search/:id"),
         ("/accounts/smith-and-sons/billing", "/accounts/:id/billing"),
         ("/users/settings", "/users/settings"),
+        ("/account/subscription/cancel", "/account/subscription/cancel"),
+        ("/contact/form", "/contact/form"),
         ("/blog/how-to-leave-him", "/blog/:id"),
         ("/blog/how-it-works", "/blog/how-it-works"),
         ("/a+b/c,d/e:f/g=h", "/:id/:id/:id/:id"),

@@ -5,6 +5,7 @@
 
 static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/public_suffix.bin"));
 
+const INDEX_BYTES: usize = 129 * 4;
 const LENGTH: u8 = 63;
 const ENDS: u8 = 64;
 const FOLLOWED: u8 = 128;
@@ -28,7 +29,7 @@ pub(super) fn registrable(host: &str) -> Option<&str> {
 
 /// How many labels the public suffix has: those of the longest rule, one where no rule is found. An exception beats them all.
 fn suffix_labels(host: &str) -> usize {
-    let (mut level, mut longest) = (RULES, 1);
+    let (mut level, mut longest) = (top_level(host), 1);
     for (depth, label) in host.rsplit('.').enumerate() {
         let found = look_up(level, label.as_bytes());
         if found.exception {
@@ -43,6 +44,16 @@ fn suffix_labels(host: &str) -> usize {
         }
     }
     longest
+}
+
+/// The part of the tree whose top-level domains begin as that of the host.
+fn top_level(host: &str) -> &'static [u8] {
+    let offset = |at: usize| {
+        let bytes = RULES.get(at * 4..at * 4 + 4)?;
+        Some(INDEX_BYTES + u32::from_le_bytes(bytes.try_into().ok()?) as usize)
+    };
+    let first = host.rsplit('.').next().and_then(|label| label.bytes().next()).filter(u8::is_ascii).map(usize::from);
+    first.and_then(|first| RULES.get(offset(first)?..offset(first + 1)?)).unwrap_or_default()
 }
 
 #[derive(Default)]
