@@ -135,7 +135,7 @@ describe('what comes in', { timeout: 90_000 }, () => {
       try {
         const headers = { origin: own.url };
         assert.equal((await beacon([feedback(facts), feedback({ ...facts, opted_out: true })], { at: own, headers })).json.stored, 1);
-        assert.deepEqual((await beacon([feedback(facts), { type: 'error', ts: now(), component: 'page', code: 'TypeError', message: 'typed', ...facts }], { at: own, headers: { ...headers, 'sec-gpc': '1' } })).json.dropped, { opted_out: 1 });
+        assert.deepEqual((await beacon([feedback(facts), { type: 'error', ts: now(), component: 'page', code: 'TypeError', ...facts }], { at: own, headers: { ...headers, 'sec-gpc': '1' } })).json.dropped, { opted_out: 1 });
         const events = (await bronze(own)).sort((a, b) => Object.keys(a.body)[0].localeCompare(Object.keys(b.body)[0]));
         const [error, given] = events;
         assert.equal(events.length, 2);
@@ -143,7 +143,6 @@ describe('what comes in', { timeout: 90_000 }, () => {
         assert.equal(given.cohort?.plan, undefined);
         assert.equal(given.cohort?.guest, undefined);
         assert.deepEqual([error.user, error.session, error.conversation, error.cohort], [undefined, undefined, undefined, undefined]);
-        assert.deepEqual(Object.values(error.body.error), ['page', 'TypeError']);
       } finally {
         await own.stop();
       }

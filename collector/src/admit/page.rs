@@ -2,7 +2,7 @@
 
 use schemas::UtcMillis;
 use schemas::time::DAY_MS;
-use schemas::wire::{WireBody, WireCode, WireError, WireEvent};
+use schemas::wire::{WireCode, WireError, WireEvent};
 
 use crate::scrub::CLOCK_SKEW_MS_MAX;
 
@@ -30,8 +30,8 @@ impl Page {
         Self { names_people, clock_ahead_ms: if wrong { ahead } else { 0 } }
     }
 
-    /// Reduces an event to what a page can know: facts of a person are the edge's or the backend's to tell, and left out; of
-    /// someone who opted out not even a message's digest stays. Puts its time right where the page's clock is wrong.
+    /// Reduces an event to what a page can know: facts of a person are the edge's or the backend's to tell, and left out.
+    /// Puts its time right where the page's clock is wrong.
     ///
     /// # Errors
     /// When a page may not send such an event, or it is older than a day.
@@ -50,9 +50,6 @@ impl Page {
         envelope.utc_offset_minutes = None;
         envelope.plan = None;
         envelope.guest = None;
-        if let (true, WireBody::Error(error)) = (envelope.opted_out, &mut wire.body) {
-            error.message = None;
-        }
         Ok(())
     }
 }
@@ -85,19 +82,6 @@ mod tests {
             assert!(envelope.conversation_id.is_some() && envelope.session_id.is_some());
             assert!(envelope.country.is_none() && envelope.utc_offset_minutes.is_none());
             assert!(envelope.plan.is_none() && envelope.guest.is_none());
-        }
-    }
-
-    #[test]
-    fn of_someone_who_opted_out_a_page_tells_that_something_broke() {
-        for opted_out in [false, true] {
-            let text = format!(
-                r#"{{"type":"error","ts":"2026-11-21T18:59:00Z","opted_out":{opted_out},"component":"a","code":"b","message":"m"}}"#
-            );
-            let mut event = WireEvent::from_json(&text).unwrap();
-            Page::default().take(&mut event, now()).unwrap();
-            let WireBody::Error(error) = event.body else { panic!() };
-            assert_eq!(error.message.is_none(), opted_out);
         }
     }
 

@@ -119,7 +119,6 @@ fn read(text: &str, sender: Sender, now: UtcMillis) -> Result<WireEvent, WireErr
         return Err(WireError { code: WireCode::TooLarge, field: None, detail: "is larger than 64 KiB".into() });
     }
     let mut wire = WireEvent::from_json(text)?;
-    wire.envelope.opted_out |= sender.opted_out;
     if sender.source == Source::Browser {
         sender.page.take(&mut wire, now)?;
     }
@@ -130,6 +129,7 @@ fn read(text: &str, sender: Sender, now: UtcMillis) -> Result<WireEvent, WireErr
             "must be turn in a response; send others to the intake",
         ));
     }
+    wire.envelope.opted_out |= sender.opted_out;
     Ok(wire)
 }
 
