@@ -27,6 +27,10 @@ cargo build --quiet --release -p collector --bin sage-inspect
 cargo test --quiet --release -p collector --lib -- real_replies user_agents
 "$SAGE_PYTHON" tests/prices_oracle.py target/release/sage-inspect tests/data/usage_bodies.jsonl
 
+section "texts: Presidio's cases, planted values, hostile input"
+"$SAGE_PYTHON" tests/pii_oracle.py target/release/sage-inspect tests/data/pii_cases.jsonl
+cargo test --quiet --release -p collector --lib redact::hostile
+
 section "the Worker, and one that can be told to fail"
 bash scripts/build.sh
 bash scripts/build.sh target/edge-faults fault-injection

@@ -63,6 +63,7 @@ test("rules take the time, they do not read it", () => {
 test("raw text is read by the scrubber only", () => {
   for (const room of ROOMS) {
     nowhereBut(room, /\.expose\(\)/, (path) => path.startsWith("collector/src/scrub/"));
+    nowhereBut(room, /\bfrom_redactor\(/, (path) => path.startsWith("collector/src/redact/") || path === "schemas/src/redacted.rs");
     nowhereBut(room, /\bfrom_mac\(/, (path) => /^(collector\/src\/(scrub\/keys|proxy\/capture)|schemas\/src\/ids)\.rs$/.test(path));
   }
 });

@@ -34,9 +34,12 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
     }
     (1..=most).rev().find_map(|groups| {
         let end = number.end(groups);
+        if !(DIGITS_MIN..=DIGITS_MAX).contains(&number.count(groups)) || !free_after(view, end) {
+            return None;
+        }
         let digits = number.digits(view, groups);
         let digits = digits.all();
-        if !(DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) || !free_after(view, end) || !luhn(digits) {
+        if !luhn(digits) {
             return None;
         }
         let varied = digits.iter().any(|digit| Some(digit) != digits.first());

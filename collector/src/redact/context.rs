@@ -204,15 +204,20 @@ impl Word {
         if !may_be_known(word) {
             return 0;
         }
-        let after = WORDS.partition_point(|(known, _)| known.as_bytes() <= word);
-        // A word and the stem of it may stand side by side in the list.
-        for (known, tells) in WORDS.get(after.saturating_sub(3)..after).unwrap_or_default().iter().rev() {
-            if known.as_bytes() == word || tells & tells::STEM != 0 && word.starts_with(known.as_bytes()) {
-                return tells & !tells::STEM;
-            }
-        }
-        0
+        let from = WORDS.partition_point(|(known, _)| beginning(known.as_bytes()) < beginning(word));
+        let alike = WORDS.get(from..).unwrap_or_default().iter();
+        let alike = alike.take_while(|(known, _)| beginning(known.as_bytes()) == beginning(word));
+        // A word and the stem of it may stand side by side in the list: the longer comes later.
+        let fits = |(known, tells): &&(&str, u32)| {
+            known.as_bytes() == word || tells & tells::STEM != 0 && word.starts_with(known.as_bytes())
+        };
+        alike.filter(fits).last().map_or(0, |(_, tells)| tells & !tells::STEM)
     }
+}
+
+/// The first two bytes: they settle most comparisons.
+fn beginning(word: &[u8]) -> u16 {
+    word.first_chunk().map_or(0, |first| u16::from_be_bytes(*first))
 }
 
 /// How the names of streets end where they are one word.

@@ -17,7 +17,10 @@ pub(super) fn at(view: &View<'_>, sign: usize, from: usize) -> Option<Hit> {
 }
 
 fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte) || byte == LETTER
+    byte == LETTER
+        || byte > b' '
+            && byte < 0x7F
+            && !matches!(byte, b'"' | b'(' | b')' | b',' | b':' | b';' | b'<' | b'>' | b'@' | b'[' | b'\\' | b']')
 }
 
 fn local(view: &View<'_>, sign: usize, from: usize) -> Option<usize> {

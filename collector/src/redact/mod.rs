@@ -22,9 +22,12 @@ mod url;
 mod view;
 mod words;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use context::Context;
 use schemas::Redacted;
-use view::View;
+use view::{View, is_word};
 
 /// What was found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,10 +103,13 @@ struct Hit {
 }
 
 impl Hit {
-    /// Of two that overlap the more certain stays, then the longer, then the earlier.
+    /// Of two that overlap the more certain goes first, then the longer, then the earlier.
+    fn certainty(&self) -> (u8, usize, Reverse<usize>) {
+        (self.rank, self.end - self.start, Reverse(self.start))
+    }
+
     fn beats(&self, other: &Self) -> bool {
-        let order = |hit: &Self| (hit.rank, hit.end - hit.start, std::cmp::Reverse(hit.start));
-        order(self) > order(other)
+        self.certainty() > other.certainty()
     }
 }
 
@@ -124,17 +130,18 @@ pub fn find(text: &str) -> Vec<Found> {
         if more.is_empty() {
             break;
         }
-        let known = found.len();
+        let known = found.clone();
         found.extend(more.iter().filter_map(|more| {
-            let at = |position: usize| {
-                let after = offsets.partition_point(|(redacted, _)| *redacted <= position);
-                offsets.get(after.checked_sub(1)?).map(|(redacted, source)| position - redacted + source)
-            };
-            Some(Found { kind: more.kind, start: at(more.start)?, end: at(more.end - 1)? + 1 })
+            // Which untouched stretch it lies in: what reaches into a placeholder is nothing.
+            let at = offsets.partition_point(|(redacted, _)| *redacted <= more.start).checked_sub(1)?;
+            let (redacted, source) = offsets.get(at)?;
+            let (start, end) = (more.start - redacted + source, more.end - redacted + source);
+            let next = known.get(at).map_or(text.len(), |next| next.start);
+            (end <= next).then_some(Found { kind: more.kind, start, end })
         }));
         found.sort_by_key(|found| found.start);
         found.dedup_by(|later, earlier| later.start < earlier.end);
-        if found.len() == known {
+        if found.len() == known.len() {
             break;
         }
     }
@@ -167,7 +174,7 @@ fn read(text: &str) -> Vec<Found> {
     secret::scan(&view, &context, &mut hits);
     address::scan(&view, &context, &mut hits);
     birth::scan(&view, &context, &mut hits);
-    let kept = settle(hits);
+    let kept = settle(hits, &view);
     kept.iter()
         .map(|hit| {
             let (start, end) = view.source_range(hit.start, hit.end);
@@ -178,7 +185,7 @@ fn read(text: &str) -> Vec<Found> {
 
 /// What hangs on signs and on words.
 fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
-    let (mut email_end, mut colon_end, mut url_end) = (0, 0, 0);
+    let (mut email_end, mut colon_end, mut url_end, mut digit) = (0, 0, 0, 0);
     let mut i = 0;
     while i < view.len() {
         match view.at(i) {
@@ -199,7 +206,11 @@ fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
             b'=' if view.at(i + 1) == b'=' => hits.extend(secret::base64_end(view, i)),
             byte if byte.is_ascii_alphanumeric() && view.starts_word(i) => {
                 let end = view.skip_all(i, |byte| byte.is_ascii_alphanumeric());
-                let hit = word(view, context, i, end);
+                if digit < i {
+                    digit = view.skip_all(i, |byte| !byte.is_ascii_digit());
+                }
+                let near = digit <= end + DIGIT_CHARS_MAX || is_header(view, i, end);
+                let hit = if near { word(view, context, i, end) } else { None };
                 i = hit.map_or(end, |hit| hit.end.max(end));
                 hits.extend(hit);
                 continue;
@@ -210,12 +221,20 @@ fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
     }
 }
 
+/// How far behind a word its first digit stands where the word begins a key, an account or an address.
+const DIGIT_CHARS_MAX: usize = 44;
+
+/// The one secret without a digit near its beginning: `-----BEGIN RSA PRIVATE KEY-----`.
+fn is_header(view: &View<'_>, start: usize, end: usize) -> bool {
+    view.before(start) == b'-' && view.slice(start, end) == b"BEGIN"
+}
+
 /// What a word is, or begins.
 fn word(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hit> {
     let text = view.slice(start, end);
     let digits = text.iter().take(128).any(u8::is_ascii_digit);
     let next = view.at(end);
-    if !digits && !b"-_.~ ".contains(&next) {
+    if !digits && !matches!(next, b'-' | b'_' | b'.' | b'~' | b' ') {
         return None;
     }
     if let Some(hit) = secret::at(view, start, end) {
@@ -244,22 +263,33 @@ fn word(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<
         .or_else(person)
 }
 
-/// The hits that stay, in order.
-fn settle(mut hits: Vec<Hit>) -> Vec<Hit> {
+/// The hits in order, without overlaps: the surest takes its span first, and every other keeps what is left of its own, so
+/// that nothing that was found survives in part.
+fn settle(mut hits: Vec<Hit>, view: &View<'_>) -> Vec<Hit> {
     hits.sort_by_key(|hit| (hit.start, hit.end));
-    let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
+    let apart = hits.windows(2).all(|two| matches!(two, [one, other] if one.end <= other.start));
+    if apart {
+        return hits;
+    }
+    hits.sort_by_key(|hit| Reverse(hit.certainty()));
+    let mut taken: BTreeMap<usize, Hit> = BTreeMap::new();
     for hit in hits {
-        while let Some(last) = kept.last()
-            && last.end > hit.start
-            && hit.beats(last)
-        {
-            kept.pop();
+        let mut at = taken.range(..=hit.start).next_back().map_or(hit.start, |(_, before)| before.end.max(hit.start));
+        let mut rests = Vec::new();
+        for (start, other) in taken.range(hit.start + 1..hit.end) {
+            rests.push((at, *start));
+            at = other.end;
         }
-        if kept.last().is_none_or(|last| last.end <= hit.start) {
-            kept.push(hit);
+        rests.push((at, hit.end));
+        for (start, end) in rests {
+            if start < end
+                && (start == hit.start && end == hit.end || view.slice(start, end).iter().any(|byte| is_word(*byte)))
+            {
+                taken.insert(start, Hit { start, end, ..hit });
+            }
         }
     }
-    kept
+    taken.into_values().collect()
 }
 
 /// A text that may be stored: redacted, and cut to so many characters.

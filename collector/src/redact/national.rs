@@ -106,7 +106,7 @@ fn told(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
     }
     (1..=most).rev().find_map(|groups| {
         let end = number.end(groups);
-        let digits = number.digits(view, groups).all().len();
+        let digits = number.count(groups);
         ((6..=14).contains(&digits) && near(end) && free_before(view, start) && free_after(view, end)).then_some(Hit {
             kind: Kind::NationalId,
             start,
@@ -356,9 +356,9 @@ fn aadhaar(digits: &[u8]) -> bool {
         (false, true) => (a + 5 - b) % 5 + 5,
         (false, false) => (a + 5 - b) % 5,
     };
-    let sum = digits.iter().rev().enumerate().fold(0, |sum, (i, digit)| product(sum, step(*digit, i)));
-    let palindrome = digits.iter().eq(digits.iter().rev());
-    sum == 0 && digits.first() > Some(&1) && !palindrome
+    let palindrome = || digits.iter().eq(digits.iter().rev());
+    let sum = || digits.iter().rev().enumerate().fold(0, |sum, (i, digit)| product(sum, step(*digit, i)));
+    digits.first() > Some(&1) && sum() == 0 && !palindrome()
 }
 
 fn is_day(month: u64, day: u64) -> bool {

@@ -59,6 +59,11 @@ impl<'g> Groups<'g> {
         self.0.get(i).map_or(0, |group| group.joint)
     }
 
+    /// How many digits the first groups have.
+    pub(super) fn count(&self, groups: usize) -> usize {
+        self.0.iter().take(groups).map(Group::len).sum()
+    }
+
     pub(super) fn digits(&self, view: &View<'_>, count: usize) -> Digits {
         let mut digits = Digits::default();
         self.0.iter().take(count).for_each(|group| digits.add(view.slice(group.start, group.end)));
@@ -79,12 +84,9 @@ pub(super) struct Digits {
 
 impl Digits {
     fn add(&mut self, text: &[u8]) {
-        for byte in text {
-            if let Some(to) = self.values.get_mut(self.len) {
-                *to = byte.wrapping_sub(b'0');
-            }
-            self.len += 1;
-        }
+        let to = self.values.get_mut(self.len..).unwrap_or_default();
+        to.iter_mut().zip(text).for_each(|(to, byte)| *to = byte.wrapping_sub(b'0'));
+        self.len += text.len();
     }
 
     /// The digits; none when there are too many for any number of a person.
@@ -149,7 +151,8 @@ pub(super) fn free_before(view: &View<'_>, start: usize) -> bool {
         return false;
     }
     let further = start.checked_sub(1).map_or(0, |at| view.before(at));
-    let hangs = b".,-/+*^\\%".contains(&before) || before == b':' && further.is_ascii_digit();
+    let hangs = matches!(before, b'.' | b',' | b'-' | b'/' | b'+' | b'*' | b'^' | b'\\' | b'%')
+        || before == b':' && further.is_ascii_digit();
     !(hangs && (is_word(further) || further == b']'))
 }
 
@@ -159,7 +162,7 @@ pub(super) fn free_after(view: &View<'_>, end: usize) -> bool {
     if is_word(after) || after == b'%' {
         return false;
     }
-    let number = b".,-/:+*^".contains(&after) && further.is_ascii_digit();
+    let number = matches!(after, b'.' | b',' | b'-' | b'/' | b':' | b'+' | b'*' | b'^') && further.is_ascii_digit();
     let code = after == b'-' && (further.is_ascii_alphanumeric() || further == b'[');
     !(number || code)
 }

@@ -195,7 +195,7 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     let told = nearest & tells::PHONE != 0;
     let thing = nearest & (tells::THING | tells::ID_WEAK | tells::VERSION | tells::CARD) != 0 && !told;
     let numbered = nearest == 0 && context.nearest(start, end, tells::NUMBER) != 0;
-    let digits = number.digits(view, shape.groups).all().len();
+    let digits = number.count(shape.groups);
     let asks = shape.needs_word && !(told || numbered && (9..=11).contains(&digits));
     if asks || thing && !bracket {
         return None;
@@ -228,7 +228,7 @@ fn shape(view: &View<'_>, number: Groups<'_>, bracket: bool) -> Option<Shape> {
     if head == b"0" && (joint == b'(' || number.are(&[1, 3, 3, 2, 2], |other| other == joint) && b" -".contains(&joint))
     {
         let most = number.0.iter().skip(2).take(4).take_while(|group| b" -)".contains(&group.joint)).count() + 2;
-        let count = (3..=most).rev().find(|groups| (10..=11).contains(&digits(*groups).all().len()))?;
+        let count = (3..=most).rev().find(|groups| (10..=11).contains(&number.count(*groups)))?;
         return sure(count);
     }
     // Russia within: 8 (912) 345-67-89.
@@ -266,7 +266,7 @@ fn shape(view: &View<'_>, number: Groups<'_>, bracket: bool) -> Option<Shape> {
         number.0.iter().skip(1).take(5).take_while(|group| b" -./)".contains(&group.joint) && group.len() >= 2).count()
             + 1;
     let count = (1..=most).rev().find(|groups| {
-        let len = digits(*groups).all().len();
+        let len = number.count(*groups);
         let whole = *groups == 1 || number.0.iter().take(*groups).all(|group| group.len() <= 8);
         let quad = number.joint(1) == b'.' && number.joint(3) == b'.';
         (7..=13).contains(&len) && whole && !quad && !is_date(view, number, *groups)
@@ -310,7 +310,7 @@ fn trunk(view: &View<'_>, number: Groups<'_>) -> Option<Shape> {
         + 1;
     let pairs = number.0.iter().take_while(|group| group.len() == 2).count();
     (2..=most).rev().find_map(|groups| {
-        let len = number.digits(view, groups).all().len();
+        let len = number.count(groups);
         // A list of pairs is longer than a French number.
         let list = groups == pairs && (groups != 5 || number.joint(0) == joint) || groups == 5 && pairs > 5;
         let ssn = number.are(&[3, 2, 4], |_| true) && groups == 3;

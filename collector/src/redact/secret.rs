@@ -87,9 +87,9 @@ fn issued(view: &View<'_>, start: usize) -> Option<usize> {
             };
             let least_end = body + usize::from(*least);
             // The least is read first: of many starts in one long run only a key reads on.
-            if view.skip(body, fits) < least_end
-                || !is_random(view.slice(body, least_end.max(body + RANDOM_CHARS).min(view.len())))
-            {
+            let head = view.slice(body, least_end);
+            let near = view.slice(body, least_end.max(body + RANDOM_CHARS).min(view.len()));
+            if head.is_empty() || !is_random(near) || !head.iter().all(|byte| fits(*byte)) {
                 return None;
             }
             let mut end = view.skip_all(body, fits);
@@ -197,7 +197,7 @@ pub(super) fn told(view: &View<'_>, mark: &Mark) -> Option<Hit> {
     }
     let start = view.skip(at, |byte| b"\"'` ".contains(&byte)).min(at + 3);
     let mut end = view
-        .skip(start, |byte| !byte.is_ascii_whitespace() && !b"\"'`,;<>)}&".contains(&byte))
+        .skip(start, |byte| !byte.is_ascii_whitespace() && !b"\"'`,;<>)}&[".contains(&byte))
         .min(start + VALUE_CHARS_MAX);
     while end > start && b".!?:]".contains(&view.before(end)) {
         end -= 1;

@@ -20,6 +20,8 @@ const SECRETS: [&[u8]; 12] = [
 ];
 /// Names that are secret when the value looks it.
 const KEYS: [&[u8]; 10] = [b"key", b"sig", b"auth", b"code", b"jwt", b"sid", b"otp", b"pass", b"hmac", b"state"];
+/// Where in a link such a path stands at the latest.
+const HOOK_CHARS_MAX: usize = 200;
 /// Paths that are the whole secret of a webhook.
 const HOOKS: [&[u8]; 4] = [b"hooks.slack.com/", b"/api/webhooks/", b"webhook.office.com/", b"api.telegram.org/bot"];
 
@@ -29,13 +31,19 @@ pub(super) fn at(view: &View<'_>, colon: usize) -> (usize, Option<Hit>) {
     while colon - start < 24 && (view.before(start).is_ascii_alphanumeric() || b"+.-".contains(&view.before(start))) {
         start -= 1;
     }
-    let mut end = view.skip_all(colon + 3, |byte| byte > b' ' && byte < 0x80 && !b"\"'<>`".contains(&byte));
+    // Brackets belong to an IPv6 host alone; elsewhere they begin what stands for something found.
+    let host =
+        if view.at(colon + 3) == b'[' { view.skip(colon + 3, |byte| byte != b']' && byte > b' ') } else { colon + 3 };
+    let part = |byte| byte > b' ' && byte < 0x80 && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'[');
+    let mut end = view.skip_all(host, part);
     while b".,;:!?)]}".contains(&view.before(end)) {
         end -= 1;
     }
     let text = view.slice(colon + 3, end.max(colon + 3));
-    let secret =
-        start < colon && (has_password(text) || has_parameter(text) || HOOKS.iter().any(|hook| contains(text, hook)));
+    let secret = start < colon
+        && (has_password(text)
+            || has_parameter(text)
+            || HOOKS.iter().any(|hook| contains(text.get(..HOOK_CHARS_MAX).unwrap_or(text), hook)));
     (end.max(colon + 3), secret.then_some(Hit { kind: Kind::Url, start, end, rank: 93 }))
 }
 
@@ -45,7 +53,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 /// `user:password@host`.
 fn has_password(text: &[u8]) -> bool {
-    let authority = text.split(|byte| b"/?#".contains(byte)).next().unwrap_or_default();
+    let authority = text.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
     let Some(at) = authority.iter().rposition(|byte| *byte == b'@') else { return false };
     authority
         .get(..at)
@@ -53,8 +61,8 @@ fn has_password(text: &[u8]) -> bool {
 }
 
 fn has_parameter(text: &[u8]) -> bool {
-    let Some(query) = text.iter().position(|byte| b"?#".contains(byte)) else { return false };
-    text.get(query + 1..).unwrap_or_default().split(|byte| b"&;#?".contains(byte)).any(|pair| {
+    let Some(query) = text.iter().position(|byte| matches!(byte, b'?' | b'#')) else { return false };
+    text.get(query + 1..).unwrap_or_default().split(|byte| matches!(byte, b'&' | b';' | b'#' | b'?')).any(|pair| {
         let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { return false };
         let Some((name, [_, value @ ..])) = pair.split_at_checked(equals) else { return false };
         let random = value.len() >= 16 && value.iter().any(u8::is_ascii_digit);
