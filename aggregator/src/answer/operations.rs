@@ -1,6 +1,9 @@
 //! The operations panel: the intake's balance, requests, the lake, the Shards.
 
+use std::collections::BTreeMap;
+
 use schemas::UtcMillis;
+use schemas::event::BotKind;
 use schemas::time::{HOUR_MS, MINUTE_MS};
 use serde_json::{Value, json};
 
@@ -28,6 +31,7 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
             "server_errors": count(requests.server_errors),
             "origin_unreachable": count(requests.origin_unreachable),
         },
+        "bots": bots(&requests.bots, requests.requests),
         "reported_errors": count(requests.reported_errors),
         "dead_letters": dead_letters(facts),
         "lake": lake(facts),
@@ -38,6 +42,17 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
                 "bronze_position": health.bronze_position, "database_bytes": health.database_bytes,
             }),
         }).collect::<Vec<_>>(),
+    })
+}
+
+/// Requests of robots, which are among all requests.
+fn bots(bots: &BTreeMap<BotKind, u64>, requests: u64) -> Value {
+    let by_kind = |(kind, count): (&BotKind, &u64)| {
+        Metric::exact(*count, Unit::Count, requests).in_bucket(kind.as_str(), json!({}))
+    };
+    json!({
+        "total": Metric::exact(bots.values().sum::<u64>(), Unit::Count, requests),
+        "by_kind": bots.iter().map(by_kind).collect::<Vec<_>>(),
     })
 }
 

@@ -85,6 +85,22 @@ pub fn read_with<'a>(user_agent: &'a str, hints: &Hints<'_>) -> Reading<'a> {
     reading
 }
 
+/// For tests and measurements of the edge: the readings of texts that come as lines of JSON. With `times` above 0 each is read so
+/// often and only the number of robots is told.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn sample(lines: &str, times: u32) -> String {
+    let texts = lines.lines().filter_map(|line| serde_json::from_str::<String>(line).ok());
+    if times == 0 {
+        return texts.map(|text| read(&text).json().to_string() + "\n").collect();
+    }
+    let texts: Vec<String> = texts.collect();
+    let repeated = (0..times).flat_map(|_| &texts);
+    repeated
+        .filter(|text| device(text, &Hints::default(), &settings::Bots::default()).is_some_and(|it| it.bot.is_some()))
+        .count()
+        .to_string()
+}
+
 /// What is stored of a device. A robot that `settings` names as a person's is read as a device.
 #[must_use]
 pub fn device(user_agent: &str, hints: &Hints<'_>, settings: &settings::Bots) -> Option<Device> {
