@@ -73,8 +73,9 @@ fn main() {
     let uap_core = read(&root.join("collector/lists/uap-core/regexes.yaml"));
     let crawlers = root.join("collector/lists/crawlers");
     let list = read(&crawlers.join("crawler-user-agents.json"));
+    let devices = read(&root.join("collector/lists/devices.toml"));
     let patterns = user_agent_robots::read(&list, &read(&crawlers.join("rules.toml")))
-        .and_then(|robots| user_agent::generate(&uap_core, &robots))
+        .and_then(|robots| user_agent::generate(&uap_core, &devices, &robots))
         .unwrap_or_else(|error| stop(&error));
     write(&out.join("user_agent.bin"), &patterns);
 }

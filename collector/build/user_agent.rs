@@ -1,11 +1,11 @@
 //! The lists of browsers, systems and robots → the file that `src/user_agent/index.rs` reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::code;
-use crate::user_agent_code::{Classes, begins, compile, parse};
+use crate::user_agent_code::{Classes, compile, parse};
 use crate::user_agent_literals::{GRAM_BYTES, needed};
 use crate::user_agent_robots::Robots;
 
@@ -39,7 +39,6 @@ struct System {
 
 struct Pattern {
     regex: String,
-    kind: u8,
     replacements: [Option<String>; 5],
 }
 
@@ -47,11 +46,10 @@ struct Pattern {
 ///
 /// # Errors
 /// What is wrong with which list.
-pub fn generate(uap_core: &str, robots: &Robots) -> Result<Vec<u8>, String> {
+pub fn generate(uap_core: &str, devices: &str, robots: &Robots) -> Result<Vec<u8>, String> {
     let list: UapCore = serde_saphyr::from_str(uap_core).map_err(|error| format!("regexes.yaml: {error}"))?;
     let agents = list.user_agent_parsers.into_iter().map(|agent| Pattern {
         regex: agent.regex,
-        kind: 0,
         replacements: [
             agent.family_replacement,
             agent.v1_replacement,
@@ -62,7 +60,6 @@ pub fn generate(uap_core: &str, robots: &Robots) -> Result<Vec<u8>, String> {
     });
     let systems = list.os_parsers.into_iter().map(|system| Pattern {
         regex: system.regex,
-        kind: 0,
         replacements: [
             system.os_replacement,
             system.os_v1_replacement,
@@ -71,8 +68,7 @@ pub fn generate(uap_core: &str, robots: &Robots) -> Result<Vec<u8>, String> {
             system.os_v4_replacement,
         ],
     });
-    let robot =
-        |(regex, kind): &(String, u8)| Pattern { regex: regex.clone(), kind: *kind, replacements: [const { None }; 5] };
+    let robot = |(regex, _): &(String, u8)| Pattern { regex: regex.clone(), replacements: [const { None }; 5] };
     let lists = [
         agents.collect(),
         systems.collect(),
@@ -80,10 +76,18 @@ pub fn generate(uap_core: &str, robots: &Robots) -> Result<Vec<u8>, String> {
         robots.rules.iter().map(robot).collect(),
     ];
     let mut bytes = pack(&lists)?;
+    bytes.extend(robots.listed.iter().chain(&robots.rules).map(|(_, kind)| *kind));
     texts(&robots.blank, &mut bytes)?;
-    texts(&robots.person, &mut bytes)?;
+    let words: BTreeMap<String, Vec<String>> =
+        toml::from_str(devices).map_err(|error| format!("devices.toml: {error}"))?;
+    let person = ("person".to_owned(), robots.person.clone());
     // By kind: what stands together packs better.
     let mut names: Vec<(u8, &String)> = robots.names.iter().map(|(name, kind)| (*kind, name)).collect();
+    for (mark, words) in words.iter().chain([(&person.0, &person.1)]) {
+        let number = code::WORDS.iter().position(|word| word == mark);
+        let number = number.ok_or_else(|| format!("devices.toml: `{mark}` is no mark"))? as u8;
+        names.extend(words.iter().map(|word| (code::WORD_FROM + number, word)));
+    }
     names.sort();
     bytes.extend((names.len() as u16).to_le_bytes());
     bytes.extend(names.iter().map(|(kind, _)| *kind));
@@ -110,7 +114,7 @@ fn pack(lists: &[Vec<Pattern>]) -> Result<Vec<u8>, String> {
         let hir = parse(&pattern.regex).map_err(told)?;
         let compiled = compile(&hir, &mut classes).map_err(told)?;
         let grams = needed(&hir).unwrap_or_default();
-        record(pattern, begins(&hir), &compiled, &grams, &mut records).map_err(told)?;
+        record(pattern, &compiled, &grams, &mut records).map_err(told)?;
     }
     let mut bytes = classes.bytes();
     bytes.push(lists.len() as u8);
@@ -119,15 +123,7 @@ fn pack(lists: &[Vec<Pattern>]) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn record(
-    pattern: &Pattern,
-    begins: u8,
-    compiled: &[u8],
-    grams: &BTreeSet<Vec<u8>>,
-    bytes: &mut Vec<u8>,
-) -> Result<(), String> {
-    bytes.extend((compiled.len() as u16).to_le_bytes());
-    bytes.extend([begins, pattern.kind]);
+fn record(pattern: &Pattern, compiled: &[u8], grams: &BTreeSet<Vec<u8>>, bytes: &mut Vec<u8>) -> Result<(), String> {
     bytes.extend(u16::try_from(grams.len()).map_err(|_| "too many literals")?.to_le_bytes());
     for gram in grams {
         let short = if gram.len() < GRAM_BYTES { code::GRAM_SHORT } else { 0 };

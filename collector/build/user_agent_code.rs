@@ -61,7 +61,7 @@ pub fn parse(pattern: &str) -> Result<Hir, String> {
 /// # Errors
 /// Names the construct that the machine lacks.
 pub fn compile(pattern: &Hir, classes: &mut Classes) -> Result<Vec<u8>, String> {
-    let mut compiler = Compiler { code: Vec::new(), marks: 0, classes };
+    let mut compiler = Compiler { code: Vec::new(), classes };
     compiler.emit(pattern)?;
     compiler.code.push(code::MATCH);
     if compiler.code.len() > usize::from(code::GRAM_WRITTEN) {
@@ -72,7 +72,6 @@ pub fn compile(pattern: &Hir, classes: &mut Classes) -> Result<Vec<u8>, String> 
 
 struct Compiler<'a> {
     code: Vec<u8>,
-    marks: u8,
     classes: &'a mut Classes,
 }
 
@@ -130,41 +129,28 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<u8, String> {
-        let mark = self.marks;
-        self.marks = mark.checked_add(1).ok_or("too many ways and loops")?;
-        Ok(mark)
-    }
-
     /// `None` is the way of nothing.
     fn either(&mut self, ways: &[Option<&Hir>]) -> Result<(), String> {
-        let mark = self.mark()?;
-        self.code.extend([code::EITHER, mark]);
-        let mut ends = Vec::new();
-        for way in ways {
-            let length = self.hole();
+        self.code.push(code::EITHER);
+        for (number, way) in ways.iter().enumerate() {
             if let Some(way) = way {
                 self.emit(way)?;
             }
-            self.code.push(code::JUMP);
-            ends.push(self.hole());
-            self.fill(length)?;
+            self.code.push(if number + 1 < ways.len() { code::NEXT } else { code::DONE });
         }
-        self.code.extend([0, 0]);
-        ends.into_iter().try_for_each(|end| self.fill(end))
+        Ok(())
     }
 
     fn repeat(&mut self, repetition: &Repetition) -> Result<(), String> {
         if let Some(set) = one_character(&repetition.sub)? {
             let class = self.classes.find(&set)?;
-            let mark = self.mark()?;
             match (repetition.greedy, repetition.min, repetition.max) {
-                (true, 0, None) => self.code.extend([code::ANY, mark, class]),
-                (true, 1, None) => self.code.extend([code::SOME, mark, class]),
+                (true, 0, None) => self.code.extend([code::ANY, class]),
+                (true, 1, None) => self.code.extend([code::SOME, class]),
                 (greedy, min, max) => {
                     let least = u8::try_from(min).map_err(|_| "a repetition of more than 255 at least")?;
                     let most = max.map_or(Ok(code::NO_LIMIT), u16::try_from).map_err(|_| "a repetition too long")?;
-                    self.code.extend([if greedy { code::GREEDY } else { code::LAZY }, mark, class, least]);
+                    self.code.extend([if greedy { code::GREEDY } else { code::LAZY }, class, least]);
                     self.code.extend(most.to_le_bytes());
                 }
             }
@@ -190,37 +176,12 @@ impl Compiler<'_> {
     }
 
     fn star(&mut self, repetition: &Repetition) -> Result<(), String> {
-        let again = self.code.len();
-        let mark = self.mark()?;
-        self.code.extend([code::EITHER, mark]);
-        let mut leave = None;
-        for on in if repetition.greedy { [true, false] } else { [false, true] } {
-            let length = self.hole();
-            if on {
-                self.emit(&repetition.sub)?;
-                self.code.push(code::BACK);
-                let distance = self.code.len() + 2 - again;
-                self.code.extend(u16::try_from(distance).map_err(|_| "a loop too long")?.to_le_bytes());
-            } else {
-                self.code.push(code::JUMP);
-                leave = Some(self.hole());
-            }
-            self.fill(length)?;
+        if !repetition.greedy {
+            return Err("a group that repeats as seldom as will do".to_owned());
         }
-        self.code.extend([0, 0]);
-        leave.map_or(Ok(()), |leave| self.fill(leave))
-    }
-
-    fn hole(&mut self) -> usize {
-        self.code.extend([0, 0]);
-        self.code.len() - 2
-    }
-
-    /// Writes the distance from behind the hole to here.
-    fn fill(&mut self, hole: usize) -> Result<(), String> {
-        let distance = u16::try_from(self.code.len() - hole - 2).map_err(|_| "a way too long")?;
-        let bytes = self.code.get_mut(hole..hole + 2).ok_or("a way without a place for its length")?;
-        bytes.copy_from_slice(&distance.to_le_bytes());
+        self.code.push(code::EITHER);
+        self.emit(&repetition.sub)?;
+        self.code.extend([code::AGAIN, code::DONE]);
         Ok(())
     }
 }
@@ -251,31 +212,5 @@ pub fn set_of(class: &Class) -> Result<Set, String> {
             }
             Ok(class.ranges().iter().flat_map(|range| range.start() as u8..=range.end() as u8).collect())
         }
-    }
-}
-
-/// What a match can begin with: a byte, the text's start, or anything.
-pub fn begins(hir: &Hir) -> u8 {
-    match hir.kind() {
-        HirKind::Literal(literal) => match literal.0[..] {
-            [byte @ code::FIRST_LITERAL..=code::LAST_LITERAL, ..] => byte,
-            _ => code::BEGINS_ANYHOW,
-        },
-        HirKind::Look(Look::Start) => code::BEGINS_AT_START,
-        HirKind::Capture(capture) => begins(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => begins(&repetition.sub),
-        HirKind::Concat(parts) => {
-            let wide = |part: &&Hir| match part.kind() {
-                HirKind::Look(look) => *look == Look::Start,
-                _ => part.properties().maximum_len() != Some(0),
-            };
-            parts.iter().find(wide).map_or(code::BEGINS_ANYHOW, begins)
-        }
-        HirKind::Alternation(ways) => {
-            let mut ways = ways.iter().map(begins);
-            let first = ways.next().unwrap_or(code::BEGINS_ANYHOW);
-            if ways.all(|way| way == first) { first } else { code::BEGINS_ANYHOW }
-        }
-        _ => code::BEGINS_ANYHOW,
     }
 }

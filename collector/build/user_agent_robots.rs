@@ -27,6 +27,17 @@ const NOT_ROBOTS: [&str; 16] = [
     r"008\/",
 ];
 
+/// The number of the last kind whose robots are all known by name. Of the others, those that call themselves robots are left to the
+/// rules, which tell their names too: the Worker's size has a budget.
+const KNOWN_KINDS_MAX: u8 = 3;
+
+fn calls_itself_robot(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let bot = name.rfind("bot").and_then(|at| name.get(at + 3..));
+    ["crawl", "spider"].iter().any(|word| name.contains(word))
+        || bot.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+}
+
 /// A robot of the list.
 #[derive(Deserialize)]
 struct Listed {
@@ -98,6 +109,7 @@ pub fn read(list: &str, rules: &str) -> Result<Robots, String> {
         let kind = robot.tags.iter().map(|tag| kind_of(&tag.replace('-', "_"))).collect::<Result<Vec<_>, _>>()?;
         let kind = kind.into_iter().min().unwrap_or(code::KINDS.len() as u8 - 1);
         match plain(&robot.pattern) {
+            Some(name) if kind > KNOWN_KINDS_MAX && calls_itself_robot(&name) => {}
             Some(name) => _ = robots.names.insert(name, kind),
             None => robots.listed.push((robot.pattern, kind | code::NAMED)),
         }

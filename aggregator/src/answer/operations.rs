@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use schemas::UtcMillis;
+use schemas::event::BotKind;
 use schemas::time::{HOUR_MS, MINUTE_MS};
 use serde_json::{Value, json};
 
@@ -38,6 +39,7 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
         },
         "routes": top(&visited.routes),
         "referrers": top(&visited.referrers),
+        "bots": bots(&requests.bots, requests.requests),
         "reported_errors": count(requests.reported_errors),
         "dead_letters": dead_letters(facts),
         "lake": lake(facts),
@@ -66,6 +68,17 @@ fn top(names: &BTreeMap<String, Count>) -> Vec<Value> {
         metric(count.requests).in_bucket(name, errors)
     };
     rows.into_iter().map(row).collect()
+}
+
+/// Requests of robots, which are among all requests.
+fn bots(bots: &BTreeMap<BotKind, u64>, requests: u64) -> Value {
+    let by_kind = |(kind, count): (&BotKind, &u64)| {
+        Metric::exact(*count, Unit::Count, requests).in_bucket(kind.as_str(), json!({}))
+    };
+    json!({
+        "total": Metric::exact(bots.values().sum::<u64>(), Unit::Count, requests),
+        "by_kind": bots.iter().map(by_kind).collect::<Vec<_>>(),
+    })
 }
 
 fn balance(tally: &Tally) -> Value {

@@ -2,162 +2,10 @@
 
 use schemas::event::DeviceClass;
 
-const TV: [&str; 50] = [
-    "smart-tv",
-    "smarttv",
-    "smart tv",
-    "smarthub",
-    "google tv",
-    "googletv",
-    "android tv",
-    "androidtv",
-    "appletv",
-    "apple tv",
-    "tvos",
-    "hbbtv",
-    "web0s",
-    "webos.tv",
-    "netcast",
-    "bravia",
-    "roku",
-    "; aft",
-    "crkey",
-    "philipstv",
-    "nettv",
-    "opera tv",
-    "inettvbrowser",
-    "viera",
-    "mitv",
-    "mibox",
-    "shield android",
-    "large screen",
-    "kreatv",
-    "vizio",
-    " omi/",
-    "wired)",
-    "wireless)",
-    " tv safari",
-    "amazon;aft",
-    "amazon aft",
-    " tv build",
-    " tv)",
-    " tv;",
-    "mxqpro",
-    "hdtv",
-    "olleh",
-    "espial",
-    "ce-html",
-    "tizen/tv",
-    "vidaa",
-    "whaletv",
-    "titanos",
-    "freebox",
-    "firetv",
-];
-
-const CONSOLE: [&str; 13] = [
-    "playstation",
-    " xbox",
-    "(xbox",
-    "nintendo",
-    "wiiu",
-    "psp (",
-    "ps vita",
-    "dreamcast",
-    "ouya",
-    "segasaturn",
-    "archos gamepad",
-    "retroid",
-    "shield portable",
-];
-
-const TABLET: [&str; 21] = [
-    "ipad",
-    "tablet;",
-    " tablet",
-    "playbook",
-    "kindle",
-    "touchpad",
-    "sm-t",
-    "sm-x",
-    "gt-p",
-    "mediapad",
-    "matepad",
-    "xoom",
-    "nexus 7",
-    "nexus 9",
-    "nexus 10",
-    "pixel c ",
-    "iconia",
-    "ideatab",
-    "galaxy tab",
-    "gt-n80",
-    "silk/",
-];
-
-const MOBILE: [&str; 38] = [
-    "mobi",
-    "iphone",
-    "ipod",
-    "windows phone",
-    "windows ce",
-    "iemobile",
-    "blackberry",
-    "bb10",
-    "symb",
-    "series60",
-    "series40",
-    "series 40",
-    "midp",
-    "j2me",
-    "nokia",
-    "sonyericsson",
-    "kaios",
-    "opera mini",
-    "palm",
-    "webos/",
-    "hpwos",
-    "up.browser",
-    "up.link",
-    "ucweb",
-    "wap-browser",
-    "wap browser",
-    "meego",
-    "maemo",
-    "bada",
-    "netfront",
-    "docomo",
-    "samsung-",
-    "obigo",
-    "brew",
-    "fban/fbios",
-    "phone",
-    "lumia",
-    "dv(iph",
-];
-
-const DESKTOP: [&str; 17] = [
-    "windows",
-    "macintosh",
-    "mac os x",
-    "macos",
-    "mac_powerpc",
-    "x11",
-    "linux",
-    "cros ",
-    "bsd",
-    "sunos",
-    "win9",
-    "winnt",
-    "win32",
-    "os/2",
-    "amiga",
-    "x86_64",
-    "mac os/",
-];
+use super::index::Words;
 
 /// Macs, in texts of apps that say `Darwin` as iPhones' do.
-const MACS: [&str; 5] = ["x86_64", "i386", "macbook", "imac", "power%20macintosh"];
+const MACS: [&str; 5] = ["x86_64", "i386", "MacBook", "iMac", "Power%20Macintosh"];
 
 /// Systems that say it where the words don't, by uap-core's names.
 const SYSTEMS: [(&str, DeviceClass); 8] = [
@@ -172,33 +20,28 @@ const SYSTEMS: [(&str, DeviceClass); 8] = [
 ];
 
 /// The class of a person's device. `system` is uap-core's family.
-pub(super) fn class(text: &str, system: &str) -> DeviceClass {
-    let text = text.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let android = text.contains("android");
-    if has(&TV) || text.contains("tizen") && text.contains("tv") {
+pub(super) fn class(text: &str, words: Words, system: &str) -> DeviceClass {
+    if words.has("tv") || text.contains("Tizen") && text.contains("TV") {
         return DeviceClass::Tv;
     }
-    if has(&CONSOLE) {
+    if words.has("console") {
         return DeviceClass::Console;
     }
+    let android = text.contains("Android") || text.contains("android");
+    let phone = text.contains("Mobi") || text.contains("mobi");
     // `Tablet PC` is a word of desktops' Internet Explorer.
-    if has(&TABLET) && !text.contains("tablet pc") || android && !text.contains("mobi") && is_browser(&text) {
+    if words.has("tablet") && !text.contains("Tablet PC") || android && !phone && words.has("browser") {
         return DeviceClass::Tablet;
     }
-    if has(&MOBILE) || android {
+    if words.has("mobile") || android {
         return DeviceClass::Mobile;
     }
-    if text.contains("darwin/") && has(&MACS) {
+    if text.contains("Darwin/") && MACS.iter().any(|mac| text.contains(mac)) {
         return DeviceClass::Desktop;
     }
-    if let Some((_, class)) = SYSTEMS.iter().find(|(name, _)| *name == system) {
-        return *class;
+    match SYSTEMS.iter().find(|(name, _)| *name == system) {
+        Some((_, class)) => *class,
+        None if words.has("desktop") => DeviceClass::Desktop,
+        None => DeviceClass::Other,
     }
-    if has(&DESKTOP) { DeviceClass::Desktop } else { DeviceClass::Other }
-}
-
-/// Apps do not say `Mobile`; browsers on phones do.
-fn is_browser(text: &str) -> bool {
-    ["applewebkit", "gecko", "opera", "firefox"].iter().any(|engine| text.contains(engine))
 }

@@ -1,6 +1,7 @@
-//! Instructions of compiled patterns: written at build, run by `machine`.
+//! Instructions of compiled patterns: written at build, unpacked by `unpack`, run by `machine`.
 //!
-//! A byte from [`FIRST_LITERAL`] to [`LAST_LITERAL`] asks for itself, one from [`CLASS`] up for a character of that class.
+//! Packed, [`EITHER`], its ways and the loops have no marks, and no way has a length or a jump: [`NEXT`], [`AGAIN`] and [`DONE`] end the
+//! ways. A byte from [`FIRST_LITERAL`] to [`LAST_LITERAL`] asks for itself, one from [`CLASS`] up for a character of that class.
 //! Lengths and distances are two bytes, little-endian.
 
 /// The pattern has matched.
@@ -33,6 +34,12 @@ pub const ANY: u8 = 0x0C;
 pub const SOME: u8 = 0x0D;
 /// A group's start or end: this plus the slot.
 pub const SAVE: u8 = 0x10;
+/// Packed: a way ends, another follows.
+pub const NEXT: u8 = 0x0E;
+/// Packed: a way ends and leads back to where the ways began; another follows.
+pub const AGAIN: u8 = 0x0F;
+/// Packed: the last way ends.
+pub const DONE: u8 = 0x1F;
 /// Slots: two for each group from 1.
 pub const SLOTS: usize = 10;
 /// First byte that asks for itself.
@@ -51,6 +58,12 @@ pub const CLASS_BYTES: usize = 17;
 pub const BEGINS_ANYHOW: u8 = 0;
 /// A pattern that begins where the text does.
 pub const BEGINS_AT_START: u8 = 1;
+
+/// Marks among the words of texts, a bit each: what a word tells. The words are in `lists/devices.toml` and
+/// `lists/crawlers/rules.toml`.
+pub const WORDS: [&str; 7] = ["tv", "console", "tablet", "mobile", "desktop", "browser", "person"];
+/// Added to the number of a word's mark, where others have the kind of a robot.
+pub const WORD_FROM: u8 = 0x80;
 
 /// A literal that is written out, because the code does not hold it in one piece.
 pub const GRAM_WRITTEN: u16 = 0x7FFF;

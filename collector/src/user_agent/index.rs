@@ -6,17 +6,16 @@ use std::sync::OnceLock;
 
 use super::code;
 use super::machine::{Classes, Pattern};
+use super::unpack::{begins, unpack};
 
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/user_agent.bin"));
 
 const HEADS_BITS: u32 = 12;
 const NONE: u16 = u16::MAX;
 
-/// Where the parts of a pattern are in [`PACKED`].
+/// Where the parts of a pattern are: its replacements' mask in [`PACKED`], its code unpacked.
 struct Record {
     begins: u8,
-    kind: u8,
-    /// Its replacements' mask.
     replacements: u32,
     code: u32,
     code_bytes: u16,
@@ -33,6 +32,9 @@ struct Entry {
 pub(super) struct Index {
     classes: Classes<'static>,
     records: Vec<Record>,
+    code: Vec<u8>,
+    /// Kinds of the patterns of robots, from the list of them on.
+    kinds: &'static [u8],
     /// Numbers of the first pattern of each list, and the end.
     lists: [usize; LISTS + 1],
     entries: Vec<Entry>,
@@ -41,10 +43,8 @@ pub(super) struct Index {
     always: Vec<u16>,
     /// Phrases that are blanked before the rules of robots are asked.
     pub(super) blank: Vec<&'static str>,
-    /// Words of people's texts.
-    pub(super) person: Vec<&'static str>,
-    /// Names of robots, and the number of each one's kind.
-    pub(super) names: Vec<(&'static str, u8)>,
+    /// Names of robots with the number of each one's kind, and words with their marks.
+    names: Vec<(&'static str, u8)>,
 }
 
 /// Lists of patterns, in their order.
@@ -65,6 +65,25 @@ const NAMES_FROM: u16 = PATTERNS_MAX as u16;
 
 /// Patterns that a text may match.
 pub(super) struct Candidates([u64; PATTERNS_MAX / 64]);
+
+/// What kinds of words are in a text.
+#[derive(Clone, Copy)]
+pub(super) struct Words(u8);
+
+impl Words {
+    /// Is one with this mark of [`code::WORDS`] there?
+    pub(super) fn has(self, mark: &str) -> bool {
+        code::WORDS.iter().position(|known| *known == mark).is_some_and(|number| self.0 >> number & 1 == 1)
+    }
+}
+
+/// What the literals in a text tell.
+pub(super) struct Scan {
+    pub(super) candidates: Candidates,
+    /// The robot whose name is in it, and the number of its kind: of several the longest name.
+    pub(super) robot: Option<(&'static str, u8)>,
+    pub(super) words: Words,
+}
 
 impl Candidates {
     fn add(&mut self, pattern: u16) {
@@ -105,12 +124,13 @@ impl Index {
         Self {
             classes: Classes(&[]),
             records: Vec::new(),
+            code: Vec::new(),
+            kinds: &[],
             lists: [0; LISTS + 1],
             entries: Vec::new(),
             heads: vec![NONE; 1 << HEADS_BITS],
             always: Vec::new(),
             blank: Vec::new(),
-            person: Vec::new(),
             names: Vec::new(),
         }
     }
@@ -130,10 +150,9 @@ impl Index {
         for number in 0..patterns {
             index.record(&mut reader, number as u16)?;
         }
-        for texts in [&mut index.blank, &mut index.person] {
-            for _ in 0..reader.byte()? {
-                texts.push(reader.text()?);
-            }
+        index.kinds = reader.take(patterns.checked_sub(*index.lists.get(List::Listed as usize)?)?)?;
+        for _ in 0..reader.byte()? {
+            index.blank.push(reader.text()?);
         }
         let names = reader.number()?;
         let kinds = reader.take(usize::from(names))?;
@@ -146,39 +165,38 @@ impl Index {
     }
 
     fn record(&mut self, reader: &mut Reader, number: u16) -> Option<()> {
-        let code_bytes = reader.number()?;
-        let (begins, kind, grams) = (reader.byte()?, reader.byte()?, reader.number()?);
-        let literals = reader.at;
-        let mut written = *reader;
-        for _ in 0..grams {
-            let offset = written.number()?;
-            if offset & !code::GRAM_SHORT == code::GRAM_WRITTEN {
-                written.take(gram_bytes(offset))?;
-            }
-        }
-        let replacements = written.at;
-        let mask = written.byte()?;
-        for _ in 0..mask.count_ones() {
-            let bytes = written.byte()?;
-            written.take(usize::from(bytes))?;
-        }
-        let code = written.at;
-        let compiled = written.take(usize::from(code_bytes))?;
-        reader.at = literals;
+        let grams = reader.number()?;
+        let mut literals = *reader;
         for _ in 0..grams {
             let offset = reader.number()?;
+            if offset & !code::GRAM_SHORT == code::GRAM_WRITTEN {
+                reader.take(gram_bytes(offset))?;
+            }
+        }
+        let replacements = reader.at as u32;
+        for _ in 0..reader.byte()?.count_ones() {
+            reader.text()?;
+        }
+        let packed = reader.bytes.get(reader.at..)?;
+        let code = self.code.len();
+        let packed = packed.get(..unpack(packed, &mut self.code)?)?;
+        reader.take(packed.len())?;
+        for _ in 0..grams {
+            let offset = literals.number()?;
             let at = usize::from(offset & !code::GRAM_SHORT);
             let gram = match at == usize::from(code::GRAM_WRITTEN) {
-                true => reader.take(gram_bytes(offset))?,
-                false => compiled.get(at..at + gram_bytes(offset))?,
+                true => literals.take(gram_bytes(offset))?,
+                false => packed.get(at..at + gram_bytes(offset))?,
             };
             self.add(gram, number);
         }
         if grams == 0 {
             self.always.push(number);
         }
-        reader.at = written.at;
-        self.records.push(Record { begins, kind, replacements: replacements as u32, code: code as u32, code_bytes });
+        let unpacked = self.code.get(code..)?;
+        let record =
+            Record { begins: begins(unpacked), replacements, code: code as u32, code_bytes: unpacked.len() as u16 };
+        self.records.push(record);
         Some(())
     }
 
@@ -191,11 +209,10 @@ impl Index {
         }
     }
 
-    /// The patterns that `text` may match, and the robot whose name is in it: of several the longest name.
-    pub(super) fn candidates(&self, text: &str) -> (Candidates, Option<(&'static str, u8)>) {
-        let mut candidates = Candidates([0; PATTERNS_MAX / 64]);
-        self.always.iter().for_each(|pattern| candidates.add(*pattern));
-        let mut robot: Option<(&str, u8)> = None;
+    /// What the literals in `text` tell.
+    pub(super) fn scan(&self, text: &str) -> Scan {
+        let mut scan = Scan { candidates: Candidates([0; PATTERNS_MAX / 64]), robot: None, words: Words(0) };
+        self.always.iter().for_each(|pattern| scan.candidates.add(*pattern));
         let mut gram = 0u32;
         for (at, byte) in text.bytes().enumerate() {
             gram = gram << 8 | u32::from(byte.to_ascii_lowercase());
@@ -206,19 +223,34 @@ impl Index {
                     if found.gram != gram {
                         continue;
                     }
-                    let Some(name) = found.target.checked_sub(NAMES_FROM) else {
-                        candidates.add(found.target);
-                        continue;
-                    };
-                    let Some(named) = self.names.get(usize::from(name)) else { continue };
-                    let longer = robot.is_none_or(|(other, _)| other.len() < named.0.len());
-                    if longer && (at + 1).checked_sub(bytes).is_some_and(|start| stands_at(text, start, named.0)) {
-                        robot = Some(*named);
+                    match (found.target.checked_sub(NAMES_FROM), (at + 1).checked_sub(bytes)) {
+                        (None, _) => scan.candidates.add(found.target),
+                        (Some(name), Some(start)) => self.name(text, start, name, &mut scan),
+                        (Some(_), None) => {}
                     }
                 }
             }
         }
-        (candidates, robot)
+        scan
+    }
+
+    /// Does this name or word begin at `start`?
+    fn name(&self, text: &str, start: usize, number: u16, scan: &mut Scan) {
+        let Some((name, kind)) = self.names.get(usize::from(number)).copied() else { return };
+        let Some(rest) = text.as_bytes().get(start..).and_then(|rest| rest.get(..name.len())) else { return };
+        if let Some(mark) = kind.checked_sub(code::WORD_FROM) {
+            if rest.eq_ignore_ascii_case(name.as_bytes()) {
+                scan.words.0 |= 1 << mark;
+            }
+            return;
+        }
+        let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let before = start.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+        let in_word = alphanumeric(before) && alphanumeric(rest.first());
+        let longer = scan.robot.is_none_or(|(other, _)| other.len() < name.len());
+        if longer && !in_word && rest == name.as_bytes() {
+            scan.robot = Some((name, kind));
+        }
     }
 
     /// Those of a list, in the list's order.
@@ -228,9 +260,9 @@ impl Index {
     }
 
     /// A pattern by its number.
-    pub(super) fn pattern(&self, number: usize) -> Option<Pattern<'static>> {
+    pub(super) fn pattern(&self, number: usize) -> Option<Pattern<'_>> {
         let record = self.records.get(number)?;
-        let code = PACKED.get(record.code as usize..)?.get(..usize::from(record.code_bytes))?;
+        let code = self.code.get(record.code as usize..)?.get(..usize::from(record.code_bytes))?;
         Some(Pattern { code, classes: self.classes, begins: record.begins })
     }
 
@@ -248,19 +280,11 @@ impl Index {
         replacements
     }
 
-    /// A pattern's kind, as the list has it.
+    /// The kind of a robot's pattern.
     pub(super) fn kind(&self, number: usize) -> u8 {
-        self.records.get(number).map_or(0, |record| record.kind)
+        let from = self.lists.get(List::Listed as usize).copied().unwrap_or(0);
+        number.checked_sub(from).and_then(|number| self.kinds.get(number)).copied().unwrap_or(0)
     }
-}
-
-/// Does `name` stand there, and not in the midst of a word?
-fn stands_at(text: &str, start: usize, name: &str) -> bool {
-    let bytes = text.as_bytes();
-    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let before = start.checked_sub(1).and_then(|before| bytes.get(before));
-    bytes.get(start..).is_some_and(|rest| rest.starts_with(name.as_bytes()))
-        && !(alphanumeric(before) && alphanumeric(name.as_bytes().first()))
 }
 
 fn gram_bytes(offset: u16) -> usize {

@@ -1,7 +1,7 @@
 //! What a request's headers say about a device: class, browser, system, robot. The text itself is not kept.
 //!
-//! `index` finds the patterns that a text can match at all, `machine` runs them; the build compiled both (`build/user_agent.rs`),
-//! so that nothing is prepared at start. `families` reads browser and system as uap-core does, `robots` knows who is no person,
+//! The build compiles the lists of `lists/` (`build/user_agent.rs`); nothing is done at start. With the first text `unpack` spreads the
+//! code out. `index` finds the patterns that a text can match at all, `machine` runs them. `families` reads browser and system as uap-core does, `robots` knows who is no person,
 //! `class` the kind of machine, `hints` corrects all three by client hints.
 
 mod class;
@@ -12,6 +12,7 @@ mod hints;
 mod index;
 mod machine;
 mod robots;
+mod unpack;
 
 use schemas::Label;
 use schemas::event::{Bot, Browser, Device, DeviceClass, System};
@@ -60,14 +61,19 @@ impl Reading<'_> {
 /// Reads a `User-Agent`. Of a longer one its first 1,024 bytes.
 #[must_use]
 pub fn read(user_agent: &str) -> Reading<'_> {
+    read_as(user_agent, true)
+}
+
+/// Without `robots` everyone is a person.
+fn read_as(user_agent: &str, robots: bool) -> Reading<'_> {
     let text = user_agent.get(..user_agent.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
     let index = Index::get();
-    let (candidates, named) = index.candidates(text);
+    let scan = index.scan(text);
     let mut machine = Machine::default();
-    let browser = families::read(index, List::Browsers, &candidates, &mut machine, text);
-    let os = families::read(index, List::Systems, &candidates, &mut machine, text);
-    let bot = robots::read(index, &candidates, named, &mut machine, text, &browser.name);
-    let class = if bot.is_some() { DeviceClass::Bot } else { class::class(text, &os.name) };
+    let browser = families::read(index, List::Browsers, &scan.candidates, &mut machine, text);
+    let os = families::read(index, List::Systems, &scan.candidates, &mut machine, text);
+    let bot = robots.then(|| robots::read(index, &scan, &mut machine, text, &browser.name)).flatten();
+    let class = if bot.is_some() { DeviceClass::Bot } else { class::class(text, scan.words, &os.name) };
     Reading { browser, os, class, bot }
 }
 
@@ -79,14 +85,30 @@ pub fn read_with<'a>(user_agent: &'a str, hints: &Hints<'_>) -> Reading<'a> {
     reading
 }
 
+/// For tests and measurements of the edge: the readings of texts that come as lines of JSON. With `times` above 0 each is read so
+/// often and only the number of robots is told.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn sample(lines: &str, times: u32) -> String {
+    let texts = lines.lines().filter_map(|line| serde_json::from_str::<String>(line).ok());
+    if times == 0 {
+        return texts.map(|text| read(&text).json().to_string() + "\n").collect();
+    }
+    let texts: Vec<String> = texts.collect();
+    let repeated = (0..times).flat_map(|_| &texts);
+    repeated
+        .filter(|text| device(text, &Hints::default(), &settings::Bots::default()).is_some_and(|it| it.bot.is_some()))
+        .count()
+        .to_string()
+}
+
 /// What is stored of a device. A robot that `settings` names as a person's is read as a device.
 #[must_use]
 pub fn device(user_agent: &str, hints: &Hints<'_>, settings: &settings::Bots) -> Option<Device> {
     let mut reading = read_with(user_agent, hints);
     let is_human = |bot: &Bot| settings.human.iter().any(|name| name.eq_ignore_ascii_case(bot.name.as_str()));
     if reading.bot.as_ref().is_some_and(is_human) {
-        reading.bot = None;
-        reading.class = class::class(user_agent, &reading.os.name);
+        reading = read_as(user_agent, false);
+        hints.correct(&mut reading);
     }
     let other = || Label::parse(OTHER).ok();
     let family = |family: &Family<'_>| robots::family_label(&family.name).or_else(other);

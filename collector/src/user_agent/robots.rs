@@ -5,29 +5,22 @@ use schemas::event::{Bot, BotEvidence, BotKind};
 
 use super::code;
 use super::families::OTHER;
-use super::index::{Candidates, Index, List};
+use super::index::{Index, List, Scan};
 use super::machine::Machine;
 
 /// Longest name that is taken from a text.
 const NAME_BYTES_MAX: usize = 40;
 
 /// What a text's words say. `family` is the browser that uap-core's list tells.
-pub(super) fn read(
-    index: &Index,
-    candidates: &Candidates,
-    named: Option<(&'static str, u8)>,
-    machine: &mut Machine,
-    text: &str,
-    family: &str,
-) -> Option<Bot> {
+pub(super) fn read(index: &Index, scan: &Scan, machine: &mut Machine, text: &str, family: &str) -> Option<Bot> {
     if text.trim().is_empty() {
         return bot(BotKind::Other, None, BotEvidence::Shape);
     }
-    if let Some((name, kind)) = named {
+    if let Some((name, kind)) = scan.robot {
         let name = family_label(name.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
         return bot(kind_of(kind), name, evidence(kind));
     }
-    let listed = index.of_list(candidates, List::Listed).find_map(|number| {
+    let listed = index.of_list(&scan.candidates, List::Listed).find_map(|number| {
         let found = machine.find(index.pattern(number)?, text)?;
         Some((index.kind(number), found))
     });
@@ -37,13 +30,13 @@ pub(super) fn read(
     let original = text;
     let text = text.to_ascii_lowercase();
     let mut blanked = None;
-    let found = index.of_list(candidates, List::Rules).find_map(|number| {
+    let found = index.of_list(&scan.candidates, List::Rules).find_map(|number| {
         let (pattern, kind) = (index.pattern(number)?, index.kind(number));
         // Most rules that may match don't; the blanks are made for those that do.
         machine.find(pattern, &text)?;
         let blanked = blanked.get_or_insert_with(|| blank(index, &text));
         let found = machine.find(pattern, blanked)?;
-        let of_person = kind & code::UNLESS_PERSON != 0 && index.person.iter().any(|word| blanked.contains(word));
+        let of_person = kind & code::UNLESS_PERSON != 0 && scan.words.has("person");
         (!of_person).then_some((kind, found))
     });
     let (kind, found) = found?;

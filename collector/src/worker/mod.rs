@@ -73,6 +73,11 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
             respond::text(200, "text/plain", &sum.to_string())
         }
         #[cfg(feature = "fault-injection")]
+        "/sage/__ua" => {
+            let text = wasm_bindgen_futures::JsFuture::from(request.text()?).await?.as_string().unwrap_or_default();
+            respond::text(200, "application/x-ndjson", &crate::user_agent::sample(&text, query.parse().unwrap_or(0)))
+        }
+        #[cfg(feature = "fault-injection")]
         "/sage/__fault" => {
             let answer = runtime::fault(env, 0, query).await;
             respond::text(200, "text/plain", &format!("{answer:?}"))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::label::Label;
 use crate::redacted::Redacted;
@@ -123,20 +123,21 @@ pub struct System {
 impl<'de> Deserialize<'de> for System {
     /// Reads the object, or the family alone, as older lines have it.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Family(Label),
-            System {
-                family: Label,
-                #[serde(default)]
-                major: Option<u16>,
-            },
+        struct SystemVisitor;
+        impl<'de> de::Visitor<'de> for SystemVisitor {
+            type Value = System;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a system")
+            }
+            fn visit_str<E: de::Error>(self, family: &str) -> Result<System, E> {
+                Ok(System { family: Label::parse(family).map_err(E::custom)?, major: None })
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<System, A::Error> {
+                let browser = Browser::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(System { family: browser.family, major: browser.major })
+            }
         }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Family(family) => Self { family, major: None },
-            Written::System { family, major } => Self { family, major },
-        })
+        deserializer.deserialize_any(SystemVisitor)
     }
 }
 
