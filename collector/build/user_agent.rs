@@ -124,6 +124,7 @@ fn pack(lists: &[Vec<Pattern>]) -> Result<Vec<u8>, String> {
 }
 
 fn record(pattern: &Pattern, compiled: &[u8], grams: &BTreeSet<Vec<u8>>, bytes: &mut Vec<u8>) -> Result<(), String> {
+    bytes.extend((compiled.len() as u16).to_le_bytes());
     bytes.extend(u16::try_from(grams.len()).map_err(|_| "too many literals")?.to_le_bytes());
     for gram in grams {
         let short = if gram.len() < GRAM_BYTES { code::GRAM_SHORT } else { 0 };

@@ -2,7 +2,7 @@
 // `npm run bench`: the performance table, on bare workerd, each figure beside its baseline. Sage and its baseline
 // take turns within a run, so that a busy machine slows both; figures are medians of the rounds, with the range beside them.
 //
-//   node tests/bench/bench.mjs [--quick] [--only=size,price,pass,stream,gateway,waves,intake,history]
+//   node tests/bench/bench.mjs [--quick] [--only=size,price,ua,pass,stream,gateway,waves,intake,history]
 //
 // Everything runs on 127.0.0.1. Besides requests a second, the CPU that workerd used per request is shown: it does not
 // depend on what else the machine does.
@@ -17,6 +17,7 @@ import { CONNECTIONS, ROUNDS, ROUND_MS, closeClient, details, failures, lines, m
 import { passThrough } from './pass.mjs';
 import { price } from './price.mjs';
 import { size } from './size.mjs';
+import { userAgent } from './user_agent.mjs';
 import { waves } from './waves.mjs';
 
 /** @param {string[][]} rows */
@@ -28,6 +29,7 @@ function table(rows) {
 const began = performance.now();
 if (wanted('size')) await size();
 if (wanted('price')) await price();
+if (wanted('ua')) await userAgent();
 if (wanted('pass') || wanted('stream')) await passThrough();
 if (wanted('gateway')) await gateway();
 if (wanted('waves')) await waves();

@@ -37,8 +37,9 @@ pub(super) fn read<'a>(
     machine: &mut Machine,
     text: &'a str,
 ) -> Family<'a> {
+    let mut code = Vec::new();
     let found = index.of_list(candidates, list).find_map(|number| {
-        let groups = machine.find(index.pattern(number)?, text)?;
+        let groups = machine.find(index.pattern(number, &mut code)?, text)?;
         Some((number, groups))
     });
     let Some((number, groups)) = found else { return Family::other() };

@@ -13,9 +13,8 @@ static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/user_agent.bin"
 const HEADS_BITS: u32 = 12;
 const NONE: u16 = u16::MAX;
 
-/// Where the parts of a pattern are: its replacements' mask in [`PACKED`], its code unpacked.
+/// Where the parts of a pattern are in [`PACKED`]: its replacements' mask and its code.
 struct Record {
-    begins: u8,
     replacements: u32,
     code: u32,
     code_bytes: u16,
@@ -32,7 +31,6 @@ struct Entry {
 pub(super) struct Index {
     classes: Classes<'static>,
     records: Vec<Record>,
-    code: Vec<u8>,
     /// Kinds of the patterns of robots, from the list of them on.
     kinds: &'static [u8],
     /// Numbers of the first pattern of each list, and the end.
@@ -124,7 +122,6 @@ impl Index {
         Self {
             classes: Classes(&[]),
             records: Vec::new(),
-            code: Vec::new(),
             kinds: &[],
             lists: [0; LISTS + 1],
             entries: Vec::new(),
@@ -165,7 +162,7 @@ impl Index {
     }
 
     fn record(&mut self, reader: &mut Reader, number: u16) -> Option<()> {
-        let grams = reader.number()?;
+        let (code_bytes, grams) = (reader.number()?, reader.number()?);
         let mut literals = *reader;
         for _ in 0..grams {
             let offset = reader.number()?;
@@ -175,12 +172,11 @@ impl Index {
         }
         let replacements = reader.at as u32;
         for _ in 0..reader.byte()?.count_ones() {
-            reader.text()?;
+            let bytes = reader.byte()?;
+            reader.take(usize::from(bytes))?;
         }
-        let packed = reader.bytes.get(reader.at..)?;
-        let code = self.code.len();
-        let packed = packed.get(..unpack(packed, &mut self.code)?)?;
-        reader.take(packed.len())?;
+        let code = reader.at as u32;
+        let packed = reader.take(usize::from(code_bytes))?;
         for _ in 0..grams {
             let offset = literals.number()?;
             let at = usize::from(offset & !code::GRAM_SHORT);
@@ -193,10 +189,7 @@ impl Index {
         if grams == 0 {
             self.always.push(number);
         }
-        let unpacked = self.code.get(code..)?;
-        let record =
-            Record { begins: begins(unpacked), replacements, code: code as u32, code_bytes: unpacked.len() as u16 };
-        self.records.push(record);
+        self.records.push(Record { replacements, code, code_bytes });
         Some(())
     }
 
@@ -259,11 +252,13 @@ impl Index {
         candidates.between(bound(list as usize), bound(list as usize + 1))
     }
 
-    /// A pattern by its number.
-    pub(super) fn pattern(&self, number: usize) -> Option<Pattern<'_>> {
+    /// A pattern by its number, unpacked into `code`.
+    pub(super) fn pattern<'c>(&self, number: usize, code: &'c mut Vec<u8>) -> Option<Pattern<'c>> {
         let record = self.records.get(number)?;
-        let code = self.code.get(record.code as usize..)?.get(..usize::from(record.code_bytes))?;
-        Some(Pattern { code, classes: self.classes, begins: record.begins })
+        let packed = PACKED.get(record.code as usize..)?.get(..usize::from(record.code_bytes))?;
+        code.clear();
+        unpack(packed, code)?;
+        Some(Pattern { begins: begins(code), code, classes: self.classes })
     }
 
     /// What takes the place of a pattern's groups 1 to 5.

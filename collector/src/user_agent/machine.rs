@@ -314,7 +314,8 @@ fn can_begin(pattern: Pattern<'_>, pc: usize, here: Option<u8>) -> bool {
     }
 }
 
-fn number(code: &[u8], at: usize) -> Option<usize> {
+/// The length or distance that stands there.
+pub(super) fn number(code: &[u8], at: usize) -> Option<usize> {
     match code.get(at..at + 2)? {
         [low, high] => Some(usize::from(u16::from_le_bytes([*low, *high]))),
         _ => None,

@@ -1,7 +1,7 @@
 //! What a request's headers say about a device: class, browser, system, robot. The text itself is not kept.
 //!
-//! The build compiles the lists of `lists/` (`build/user_agent.rs`); nothing is done at start. With the first text `unpack` spreads the
-//! code out. `index` finds the patterns that a text can match at all, `machine` runs them. `families` reads browser and system as uap-core does, `robots` knows who is no person,
+//! The build compiles the lists of `lists/` (`build/user_agent.rs`); nothing is done at start. `index` finds the patterns that a text can
+//! match at all, `unpack` spreads their code out, `machine` runs them. `families` reads browser and system as uap-core does, `robots` knows who is no person,
 //! `class` the kind of machine, `hints` corrects all three by client hints.
 
 mod class;

@@ -20,8 +20,9 @@ pub(super) fn read(index: &Index, scan: &Scan, machine: &mut Machine, text: &str
         let name = family_label(name.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
         return bot(kind_of(kind), name, evidence(kind));
     }
+    let mut code = Vec::new();
     let listed = index.of_list(&scan.candidates, List::Listed).find_map(|number| {
-        let found = machine.find(index.pattern(number)?, text)?;
+        let found = machine.find(index.pattern(number, &mut code)?, text)?;
         Some((index.kind(number), found))
     });
     if let Some((kind, found)) = listed {
@@ -31,7 +32,7 @@ pub(super) fn read(index: &Index, scan: &Scan, machine: &mut Machine, text: &str
     let text = text.to_ascii_lowercase();
     let mut blanked = None;
     let found = index.of_list(&scan.candidates, List::Rules).find_map(|number| {
-        let (pattern, kind) = (index.pattern(number)?, index.kind(number));
+        let (pattern, kind) = (index.pattern(number, &mut code)?, index.kind(number));
         // Most rules that may match don't; the blanks are made for those that do.
         machine.find(pattern, &text)?;
         let blanked = blanked.get_or_insert_with(|| blank(index, &text));

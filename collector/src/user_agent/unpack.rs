@@ -1,9 +1,10 @@
 //! Packed patterns → what the machine runs: ways get their lengths and jumps, ways and loops their marks.
 
 use super::code;
+use super::machine::number;
 
-/// Unpacks the pattern at the start of `packed` onto the end of `code`; returns its length in `packed`. `None` when it is not whole.
-pub(super) fn unpack(packed: &[u8], code: &mut Vec<u8>) -> Option<usize> {
+/// Unpacks a pattern onto the end of `code`. `None` when it is not whole.
+pub(super) fn unpack(packed: &[u8], code: &mut Vec<u8>) -> Option<()> {
     let mut open: Vec<Ways> = Vec::new();
     let mut marks = 0u8;
     let mut mark = || {
@@ -24,18 +25,26 @@ pub(super) fn unpack(packed: &[u8], code: &mut Vec<u8>) -> Option<usize> {
             code::EITHER => {
                 let start = code.len();
                 code.extend([code::EITHER, mark()]);
-                open.push(Ways { start, length: hole(code), ends: Vec::new() });
+                open.push(Ways { start, length: hole(code), jump: 0 });
             }
             code::NEXT | code::DONE => {
                 let ways = open.last_mut()?;
                 code.push(code::JUMP);
-                ways.ends.push(hole(code));
+                // Until its end is known, a jump holds where the one before it is.
+                let before = u16::try_from(ways.jump).ok()?;
+                ways.jump = code.len();
+                code.extend(before.to_le_bytes());
                 fill(code, ways.length)?;
                 if op == code::NEXT {
                     ways.length = hole(code);
                 } else {
                     code.extend([0, 0]);
-                    open.pop()?.ends.into_iter().try_for_each(|end| fill(code, end))?;
+                    let mut jump = open.pop()?.jump;
+                    while jump != 0 {
+                        let before = number(code, jump)?;
+                        fill(code, jump)?;
+                        jump = before;
+                    }
                 }
             }
             code::AGAIN => {
@@ -53,16 +62,16 @@ pub(super) fn unpack(packed: &[u8], code: &mut Vec<u8>) -> Option<usize> {
             _ => code.extend(taken),
         }
         if op == code::MATCH {
-            return open.is_empty().then_some(at);
+            return open.is_empty().then_some(());
         }
     }
 }
 
-/// Ways whose end has not come: where they began, where the present one's length goes, and where the jumps to the end do.
+/// Ways whose end has not come: where they began, where the present one's length goes, and where the last jump to the end is.
 struct Ways {
     start: usize,
     length: usize,
-    ends: Vec<usize>,
+    jump: usize,
 }
 
 fn hole(code: &mut Vec<u8>) -> usize {
