@@ -123,6 +123,17 @@ fn at(view: &View<'_>, context: &Context, number: Groups<'_>, group: &Group) -> 
     if number.0.len() == 1 && group.len() < ALONE_DIGITS_MIN {
         return birth::number(view, context, number);
     }
+    // What hangs on a number before it is no number of its own, but the end of a range of addresses.
+    match group.joint {
+        b'.' => return None,
+        b'-' | b'/' => return ip::v4(view, context, number),
+        _ => {}
+    }
+    // Single digits are dates or addresses, or begin an international number.
+    let single = matches!(number.0, [_, second, ..] if second.len() == 1 && second.joint != b'.');
+    if single && group.len() < ALONE_DIGITS_MIN && view.before(group.start) != b'+' {
+        return birth::number(view, context, number);
+    }
     let mut best: Option<Hit> = None;
     let mut keep = |hit: Option<Hit>| {
         if let Some(hit) = hit
