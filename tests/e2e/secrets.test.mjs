@@ -45,6 +45,8 @@ const make = {
   apiKey: () => plant(`sk-${text(ALNUM, 32)}${digits(3)}`),
   phone: () => plant(`+97798${digits(8)}`),
   card: () => plant(`4${digits(15)}`),
+  /** A card that passes Luhn. */
+  valid: () => { const body = `4${digits(14)}`; const sum = [...body].reverse().reduce((sum, digit, i) => sum + (i % 2 ? Number(digit) : [0, 2, 4, 6, 8, 1, 3, 5, 7, 9][Number(digit)]), 0); return plant(`${body}${(10 - (sum % 10)) % 10}`); },
   /** A name that looks like any word. */
   surname: () => plant(`${text(LETTERS, 3)}${text('aeiou', 2)}${text(LETTERS, 3)}${text('aeiou', 2)}r`),
   name: () => plant(`${text(LETTERS, 6)} ${text(LETTERS, 9)}`.replaceAll(/(^| )./g, (first) => first.toUpperCase())),
@@ -82,6 +84,13 @@ const post = (sage, body, headers = {}) =>
 
 const ts = () => new Date(Date.now() - 1_000).toISOString();
 
+/** A text with everything that the redactor promises to find; names it does not. */
+const told = () => random.pick([
+  () => `mail ${make.email()} or call ${make.phone()}, card ${make.valid()}, from ${make.ipv4()} and ${make.ipv6()}, key ${make.apiKey()}`,
+  () => `Schreibt an ${make.email()}; Karte: ${make.valid()}. Tel. ${make.phone()}!`,
+  () => `${make.valid()} ${make.email()}\n${make.ipv4()}:443 [${make.ipv6()}]:80 "${make.apiKey()}"`,
+])();
+
 /** Events that are right, with a secret wherever one may stand. */
 function goodEvents() {
   const envelope = () => ({ id: any(), ts: ts(), user_id: any(), conversation_id: any(), session_id: any(), country: 'NP', plan: 'premium' });
@@ -95,7 +104,7 @@ function goodEvents() {
     { type: 'error', ...envelope(), component: 'chat', code: 'timeout', message: story() },
     { type: 'vital', ...envelope(), name: 'lcp', value: 1200, url: `https://app.example.com/reset/${make.token()}?mail=${encodeURIComponent(make.email())}#${make.token()}` },
     { type: 'vital', ...envelope(), name: 'inp', value: 20, url: `/u/${make.id()}/${make.uuid()}/${encodeURIComponent(make.name())}` },
-    { type: 'moment', ...envelope(), text: story() },
+    { type: 'moment', ...envelope(), text: told() },
     { type: 'observation', ...envelope(), emotion: 'joy', intensity: 1, confidence: 0.5, model_version: 'v1' },
     { type: 'journey', ...envelope(), name: 'chat_opened' },
     { type: 'platform', ...envelope(), platform: 'whatsapp', event: 'connected' },
@@ -287,6 +296,36 @@ test('no planted secret is written, logged or answered', { timeout: 180_000 }, a
   } finally {
     await sage.stop();
     await app.close();
+    await rm(persist, { recursive: true, force: true });
+  }
+});
+
+test('texts that are kept are kept without what is personal', { timeout: 120_000 }, async () => {
+  const persist = await mkdtemp(join(tmpdir(), 'sage-texts-'));
+  const sage = await startSage({ persist, settings: { text: { feedback: true, errors: true } } });
+  try {
+    planted.clear();
+    replies.length = 0;
+    const about = () => ({ ts: ts(), user_id: any() });
+    const events = Array.from({ length: 40 }, () => [
+      { type: 'feedback', ...about(), rating: 'down', text: told() }, { type: 'error', ...about(), component: 'chat', code: 'timeout', message: told() }, { type: 'moment', ...about(), text: told() },
+      { type: 'error', ts: ts(), opted_out: true, component: 'chat', code: 'gone', message: `${make.name()} ${told()}` },
+    ]).flat();
+    const { json } = await post(sage, JSON.stringify(events));
+    assert.equal(json.stored, events.length);
+    const part = await until('Bronze', async () => (await sage.bucket('BRONZE').list()).find(({ key }) => key.endsWith('.ndjson.gz')), { ms: 90_000, everyMs: 500 });
+    assert.ok(part);
+    await sage.stop();
+    const scan = scanner([...planted]);
+    const { found, kinds } = await scanFolder(persist, scan);
+    const leaks = [...found, ...replies.flatMap((reply) => scan(reply, 'a reply')), ...scan(sage.log(), 'the log')].map(({ where, around }) => `${where}: ${JSON.stringify(around)}`);
+    assert.deepEqual(leaks.slice(0, 20), [], `${leaks.length} leaks`);
+    assert.ok(kinds.gzip > 0);
+    // What is kept is there.
+    const kept = await scanFolder(persist, scanner(['mail [EMAIL] or call [PHONE], card [CARD]']));
+    assert.ok(kept.found.length > 0, 'the redacted text is stored');
+  } finally {
+    await sage.stop();
     await rm(persist, { recursive: true, force: true });
   }
 });

@@ -77,9 +77,6 @@ fn after_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize,
 /// `12 rue des Lilas`, `Calle Mayor, 5`, `ул. Ленина, д. 5`.
 fn before_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize, usize)> {
     let told = told(context, mark.start);
-    if view.at(mark.start).is_ascii_lowercase() && view.has(mark.start, b"via ") && !told {
-        return None;
-    }
     let name = view.skip(mark.end, |byte| b". ".contains(&byte)).min(mark.end + 2);
     if name == mark.end || !(view.at(name).is_ascii_alphabetic() || view.at(name) == LETTER) {
         return None;
@@ -103,7 +100,9 @@ fn before_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize
         return Some((before - number, capitals(view, name)));
     }
     let end = house(view, words).filter(|_| words - name <= SIDE_CHARS_MAX)?;
-    Some((mark.start, end))
+    // "Sent via Outlook 365" has no town after it.
+    let by = view.at(mark.start).is_ascii_lowercase() && view.has(mark.start, b"via ") && !told;
+    (!by || town(view, end) > end).then_some((mark.start, end))
 }
 
 /// `Hauptstraße 12a`.

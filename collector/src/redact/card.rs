@@ -29,12 +29,15 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
     };
     // A decimal fraction or a part of a longer code is no card; a word glued on with a dash may stand before one.
     let before = view.before(start);
-    if is_word(before) || b".,-".contains(&before) && b"0123456789]".contains(&view.before(start - 1)) {
+    if is_word(before) || before == b'+' || b".-".contains(&before) && b"0123456789]".contains(&view.before(start - 1))
+    {
         return None;
     }
     (1..=most).rev().find_map(|groups| {
         let end = number.end(groups);
-        if !(DIGITS_MIN..=DIGITS_MAX).contains(&number.count(groups)) || !free_after(view, end) {
+        if !(DIGITS_MIN..=DIGITS_MAX).contains(&number.count(groups))
+            || !(free_after(view, end) || view.at(end) == b',')
+        {
             return None;
         }
         let digits = number.digits(view, groups);
@@ -45,7 +48,7 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
         let varied = digits.iter().any(|digit| Some(digit) != digits.first());
         // Thirteen digits from 1 on are the milliseconds of this age.
         let clock = digits.len() == 13 && digits.first() == Some(&1);
-        let told = context.tells(start, end, tells::CARD);
+        let told = !context.bare && context.tells(start, end, tells::CARD);
         let thing = context.is_thing(start, end, tells::CARD | tells::PHONE);
         let issued = is_issued(digits) && !thing;
         (varied && !clock && (issued || told)).then_some(Hit { kind: Kind::Card, start, end, rank: 90 })

@@ -216,7 +216,7 @@ impl Word {
 }
 
 /// The first two bytes: they settle most comparisons.
-fn beginning(word: &[u8]) -> u16 {
+pub(super) fn beginning(word: &[u8]) -> u16 {
     word.first_chunk().map_or(0, |first| u16::from_be_bytes(*first))
 }
 

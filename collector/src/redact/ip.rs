@@ -115,7 +115,7 @@ fn v6(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hi
         return None;
     }
     let text = view.slice(start, end);
-    let told = context.tells(start, end, tells::IP);
+    let told = || context.tells(start, end, tells::IP);
     let assigned = view.before(start) == b'=';
     // `a[::2]` takes a slice of a list.
     let index = view.before(start) == b'['
@@ -126,7 +126,7 @@ fn v6(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hi
         || text.iter().any(u8::is_ascii_digit) && hex >= 4
         || address.is_loopback()
         || !text.iter().any(u8::is_ascii_digit) && hex >= 9;
-    (!index && (sure || told || assigned)).then_some(Hit { kind: Kind::Ip, start, end, rank: 88 })
+    (!index && (sure || assigned || told())).then_some(Hit { kind: Kind::Ip, start, end, rank: 88 })
 }
 
 /// A MAC address in six pairs, or in Cisco's three groups of four.

@@ -130,18 +130,22 @@ pub fn find(text: &str) -> Vec<Found> {
         if more.is_empty() {
             break;
         }
-        let known = found.clone();
-        found.extend(more.iter().filter_map(|more| {
+        let count = found.len();
+        let mut known = std::mem::take(&mut found).into_iter().enumerate().peekable();
+        for more in more {
             // Which untouched stretch it lies in: what reaches into a placeholder is nothing.
-            let at = offsets.partition_point(|(redacted, _)| *redacted <= more.start).checked_sub(1)?;
-            let (redacted, source) = offsets.get(at)?;
+            let at = offsets.partition_point(|(redacted, _)| *redacted <= more.start).saturating_sub(1);
+            while let Some((_, before)) = known.next_if(|(index, _)| *index < at) {
+                found.push(before);
+            }
+            let Some((redacted, source)) = offsets.get(at) else { continue };
             let (start, end) = (more.start - redacted + source, more.end - redacted + source);
-            let next = known.get(at).map_or(text.len(), |next| next.start);
-            (end <= next).then_some(Found { kind: more.kind, start, end })
-        }));
-        found.sort_by_key(|found| found.start);
-        found.dedup_by(|later, earlier| later.start < earlier.end);
-        if found.len() == known.len() {
+            if end <= known.peek().map_or(text.len(), |(_, next)| next.start) {
+                found.push(Found { kind: more.kind, start, end });
+            }
+        }
+        found.extend(known.map(|(_, found)| found));
+        if found.len() == count {
             break;
         }
     }
@@ -266,12 +270,7 @@ fn word(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<
 /// The hits in order, without overlaps: the surest takes its span first, and every other keeps what is left of its own, so
 /// that nothing that was found survives in part.
 fn settle(mut hits: Vec<Hit>, view: &View<'_>) -> Vec<Hit> {
-    hits.sort_by_key(|hit| (hit.start, hit.end));
-    let apart = hits.windows(2).all(|two| matches!(two, [one, other] if one.end <= other.start));
-    if apart {
-        return hits;
-    }
-    hits.sort_by_key(|hit| Reverse(hit.certainty()));
+    hits.sort_unstable_by_key(|hit| Reverse(hit.certainty()));
     let mut taken: BTreeMap<usize, Hit> = BTreeMap::new();
     for hit in hits {
         let mut at = taken.range(..=hit.start).next_back().map_or(hit.start, |(_, before)| before.end.max(hit.start));

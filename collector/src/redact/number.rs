@@ -123,6 +123,17 @@ fn at(view: &View<'_>, context: &Context, number: Groups<'_>, group: &Group) -> 
     if number.0.len() == 1 && group.len() < ALONE_DIGITS_MIN {
         return birth::number(view, context, number);
     }
+    // What hangs on a number before it is no number of its own, but the end of a range of addresses.
+    match group.joint {
+        b'.' => return None,
+        b'-' | b'/' => return ip::v4(view, context, number),
+        _ => {}
+    }
+    // Single digits are dates or addresses, or begin an international number.
+    let single = matches!(number.0, [_, second, ..] if second.len() == 1 && second.joint != b'.');
+    if single && group.len() < ALONE_DIGITS_MIN && view.before(group.start) != b'+' {
+        return birth::number(view, context, number);
+    }
     let mut best: Option<Hit> = None;
     let mut keep = |hit: Option<Hit>| {
         if let Some(hit) = hit
@@ -214,22 +225,20 @@ fn ssn(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
     if !given || whole == 78_051_120 || digits.all().iter().all(|digit| *digit == a) {
         return None;
     }
-    let (before, after) = if context.bare {
-        (!is_word(view.before(start)), !is_word(view.at(end)))
-    } else {
-        (free_before(view, start), free_after(view, end))
-    };
+    // Values of a table stand between commas.
+    let before = free_before(view, start) || view.before(start) == b',';
+    let after = free_after(view, end) || view.at(end) == b',';
     if !before || !after {
         return None;
     }
-    let told = context.tells(start, end, tells::SSN | tells::ID);
+    let told = context.tells(start, end, tells::SSN);
     if shaped {
         // A phone number may be grouped so, too.
         let phone = context.nearest(start, end, tells::PHONE | tells::SSN) == tells::PHONE;
         let thing = view.slice(start, end).contains(&b'.') && context.is_thing(start, end, tells::SSN | tells::ID);
         return (!phone && !thing).then_some(Hit { kind: Kind::Ssn, start, end, rank: 72 });
     }
-    (told && whole != 123_456_789).then_some(Hit {
+    (told && (whole != 123_456_789 || !context.bare)).then_some(Hit {
         kind: Kind::Ssn,
         start,
         end,

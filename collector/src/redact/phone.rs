@@ -129,18 +129,15 @@ fn international(view: &View<'_>, context: &Context, number: Groups<'_>) -> Opti
         let digits = digits.all().get(zeros..)?;
         let (code, least, most) = country(digits)?;
         let rest = digits.get(code..)?;
-        // A trunk zero in brackets is not dialled from abroad.
-        let trunk = usize::from(rest.first() == Some(&0) && digits.first() != Some(&3));
+        // The trunk zero is not dialled from abroad, but to Italy.
+        let trunk = usize::from(rest.first() == Some(&0) && !digits.starts_with(&[3, 9]));
         let len = rest.len() - trunk;
         let american = code != 1 || digits.first() != Some(&1) || is_american(rest) || told;
         let number = Groups::first(groups, number.0);
         // A signed decimal fraction or coordinate.
         let fraction = groups == 2 && number.joint(1) == b'.' && !told;
-        let loose = number
-            .0
-            .iter()
-            .skip(1)
-            .any(|group| group.len() < 2 && group.joint != b'(' && group.joint != b' ' && group.joint != b'-');
+        let loose =
+            number.0.iter().skip(1).any(|group| group.len() < 2 && !matches!(group.joint, b'(' | b')' | b' ' | b'-'));
         let grouped = groups > 1
             || told
             || zeros == 0
@@ -151,7 +148,7 @@ fn international(view: &View<'_>, context: &Context, number: Groups<'_>) -> Opti
             && !fraction
             && !loose
             && grouped
-            && free_after(view, end))
+            && ends(view, end))
         .then_some(Hit { kind: Kind::Phone, start, end: extension(view, end), rank: 82 })
     })
 }
@@ -171,6 +168,11 @@ fn extension(view: &View<'_>, end: usize) -> usize {
     if from < stop && stop - from <= 6 && from <= at + mark.len() + 2 && view.ends_word(stop) { stop } else { end }
 }
 
+/// Does the number end there, or go on in an extension?
+fn ends(view: &View<'_>, end: usize) -> bool {
+    free_after(view, end) || extension(view, end) > end
+}
+
 struct Shape {
     groups: usize,
     rank: u8,
@@ -187,7 +189,7 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     // A hyphenated number may be glued to the word before it.
     let glued = view.before(start).is_ascii_lowercase() && number.joint(1) == b'-' && shape.groups >= 3;
     let word = view.before(start) == LETTER;
-    if !glued && (!free_before(view, start) || word) || !free_after(view, end) || view.before(start) == b'#' {
+    if !glued && (!free_before(view, start) || word) || !ends(view, end) || view.before(start) == b'#' {
         return None;
     }
     let rivals = tells::PHONE | tells::CARD | tells::SSN | tells::ID | tells::ID_WEAK | tells::THING | tells::VERSION;

@@ -1,6 +1,6 @@
 //! Keys, tokens and passwords.
 
-use super::context::{Context, Mark, tells};
+use super::context::{Context, Mark, beginning, tells};
 use super::view::{LETTER, View, is_word};
 use super::{Hit, Kind};
 
@@ -66,13 +66,10 @@ fn is_random(text: &[u8]) -> bool {
 }
 
 fn issued(view: &View<'_>, start: usize) -> Option<usize> {
-    let first = view.at(start);
-    let from = PREFIXES.partition_point(|(prefix, ..)| prefix.as_bytes().first() < Some(&first));
-    let alike = PREFIXES
-        .get(from..)
-        .unwrap_or_default()
-        .iter()
-        .take_while(|(prefix, ..)| prefix.as_bytes().first() == Some(&first));
+    let head = beginning(view.slice(start, start + 2));
+    let from = PREFIXES.partition_point(|(prefix, ..)| beginning(prefix.as_bytes()) < head);
+    let rest = PREFIXES.get(from..).unwrap_or_default().iter();
+    let alike = rest.take_while(|(prefix, ..)| beginning(prefix.as_bytes()) == head);
     alike
         .filter_map(|(prefix, least, of)| {
             let body = start + prefix.len();

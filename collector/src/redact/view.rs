@@ -38,17 +38,20 @@ impl<'a> View<'a> {
         self.bytes.len()
     }
 
-    /// The character there; 0 beyond the ends.
+    /// The character there; 0 beyond the ends. Not inlined: its many callers would be a tenth larger.
+    #[inline(never)]
     pub(super) fn at(&self, i: usize) -> u8 {
         self.bytes.get(i).copied().unwrap_or(0)
     }
 
     /// The character before.
+    #[inline(never)]
     pub(super) fn before(&self, i: usize) -> u8 {
         i.checked_sub(1).map_or(0, |i| self.at(i))
     }
 
     /// The characters of a range.
+    #[inline(never)]
     pub(super) fn slice(&self, start: usize, end: usize) -> &[u8] {
         self.bytes.get(start..end).unwrap_or_default()
     }
