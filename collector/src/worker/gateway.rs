@@ -30,7 +30,7 @@ use crate::gateway::{
 use crate::intake::Problem;
 use crate::proxy::HeaderList;
 use crate::scrub::scrub;
-use crate::settings::{OnFailure, Text};
+use crate::settings::OnFailure;
 use crate::usage::{Framing, ReplyStream, read_error_code, read_reply};
 
 #[wasm_bindgen(module = "/src/worker/stream.js")]

@@ -14,6 +14,7 @@ use super::{pages, respond};
 use crate::admit::page::Page;
 use crate::admit::{self, IntakeClaim, IntakeKeys};
 use crate::intake::{self, Batch, IntakeReply, Limits, Problem, Sender};
+use crate::place;
 
 pub(super) async fn events(
     request: web_sys::Request,
@@ -64,7 +65,11 @@ async fn take(
     let source = admit::intake(&claim, &keys, &isolate.settings)?;
     let page = source == Source::Browser;
     if page {
-        pages::within_rate(env, header("cf-connecting-ip").as_deref()).await?;
+        let client = &isolate.settings.client;
+        if let Some(name) = client.address.header() {
+            let value = header(name);
+            pages::within_rate(env, place::address(|_| value.as_deref(), client)).await?;
+        }
     }
     if let Some(error) = &isolate.settings_error {
         return Err(Problem::unavailable("not_configured", error.clone(), 60));

@@ -29,7 +29,6 @@ use crate::proxy::{
     request_event, split_url, turn_texts, unreachable_page,
 };
 use crate::scrub::url::is_static_asset;
-use crate::settings::Text;
 
 #[wasm_bindgen(module = "/src/worker/pass.js")]
 extern "C" {
