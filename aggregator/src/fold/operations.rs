@@ -86,6 +86,8 @@ mod tests {
             device: Some(device),
             network: None,
             referrer_domain: None,
+            campaign: BTreeMap::new(),
+            network_kind: None,
         });
         event
     }
@@ -106,10 +108,5 @@ mod tests {
         let stored = rmp_serde::to_vec(&(7u64, 1u64, 2u64, 3u64, 4u64)).unwrap();
         let requests: Requests = rmp_serde::from_slice(&stored).unwrap();
         assert_eq!((requests.requests, requests.reported_errors, requests.bots.len()), (7, 4, 0));
-    }
-
-    /// Requests are no one's.
-    fn take_out(&mut self, other: &Self) {
-        self.reported_errors = self.reported_errors.saturating_sub(other.reported_errors);
     }
 }
