@@ -99,6 +99,8 @@ pub async fn publish_manifest(
         }
     };
     let manifest = ledger::decode(records::MANIFEST, &body)?;
+    // And the day before: a put can be carried out as late as that.
+    sweep_parts(shard, store, UtcDay(day.0 - 1)).await?;
     sweep_parts(shard, store, day).await?;
     let (key, sha256) = (manifest_key(shard, day), Sha256::of(&body));
     let object = Object { key: &key, body: &body, sha256, content_type: CONTENT_TYPE };
