@@ -31,6 +31,19 @@ const NOT_ROBOTS: [&str; 16] = [
 /// rules, which tell their names too: the Worker's size has a budget.
 const KNOWN_KINDS_MAX: u8 = 3;
 
+/// Does the name hold a word of its kind, by which the rules tell it?
+fn says_kind(name: &str, kind: u8) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: &[&str] = match code::KINDS.get(usize::from(kind)) {
+        Some(&"monitoring") => &["uptime", "synthetic", "checker", "pingdom", "lighthouse"],
+        Some(&"scanner") => &["scan", "inspect", "detect"],
+        Some(&"feed_reader") => &["feed"],
+        Some(&"archiver") => &["archive"],
+        _ => &[],
+    };
+    words.iter().any(|word| name.contains(word))
+}
+
 fn calls_itself_robot(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let bot = name.rfind("bot").and_then(|at| name.get(at + 3..));
@@ -109,7 +122,7 @@ pub fn read(list: &str, rules: &str) -> Result<Robots, String> {
         let kind = robot.tags.iter().map(|tag| kind_of(&tag.replace('-', "_"))).collect::<Result<Vec<_>, _>>()?;
         let kind = kind.into_iter().min().unwrap_or(code::KINDS.len() as u8 - 1);
         match plain(&robot.pattern) {
-            Some(name) if kind > KNOWN_KINDS_MAX && calls_itself_robot(&name) => {}
+            Some(name) if kind > KNOWN_KINDS_MAX && (calls_itself_robot(&name) || says_kind(&name, kind)) => {}
             Some(name) => _ = robots.names.insert(name, kind),
             None => robots.listed.push((robot.pattern, kind | code::NAMED)),
         }

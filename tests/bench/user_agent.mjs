@@ -33,7 +33,7 @@ async function ofSage(list) {
     // Nothing to read: the route itself is compiled, the reader is not.
     for (let i = 0; i < 5; i += 1) await cpuMs([], 1);
     const empty = await worker.isolate();
-    const none = Math.min(...(await inOrder(5, () => cpuMs([], 1))));
+    const none = figure(await inOrder(7, () => cpuMs([], 1))).median;
     const first = (await cpuMs(list.slice(0, 1), 1)) - none;
     const memory = (await worker.isolate()).bytes - empty.bytes;
     await cpuMs(list, 20);

@@ -144,6 +144,7 @@ impl Index {
             *index.lists.get_mut(list)? = patterns;
         }
         index.records.reserve_exact(patterns);
+        index.entries.reserve(2 * patterns);
         for number in 0..patterns {
             index.record(&mut reader, number as u16)?;
         }
@@ -153,6 +154,8 @@ impl Index {
         }
         let names = reader.number()?;
         let kinds = reader.take(usize::from(names))?;
+        index.names.reserve_exact(kinds.len());
+        index.entries.reserve(kinds.len());
         for (number, kind) in kinds.iter().enumerate() {
             let name = reader.text()?;
             index.names.push((name, *kind));

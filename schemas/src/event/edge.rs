@@ -153,7 +153,7 @@ pub struct Bot {
 }
 
 /// What a robot is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum BotKind {
@@ -213,6 +213,23 @@ impl BotKind {
             Self::BrowserAutomation => "browser_automation",
             Self::Other => "other",
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for BotKind {
+    /// Reads the word; a kind that this version does not know is `other`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KindVisitor;
+        impl de::Visitor<'_> for KindVisitor {
+            type Value = BotKind;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a kind of robots")
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<BotKind, E> {
+                Ok(BotKind::ALL.into_iter().find(|kind| kind.as_str() == word).unwrap_or(BotKind::Other))
+            }
+        }
+        deserializer.deserialize_str(KindVisitor)
     }
 }
 
@@ -306,6 +323,8 @@ mod tests {
     fn kinds_are_stored_by_their_words() {
         for kind in BotKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(serde_json::from_value::<BotKind>(kind.as_str().into()).unwrap(), kind);
         }
+        assert_eq!(serde_json::from_str::<BotKind>("\"of_the_future\"").unwrap(), BotKind::Other);
     }
 }
