@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::event::{Cohort, Method, Request, Source};
+use schemas::event::{Cohort, Method, NetworkKind, Request, Source};
 use schemas::{Body, Event, EventKey, KeyId, UtcMillis};
 
 use super::HeaderList;
@@ -82,6 +82,11 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey, settings: 
     let place = place::place(head.platform.filter(|_| known), header, &settings.client, capture.began);
     let no_such_path = matches!(capture.status, 404 | 410);
     let user_agent = head.headers.get("user-agent").unwrap_or_default();
+    let device = known.then(|| user_agent::device(user_agent, &Hints::of(head.headers), &settings.bots)).flatten();
+    let device = match place.network_kind {
+        Some(NetworkKind::DataCentre) => device.map(|device| user_agent::in_data_centre(device, &settings.bots)),
+        _ => device,
+    };
     Event {
         id,
         ts: capture.began,
@@ -98,7 +103,7 @@ pub fn request_event(head: &Head<'_>, capture: Capture, id: EventKey, settings: 
             status: capture.status,
             ttfb_ms: u32::try_from(capture.answered.0 - capture.began.0).unwrap_or(0),
             origin_unreachable: capture.origin_unreachable,
-            device: known.then(|| user_agent::device(user_agent, &Hints::of(head.headers), &settings.bots)).flatten(),
+            device,
             network: place::address(header, &settings.client).and_then(network::of),
             referrer_domain: header("referer").and_then(url::referrer_domain),
             network_kind: place.network_kind,
@@ -202,7 +207,7 @@ impl Buffer {
 
 #[cfg(test)]
 mod tests {
-    use schemas::event::NetworkKind;
+    use schemas::event::{BotKind, DeviceClass};
 
     use super::*;
 
@@ -270,6 +275,24 @@ mod tests {
             (request.network.as_deref(), request.network_kind),
             (Some("203.0.113.0/24"), Some(NetworkKind::DataCentre))
         );
+        let device = |headers, settings: &Settings| {
+            let head = Head { headers: HeaderList(headers), platform, ..head(false) };
+            match request_event(&head, CAPTURE, EventIds::new([7; 16]).next(0, 1), settings).body {
+                Body::Request(request) => request.device.unwrap(),
+                _ => panic!(),
+            }
+        };
+        let browser = "user-agent,Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0";
+        let suspect = device(browser, &Settings::default());
+        let bot = suspect.bot.unwrap();
+        assert_eq!(
+            (bot.name.as_str(), bot.kind, suspect.class),
+            ("data-centre", BotKind::Suspected, DeviceClass::Desktop)
+        );
+        assert_eq!(device("user-agent,GPTBot/1.2", &Settings::default()).bot.unwrap().evidence.len(), 2);
+        let mut people = Settings::default();
+        people.bots.human.push("Data-Centre".into());
+        assert_eq!(device(browser, &people).bot, None);
         assert_eq!(event.cohort.country.map(|country| country.as_str().to_owned()).as_deref(), Some("NP"));
         assert_eq!(event.cohort.utc_offset_minutes.map(|offset| offset.minutes()), Some(345));
     }

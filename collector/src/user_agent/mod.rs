@@ -15,7 +15,7 @@ mod robots;
 mod unpack;
 
 use schemas::Label;
-use schemas::event::{Bot, Browser, Device, DeviceClass, System};
+use schemas::event::{Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, System};
 use serde_json::{Value, json};
 
 pub use families::{Family, OTHER};
@@ -118,6 +118,23 @@ pub fn device(user_agent: &str, hints: &Hints<'_>, settings: &settings::Bots) ->
         os: System { family: family(&reading.os)?, major: reading.os.major() },
         bot: reading.bot,
     })
+}
+
+/// The name of a robot that tells itself by nothing but its network.
+pub const DATA_CENTRE: &str = "data-centre";
+
+/// A device of a data centre is a robot's, whatever it says of itself, unless `settings` names [`DATA_CENTRE`] as people's.
+#[must_use]
+pub fn in_data_centre(mut device: Device, settings: &settings::Bots) -> Device {
+    match &mut device.bot {
+        Some(bot) => bot.evidence.push(BotEvidence::DataCentre),
+        None if settings.human.iter().any(|name| name.eq_ignore_ascii_case(DATA_CENTRE)) => {}
+        None => {
+            let evidence = vec![BotEvidence::DataCentre];
+            device.bot = Label::parse(DATA_CENTRE).ok().map(|name| Bot { name, kind: BotKind::Suspected, evidence });
+        }
+    }
+    device
 }
 
 #[cfg(test)]

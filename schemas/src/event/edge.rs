@@ -173,11 +173,13 @@ pub enum BotKind {
     HttpLibrary,
     BrowserAutomation,
     Other,
+    /// Says that it is a browser, and comes from where machines are.
+    Suspected,
 }
 
 impl BotKind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AiAssistant,
         Self::AiCrawler,
         Self::SearchEngine,
@@ -192,6 +194,7 @@ impl BotKind {
         Self::HttpLibrary,
         Self::BrowserAutomation,
         Self::Other,
+        Self::Suspected,
     ];
 
     /// The word for it.
@@ -212,6 +215,7 @@ impl BotKind {
             Self::HttpLibrary => "http_library",
             Self::BrowserAutomation => "browser_automation",
             Self::Other => "other",
+            Self::Suspected => "suspected",
         }
     }
 }
@@ -245,8 +249,6 @@ pub enum BotEvidence {
     Headless,
     /// It comes from a data centre.
     DataCentre,
-    /// It asked once and never again.
-    OneHit,
 }
 
 /// Device class.
