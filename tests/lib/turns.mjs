@@ -65,7 +65,8 @@ export function makeTurns({ count, seed, users = 400, endMs = Date.now() - MINUT
     } else if (who < 0.96) {
       envelope = anonymousSessions ? { session_id: `guest-visit-${seed}-${random.below(40)}`, guest: true } : {};
     } else if (who < 0.98) {
-      envelope = { user_id: `user-${seed}-${user}`, conversation_id: `talk-${seed}-${user}-0`, opted_out: true };
+      // Always the same people: an opt-out holds for all that comes after it.
+      envelope = { user_id: `quiet-${seed}-${user}`, conversation_id: `quiet-talk-${seed}-${user}`, opted_out: true };
     } else {
       envelope = {};
     }
