@@ -1,8 +1,8 @@
 //! What is held of a person, and that it goes.
 //!
 //! An erasure is one write: the checkpoint without the person, a row of the log that notes it, and what the exporter is to do.
-//! From then on no number knows them. Their events leave the rows of the log after it, some at a time; a restart takes that up
-//! where it was left. What the law wants counted stays in its row, without a person.
+//! From then on no number knows them. Their events leave the rows of the log after it, some at a time; should that break off, it
+//! is taken up where it was left. What the law wants counted stays in its row, without a person.
 
 use exporter::{Change, Erasure, Sha256};
 use schemas::consent::{Absence, Choices, Treatment, treatment};
@@ -152,7 +152,7 @@ impl<S: Storage> Shard<S> {
         for id in &holds {
             self.holds.remove(id);
         }
-        self.forget_rows()?;
+        while self.forget_rows()? {}
         let erasure = self.erasure(&receipt)?.ok_or(ShardError::Ledger)?;
         Ok((receipt, erasure))
     }
