@@ -14,6 +14,7 @@ pub mod people;
 pub mod safety;
 pub mod standing;
 pub mod usage;
+pub mod visits;
 
 use std::collections::BTreeMap;
 

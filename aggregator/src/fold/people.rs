@@ -7,14 +7,12 @@ use std::ops::Bound;
 
 use schemas::consent::choice_of;
 use schemas::event::Repriced;
-use schemas::{Body, Bucket15, ConversationKey, Event, EventKey, Label, NanoUsd, SessionKey, UserKey};
+use schemas::{Body, Bucket15, Event, EventKey, Label, NanoUsd, UserKey};
 use serde::{Deserialize, Serialize};
 
 use super::pending::{PENDING_MAX, Pending, PendingCursor, PendingPage, PendingTurn};
 use super::standing::{Note, Standing};
-
-/// Silence that ends a visit, milliseconds.
-pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;
+use super::visits::{Thread, Visit, join};
 
 /// Pages that people are stored in, by the first byte of their key.
 pub const PAGES: u16 = 256;
@@ -64,78 +62,6 @@ impl Ledger {
         let end = self.entries.partition_point(|entry| entry.bucket < to);
         self.entries.get(first..end).unwrap_or_default()
     }
-}
-
-/// Whose visits: a person's in a conversation, or in a session that the app names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Thread {
-    /// Visits are cut by silence.
-    Conversation(Option<UserKey>, Option<ConversationKey>),
-    /// The app says what one visit is.
-    Session(Option<UserKey>, SessionKey),
-}
-
-impl Thread {
-    fn gap_ms(&self) -> i64 {
-        match self {
-            Self::Conversation(..) => VISIT_GAP_MS,
-            Self::Session(..) => i64::MAX,
-        }
-    }
-
-    fn of_user(self, user: UserKey) -> Self {
-        match self {
-            Self::Conversation(_, conversation) => Self::Conversation(Some(user), conversation),
-            Self::Session(_, session) => Self::Session(Some(user), session),
-        }
-    }
-
-    /// The page that it lies in: see [`schemas::event::Belonging::bits`]. One of nothing but events is in none.
-    fn page(&self) -> u16 {
-        page_number(match self {
-            Self::Conversation(Some(user), _) | Self::Session(Some(user), _) => user.prefix(),
-            Self::Session(None, session) => session.prefix(),
-            Self::Conversation(None, conversation) => conversation.map_or(0, |key| key.prefix()),
-        })
-    }
-
-    /// The keys of a turn in it.
-    fn keys(&self, turn: &Pending) -> (Option<UserKey>, Option<ConversationKey>, Option<SessionKey>) {
-        match *self {
-            Self::Conversation(user, conversation) => (user, conversation, None),
-            Self::Session(user, session) => (user, turn.conversation, Some(session)),
-        }
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub fn user(&self) -> Option<UserKey> {
-        match self {
-            Self::Conversation(user, _) | Self::Session(user, _) => *user,
-        }
-    }
-
-    /// The thread of a turn.
-    #[must_use]
-    pub fn of(user: Option<UserKey>, conversation: Option<ConversationKey>, session: Option<SessionKey>) -> Self {
-        match session {
-            Some(session) => Self::Session(user, session),
-            None => Self::Conversation(user, conversation),
-        }
-    }
-}
-
-/// A visit: turns that no silence of [`VISIT_GAP_MS`] or more parts, or those of one session that the app names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visit {
-    /// First turn, milliseconds since 1970.
-    pub start_ms: i64,
-    /// Last turn, milliseconds since 1970.
-    pub end_ms: i64,
-    /// Turns.
-    pub turns: u32,
-    /// What they cost, as far as they have a price.
-    pub nano_usd: NanoUsd,
 }
 
 /// People and their visits, in pages.
@@ -212,7 +138,7 @@ impl People {
     /// Is there a thread by that key?
     #[must_use]
     pub fn has_thread(&self, thread: &Thread) -> bool {
-        self.pages.get(&thread.page()).is_some_and(|page| page.visits.contains_key(thread))
+        self.pages.get(&page_number(thread.belongs_to())).is_some_and(|page| page.visits.contains_key(thread))
     }
 
     /// A person goes by another key from now on: all that is known of them goes with them.
@@ -249,7 +175,7 @@ impl People {
 
     /// Visits of a thread go on under another key.
     fn continue_thread(&mut self, from: Thread, to: Thread) {
-        let (old, new) = (from.page(), to.page());
+        let (old, new) = (page_number(from.belongs_to()), page_number(to.belongs_to()));
         self.dirty.extend([old, new]);
         let page = self.pages.entry(old).or_default();
         let visits = page.visits.remove(&from).unwrap_or_default();
@@ -416,21 +342,6 @@ fn share_words(words: &mut BTreeSet<Label>, turn: &mut Pending) {
 
 fn page_number(belongs_to: u64) -> u16 {
     u16::try_from(belongs_to >> 56).unwrap_or(0)
-}
-
-/// Adds a visit to the disjoint, ascending visits of a thread, joining those that less than `gap_ms` of silence parts. The
-/// result depends on the set of turns only, not on their order.
-fn join(visits: &mut Vec<Visit>, mut visit: Visit, gap_ms: i64) {
-    let first = visits.partition_point(|v| visit.start_ms.saturating_sub(v.end_ms) >= gap_ms);
-    let end = visits.partition_point(|v| v.start_ms.saturating_sub(visit.end_ms) < gap_ms);
-    let end = end.max(first);
-    for old in visits.get(first..end).unwrap_or_default() {
-        visit.start_ms = visit.start_ms.min(old.start_ms);
-        visit.end_ms = visit.end_ms.max(old.end_ms);
-        visit.turns += old.turns;
-        visit.nano_usd += old.nano_usd;
-    }
-    visits.splice(first..end, [visit]);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use schemas::event::Aside;
 use schemas::{UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use super::people::Thread;
+use super::visits::Thread;
 
 /// Where one person stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::{Remark, Shard, ShardError};
 use crate::fold::Fold;
 use crate::fold::intake::Tally;
-use crate::fold::people::{Entry, Visit};
+use crate::fold::people::Entry;
 use crate::fold::standing::{Erased, Note};
+use crate::fold::visits::Visit;
 use crate::protocol::Person;
 use crate::storage::{ErasureWrite, Row, Storage, USER_KEYS_MAX};
 
