@@ -123,19 +123,23 @@ impl Context {
         self.marks.get(..self.ended(start)).unwrap_or_default().iter().rev().take_while(near).take(6)
     }
 
-    /// The nearest word that tells any of these, before the number or else just after it; 0 when there is none.
-    pub(super) fn nearest(&self, start: usize, end: usize, any: u32) -> u32 {
+    /// Does no word tell anything of a number, wherever from `start` to `end` it ends?
+    pub(super) fn is_silent(&self, start: usize, end: usize) -> bool {
         let count = self.ended(start);
         let last = count.checked_sub(1).and_then(|last| self.marks.get(last));
-        let next = self.marks.get(count);
-        if last.is_none_or(|last| start - last.end > BEFORE_MAX) && next.is_none_or(|next| next.start > end + AFTER_MAX)
-        {
+        last.is_none_or(|last| start - last.end > BEFORE_MAX)
+            && self.marks.get(count).is_none_or(|next| next.start > end + AFTER_MAX)
+    }
+
+    /// The nearest word that tells any of these, before the number or else just after it; 0 when there is none.
+    pub(super) fn nearest(&self, start: usize, end: usize, any: u32) -> u32 {
+        if self.is_silent(start, end) {
             return 0;
         }
         if let Some(mark) = self.before(start).find(|mark| mark.tells & any != 0) {
             return mark.tells & any;
         }
-        let rest = self.marks.get(count..).unwrap_or_default().iter();
+        let rest = self.marks.get(self.ended(start)..).unwrap_or_default().iter();
         let near = |mark: &&Mark| mark.start <= end + AFTER_MAX;
         let after = rest.take_while(near).filter(|mark| mark.start >= end).take(4);
         // A thing named after a number is the next thing: "call 555-0132 about order 7".

@@ -120,32 +120,85 @@ impl Hit {
 pub fn find(text: &str) -> Vec<Found> {
     const READINGS_MAX: usize = 6;
     let mut found = read(text);
+    // Which of them the last reading found.
+    let mut fresh = vec![true; found.len()];
     for _ in 1..READINGS_MAX {
         if found.is_empty() {
             break;
         }
         let (redacted, offsets) = replace(text, &found);
-        let more = read(&redacted);
+        let more = read_around(&redacted, offsets.iter().skip(1).zip(&fresh).filter(|(_, fresh)| **fresh));
         if more.is_empty() {
             break;
         }
         let count = found.len();
+        fresh.clear();
         let mut known = std::mem::take(&mut found).into_iter().enumerate().peekable();
         for more in more {
             // Which untouched stretch it lies in: what reaches into a placeholder is nothing.
             let at = offsets.partition_point(|(redacted, _)| *redacted <= more.start).saturating_sub(1);
             while let Some((_, before)) = known.next_if(|(index, _)| *index < at) {
                 found.push(before);
+                fresh.push(false);
             }
             let Some((redacted, source)) = offsets.get(at) else { continue };
             let (start, end) = (more.start - redacted + source, more.end - redacted + source);
             if end <= known.peek().map_or(text.len(), |(_, next)| next.start) {
                 found.push(Found { kind: more.kind, start, end });
+                fresh.push(true);
             }
         }
         found.extend(known.map(|(_, found)| found));
+        fresh.resize(found.len(), false);
         if found.len() == count {
             break;
+        }
+    }
+    found
+}
+
+/// Reads a redacted text again around what stands for something found: further away it reads as it did before.
+///
+/// Takes where the placeholders end. Reads all where that is not much more, or where something reaches beyond.
+fn read_around<'a>(text: &str, placeholders: impl Iterator<Item = (&'a (usize, usize), &'a bool)>) -> Vec<Found> {
+    /// The longest key with a check, behind the words that may tell of it, and a placeholder.
+    const BEFORE_BYTES: usize = 176;
+    const AFTER_BYTES: usize = 96;
+    /// How far from a window's ends words tell, and numbers hang together.
+    const EDGE_BYTES: (usize, usize) = (64, 32);
+    let mut windows: Vec<(usize, usize)> = Vec::new();
+    let mut sum = 0;
+    for ((at, _), _) in placeholders {
+        let start = text.floor_char_boundary(at.saturating_sub(BEFORE_BYTES));
+        let end = text.ceil_char_boundary(at + AFTER_BYTES);
+        match windows.last_mut() {
+            Some(last) if start <= last.1 => {
+                sum += end - last.1;
+                last.1 = end;
+            }
+            _ => {
+                sum += end - start;
+                windows.push((start, end));
+            }
+        }
+    }
+    if sum > text.len() / 4 * 3 {
+        return read(text);
+    }
+    let mut found = Vec::new();
+    for (from, to) in windows {
+        for hit in read(text.get(from..to).unwrap_or_default()) {
+            let hit = Found { start: hit.start + from, end: hit.end + from, ..hit };
+            if from > 0 && hit.start < from + EDGE_BYTES.0 {
+                continue;
+            }
+            if to < text.len() && hit.end + EDGE_BYTES.1 > to {
+                if hit.start + EDGE_BYTES.1 > to {
+                    continue;
+                }
+                return read(text);
+            }
+            found.push(hit);
         }
     }
     found

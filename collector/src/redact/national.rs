@@ -71,11 +71,25 @@ const FORMS: &[Form] = &[
     form(&[10], b"", nhs, true),
 ];
 
+/// Lengths of the first groups of all forms, as bits.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const FIRSTS: u32 = {
+    let (mut firsts, mut i) = (0, 0);
+    while i < FORMS.len() {
+        firsts |= 1 << FORMS[i].groups[0];
+        i += 1;
+    }
+    firsts
+};
+
 /// A number of digits alone.
 pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
     let (start, first) = (number.start(), number.0.first()?.len());
-    let fitting = FORMS.iter().filter(|form| form.groups.first() == Some(&first));
-    for form in fitting {
+    let fitting = if FIRSTS >> first.min(31) & 1 == 1 { FORMS } else { &[] };
+    for form in fitting.iter().filter(|form| form.groups.first() == Some(&first)) {
+        if form.groups.len() > number.0.len() {
+            continue;
+        }
         let count = form.groups.len();
         let joined = number.are(form.groups, |_| true)
             && form.joints.iter().enumerate().all(|(i, joint)| number.joint(i + 1) == *joint);
