@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::view::{IDEOGRAPH, LETTER, View};
+use super::view::{IDEOGRAPH, LETTER, View, is_letter};
 use super::words::{PHRASES, WORDS};
 
 /// What a word tells, as bits.
@@ -64,7 +64,7 @@ impl Context {
         let (mut start, mut placeholder_end) = (None, 0);
         for i in 0..=view.len() {
             let byte = view.at(i);
-            if byte.is_ascii_alphabetic() || byte == LETTER {
+            if is_letter(byte) {
                 if start.is_none() {
                     start = Some(i);
                     // What stands in place of something found tells nothing.

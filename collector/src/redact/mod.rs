@@ -161,16 +161,18 @@ pub fn find(text: &str) -> Vec<Found> {
 ///
 /// Takes where the placeholders end. Reads all where that is not much more, or where something reaches beyond.
 fn read_around<'a>(text: &str, placeholders: impl Iterator<Item = (&'a (usize, usize), &'a bool)>) -> Vec<Found> {
-    /// The longest key with a check, behind the words that may tell of it, and a placeholder.
-    const BEFORE_BYTES: usize = 176;
-    const AFTER_BYTES: usize = 96;
+    /// A key with a check, the words before it that may tell of it, and a placeholder.
+    const BEFORE_CHARS: usize = 184;
+    const AFTER_CHARS: usize = 120;
     /// How far from a window's ends words tell, and numbers hang together.
-    const EDGE_BYTES: (usize, usize) = (64, 32);
+    const EDGE_CHARS: (usize, usize) = (80, 56);
+    let bytes = if text.is_ascii() { 1 } else { 3 };
+    let edge = (EDGE_CHARS.0 * bytes, EDGE_CHARS.1 * bytes);
     let mut windows: Vec<(usize, usize)> = Vec::new();
     let mut sum = 0;
     for ((at, _), _) in placeholders {
-        let start = text.floor_char_boundary(at.saturating_sub(BEFORE_BYTES));
-        let end = text.ceil_char_boundary(at + AFTER_BYTES);
+        let start = text.floor_char_boundary(at.saturating_sub(BEFORE_CHARS * bytes));
+        let end = text.ceil_char_boundary(at + AFTER_CHARS * bytes);
         match windows.last_mut() {
             Some(last) if start <= last.1 => {
                 sum += end - last.1;
@@ -189,11 +191,11 @@ fn read_around<'a>(text: &str, placeholders: impl Iterator<Item = (&'a (usize, u
     for (from, to) in windows {
         for hit in read(text.get(from..to).unwrap_or_default()) {
             let hit = Found { start: hit.start + from, end: hit.end + from, ..hit };
-            if from > 0 && hit.start < from + EDGE_BYTES.0 {
+            if from > 0 && hit.start < from + edge.0 {
                 continue;
             }
-            if to < text.len() && hit.end + EDGE_BYTES.1 > to {
-                if hit.start + EDGE_BYTES.1 > to {
+            if to < text.len() && hit.end + edge.1 > to {
+                if hit.start + edge.1 > to {
                     continue;
                 }
                 return read(text);

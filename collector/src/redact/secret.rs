@@ -181,11 +181,14 @@ pub(super) fn base64_end(view: &View<'_>, equals: usize) -> Option<Hit> {
     const CHARS: usize = 86;
     let start = equals.checked_sub(CHARS)?;
     let text = view.slice(start, equals);
-    let mixed = text.iter().any(u8::is_ascii_digit)
-        && text.iter().any(u8::is_ascii_uppercase)
-        && text.iter().any(u8::is_ascii_lowercase);
-    let of_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
-    (mixed && text.iter().all(of_base64) && !of_base64(&view.before(start))).then_some(Hit {
+    let mixed = || {
+        text.iter().any(u8::is_ascii_digit)
+            && text.iter().any(u8::is_ascii_uppercase)
+            && text.iter().any(u8::is_ascii_lowercase)
+    };
+    let of_base64 = |byte: &u8| is_alphanumeric(*byte) || b"+/".contains(byte);
+    // What stands nearest tells most texts apart.
+    (text.iter().rev().all(of_base64) && mixed() && !of_base64(&view.before(start))).then_some(Hit {
         kind: Kind::Secret,
         start,
         end: equals + 2,
