@@ -71,25 +71,28 @@ const FORMS: &[Form] = &[
     form(&[10], b"", nhs, true),
 ];
 
-/// Lengths of the first groups of all forms, as bits.
+/// Where the forms stand in the list, from one on, by the length of their first group.
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
-const FIRSTS: u32 = {
-    let (mut firsts, mut i) = (0, 0);
+const PLACES: &[[u8; 8]; 19] = &{
+    let mut places = [[0; 8]; 19];
+    let mut i = 0;
     while i < FORMS.len() {
-        firsts |= 1 << FORMS[i].groups[0];
+        let of_length = &mut places[FORMS[i].groups[0]];
+        let mut at = 0;
+        while of_length[at] != 0 {
+            at += 1;
+        }
+        of_length[at] = i as u8 + 1;
         i += 1;
     }
-    firsts
+    places
 };
 
 /// A number of digits alone.
 pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
     let (start, first) = (number.start(), number.0.first()?.len());
-    let fitting = if FIRSTS >> first.min(31) & 1 == 1 { FORMS } else { &[] };
-    for form in fitting.iter().filter(|form| form.groups.first() == Some(&first)) {
-        if form.groups.len() > number.0.len() {
-            continue;
-        }
+    let places = PLACES.get(first).map_or(&[][..], |places| places);
+    for form in places.iter().map_while(|place| FORMS.get(usize::from(*place).checked_sub(1)?)) {
         let count = form.groups.len();
         let joined = number.are(form.groups, |_| true)
             && form.joints.iter().enumerate().all(|(i, joint)| number.joint(i + 1) == *joint);
