@@ -1,7 +1,7 @@
 //! Postal addresses: a kind of street with its name and number, and what follows of the town.
 
 use super::context::{Context, Mark, tells};
-use super::view::{IDEOGRAPH, LETTER, SYMBOL, View, is_word};
+use super::view::{IDEOGRAPH, LETTER, SYMBOL, View, is_letter, is_word};
 use super::{Hit, Kind};
 
 /// Longest stretch that is read to either side of the street.
@@ -81,7 +81,7 @@ fn before_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize
     if name == mark.end || !(view.at(name).is_ascii_alphabetic() || view.at(name) == LETTER) {
         return None;
     }
-    let words = view.skip(name, |byte| byte.is_ascii_alphabetic() || byte == LETTER || b" '-.,".contains(&byte));
+    let words = view.skip(name, |byte| is_letter(byte) || matches!(byte, b' ' | b'\'' | b'-' | b'.' | b','));
     let named = view
         .slice(name, words)
         .split(|byte| *byte == b' ')

@@ -42,16 +42,16 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
         }
         let digits = number.digits(view, groups);
         let digits = digits.all();
-        if !luhn(digits) {
+        let issued = is_issued(digits);
+        let told = !context.bare && context.tells(start, end, tells::CARD);
+        if !(issued || told) || !luhn(digits) {
             return None;
         }
         let varied = digits.iter().any(|digit| Some(digit) != digits.first());
         // Thirteen digits from 1 on are the milliseconds of this age.
         let clock = digits.len() == 13 && digits.first() == Some(&1);
-        let told = !context.bare && context.tells(start, end, tells::CARD);
         let thing = context.is_thing(start, end, tells::CARD | tells::PHONE);
-        let issued = is_issued(digits) && !thing;
-        (varied && !clock && (issued || told)).then_some(Hit { kind: Kind::Card, start, end, rank: 90 })
+        (varied && !clock && (told || issued && !thing)).then_some(Hit { kind: Kind::Card, start, end, rank: 90 })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::view::{IDEOGRAPH, LETTER, View};
+use super::view::{IDEOGRAPH, LETTER, View, is_letter};
 use super::words::{PHRASES, WORDS};
 
 /// What a word tells, as bits.
@@ -64,7 +64,7 @@ impl Context {
         let (mut start, mut placeholder_end) = (None, 0);
         for i in 0..=view.len() {
             let byte = view.at(i);
-            if byte.is_ascii_alphabetic() || byte == LETTER {
+            if is_letter(byte) {
                 if start.is_none() {
                     start = Some(i);
                     // What stands in place of something found tells nothing.
@@ -123,8 +123,19 @@ impl Context {
         self.marks.get(..self.ended(start)).unwrap_or_default().iter().rev().take_while(near).take(6)
     }
 
+    /// Does no word tell anything of a number, wherever from `start` to `end` it ends?
+    pub(super) fn is_silent(&self, start: usize, end: usize) -> bool {
+        let count = self.ended(start);
+        let last = count.checked_sub(1).and_then(|last| self.marks.get(last));
+        last.is_none_or(|last| start - last.end > BEFORE_MAX)
+            && self.marks.get(count).is_none_or(|next| next.start > end + AFTER_MAX)
+    }
+
     /// The nearest word that tells any of these, before the number or else just after it; 0 when there is none.
     pub(super) fn nearest(&self, start: usize, end: usize, any: u32) -> u32 {
+        if self.is_silent(start, end) {
+            return 0;
+        }
         if let Some(mark) = self.before(start).find(|mark| mark.tells & any != 0) {
             return mark.tells & any;
         }
@@ -198,14 +209,19 @@ impl Word {
 
     fn tells(&self) -> u32 {
         let Some(word) = self.bytes.get(..self.len).filter(|word| word.len() > 1) else { return 0 };
-        if STREETS.iter().any(|end| word.ends_with(end) && word.len() > end.len() + 2) {
+        if matches!(word.last(), Some(b'e' | b'r' | b't'))
+            && STREETS.iter().any(|end| word.ends_with(end) && word.len() > end.len() + 2)
+        {
             return tells::STREET;
         }
         if !may_be_known(word) {
             return 0;
         }
-        let from = WORDS.partition_point(|(known, _)| beginning(known.as_bytes()) < beginning(word));
-        let alike = WORDS.get(from..).unwrap_or_default().iter();
+        let first = word.first().map_or(0, |first| usize::from(first.saturating_sub(b'a').min(26)));
+        let (from, to) = (first_of(first), first_of(first + 1));
+        let among = WORDS.get(from..to).unwrap_or_default();
+        let from = among.partition_point(|(known, _)| beginning(known.as_bytes()) < beginning(word));
+        let alike = among.get(from..).unwrap_or_default().iter();
         let alike = alike.take_while(|(known, _)| beginning(known.as_bytes()) == beginning(word));
         // A word and the stem of it may stand side by side in the list: the longer comes later.
         let fits = |(known, tells): &&(&str, u32)| {
@@ -241,6 +257,26 @@ const PAIRS: [u32; 26] = {
     }
     pairs
 };
+
+/// Where in the list the words of each first letter begin; those beyond ASCII come last.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const FIRSTS: [u16; 27] = {
+    let mut firsts = [0; 27];
+    let mut i = WORDS.len();
+    let mut letter = 27;
+    while letter > 0 {
+        letter -= 1;
+        while i > 0 && WORDS[i - 1].0.as_bytes()[0] >= b'a' + letter as u8 {
+            i -= 1;
+        }
+        firsts[letter] = i as u16;
+    }
+    firsts
+};
+
+fn first_of(letter: usize) -> usize {
+    FIRSTS.get(letter).map_or(WORDS.len(), |first| usize::from(*first))
+}
 
 fn may_be_known(word: &[u8]) -> bool {
     match word {

@@ -9,6 +9,9 @@ use super::{Hit, Kind};
 const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const BECH32: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
+/// Fewest characters of an address.
+pub(super) const CHARS_MIN: usize = 14;
+
 /// The address that a token is.
 pub(super) fn token(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hit> {
     let text = view.slice(start, end);
@@ -19,7 +22,7 @@ pub(super) fn token(view: &View<'_>, context: &Context, start: usize, end: usize
         26..=35 if text.first().is_some_and(|first| b"13LMDTAXt9rR".contains(first)) => base58check(text),
         // Monero.
         95 => matches!(text.first(), Some(b'4' | b'8')) && text.iter().all(|byte| BASE58.contains(byte)),
-        14..=90 if is_segwit(text) => bech32(text),
+        CHARS_MIN..=90 if is_segwit(text) => bech32(text),
         // Solana has no check digits.
         32..=44 => {
             let mixed = text.iter().any(u8::is_ascii_digit)

@@ -1,6 +1,6 @@
 //! Bank accounts: ISO 13616.
 
-use super::view::View;
+use super::view::{View, is_alphanumeric};
 use super::{Hit, Kind};
 
 /// Countries of the IBAN registry with the length of their numbers.
@@ -16,33 +16,36 @@ fn length(country: [u8; 2]) -> Option<usize> {
 
 /// The account number that begins at a word's start, in one or in groups with single spaces or dashes.
 pub(super) fn at(view: &View<'_>, start: usize) -> Option<Hit> {
-    let upper = |i: usize| view.at(i).to_ascii_uppercase();
-    if !view.at(start + 2).is_ascii_digit() || !view.at(start + 3).is_ascii_digit() {
-        return None;
-    }
-    let length = length([upper(start), upper(start + 1)])?;
+    let source = view.bytes.get(start..).unwrap_or_default();
+    let [first, second, b'0'..=b'9', b'0'..=b'9', ..] = source else { return None };
+    let length = length([first.to_ascii_uppercase(), second.to_ascii_uppercase()])?;
     let mut text = [0u8; 34];
-    let (mut i, mut count) = (start, 0);
-    while count < length {
-        let byte = upper(i);
-        if byte.is_ascii_alphanumeric() {
-            if let Some(to) = text.get_mut(count) {
-                *to = byte;
+    let (mut rest, mut before) = (source.iter(), 0);
+    for to in text.get_mut(..length)? {
+        loop {
+            let byte = *rest.next()?;
+            if is_alphanumeric(byte) {
+                *to = byte.to_ascii_uppercase();
+                before = byte;
+                break;
             }
-            count += 1;
-        } else if !b" -".contains(&byte) || !view.before(i).is_ascii_alphanumeric() {
-            return None;
+            if !matches!(byte, b' ' | b'-') || !is_alphanumeric(before) {
+                return None;
+            }
+            before = byte;
         }
-        i += 1;
     }
+    let end = start + source.len() - rest.len();
     // ISO 7064, MOD 97-10, the first four characters last.
     let (head, body) = text.get(..length)?.split_at_checked(4)?;
-    let rest = body.iter().chain(head).fold(0u32, |rest, byte| {
+    let rest = body.iter().chain(head).fold(0u64, |rest, byte| {
+        // Divided only when it must be.
+        let rest = if rest < 1 << 50 { rest } else { rest % 97 };
         if byte.is_ascii_digit() {
-            (rest * 10 + u32::from(byte - b'0')) % 97
+            rest * 10 + u64::from(byte - b'0')
         } else {
-            (rest * 100 + u32::from(byte - b'A') + 10) % 97
+            rest * 100 + u64::from(byte - b'A') + 10
         }
-    });
-    (rest == 1 && view.ends_word(i)).then_some(Hit { kind: Kind::Iban, start, end: i, rank: 95 })
+    }) % 97;
+    (rest == 1 && view.ends_word(end)).then_some(Hit { kind: Kind::Iban, start, end, rank: 95 })
 }

@@ -138,10 +138,10 @@ pub(super) fn mac(view: &View<'_>, context: &Context, start: usize) -> Option<Hi
     let text = view.slice(start, start + 14);
     let shaped = text.len() == 14
         && text.iter().enumerate().all(|(i, b)| if matches!(i, 4 | 9) { *b == b'.' } else { b.is_ascii_hexdigit() });
-    let told = text.iter().any(u8::is_ascii_alphabetic) || context.tells(start, start + 14, tells::MAC);
+    let told = || text.iter().any(u8::is_ascii_alphabetic) || context.tells(start, start + 14, tells::MAC);
     let free = view.ends_word(start + 14)
         && !(b".-".contains(&view.at(start + 14)) && view.at(start + 15).is_ascii_hexdigit());
-    (shaped && told && free && is_assigned(text)).then_some(Hit { kind: Kind::Mac, start, end: start + 14, rank: 86 })
+    (shaped && free && is_assigned(text) && told()).then_some(Hit { kind: Kind::Mac, start, end: start + 14, rank: 86 })
 }
 
 /// Six pairs between `joint`s, not after `barred`.

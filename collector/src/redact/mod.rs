@@ -23,11 +23,10 @@ mod view;
 mod words;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use context::Context;
 use schemas::Redacted;
-use view::{View, is_word};
+use view::{View, is_alphanumeric, is_word};
 
 /// What was found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,32 +120,87 @@ impl Hit {
 pub fn find(text: &str) -> Vec<Found> {
     const READINGS_MAX: usize = 6;
     let mut found = read(text);
+    // Which of them the last reading found.
+    let mut fresh = vec![true; found.len()];
     for _ in 1..READINGS_MAX {
         if found.is_empty() {
             break;
         }
         let (redacted, offsets) = replace(text, &found);
-        let more = read(&redacted);
+        let more = read_around(&redacted, offsets.iter().skip(1).zip(&fresh).filter(|(_, fresh)| **fresh));
         if more.is_empty() {
             break;
         }
         let count = found.len();
+        fresh.clear();
         let mut known = std::mem::take(&mut found).into_iter().enumerate().peekable();
         for more in more {
             // Which untouched stretch it lies in: what reaches into a placeholder is nothing.
             let at = offsets.partition_point(|(redacted, _)| *redacted <= more.start).saturating_sub(1);
             while let Some((_, before)) = known.next_if(|(index, _)| *index < at) {
                 found.push(before);
+                fresh.push(false);
             }
             let Some((redacted, source)) = offsets.get(at) else { continue };
             let (start, end) = (more.start - redacted + source, more.end - redacted + source);
             if end <= known.peek().map_or(text.len(), |(_, next)| next.start) {
                 found.push(Found { kind: more.kind, start, end });
+                fresh.push(true);
             }
         }
         found.extend(known.map(|(_, found)| found));
+        fresh.resize(found.len(), false);
         if found.len() == count {
             break;
+        }
+    }
+    found
+}
+
+/// Reads a redacted text again around what stands for something found: further away it reads as it did before.
+///
+/// Takes where the placeholders end. Reads all where that is not much more, or where something reaches beyond.
+fn read_around<'a>(text: &str, placeholders: impl Iterator<Item = (&'a (usize, usize), &'a bool)>) -> Vec<Found> {
+    /// A key with a check, the words before it that may tell of it, and a placeholder.
+    const BEFORE_CHARS: usize = 184;
+    const AFTER_CHARS: usize = 120;
+    /// How far from a window's ends words tell, and numbers hang together.
+    const EDGE_CHARS: (usize, usize) = (80, 56);
+    let bytes = if text.is_ascii() { 1 } else { 3 };
+    let edge = (EDGE_CHARS.0 * bytes, EDGE_CHARS.1 * bytes);
+    let mut windows: Vec<(usize, usize)> = Vec::new();
+    let mut sum = 0;
+    for ((at, _), _) in placeholders {
+        let start = text.floor_char_boundary(at.saturating_sub(BEFORE_CHARS * bytes));
+        let end = text.ceil_char_boundary(at + AFTER_CHARS * bytes);
+        match windows.last_mut() {
+            Some(last) if start <= last.1 => {
+                sum += end - last.1;
+                last.1 = end;
+            }
+            _ => {
+                sum += end - start;
+                windows.push((start, end));
+            }
+        }
+    }
+    if sum > text.len() / 4 * 3 {
+        return read(text);
+    }
+    let mut found = Vec::new();
+    for (from, to) in windows {
+        for hit in read(text.get(from..to).unwrap_or_default()) {
+            let hit = Found { start: hit.start + from, end: hit.end + from, ..hit };
+            if from > 0 && hit.start < from + edge.0 {
+                continue;
+            }
+            if to < text.len() && hit.end + edge.1 > to {
+                if hit.start + edge.1 > to {
+                    continue;
+                }
+                return read(text);
+            }
+            found.push(hit);
         }
     }
     found
@@ -190,9 +244,10 @@ fn read(text: &str) -> Vec<Found> {
 /// What hangs on signs and on words.
 fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
     let (mut email_end, mut colon_end, mut url_end, mut digit) = (0, 0, 0, 0);
+    let bytes: &[u8] = &view.bytes;
     let mut i = 0;
-    while i < view.len() {
-        match view.at(i) {
+    while let Some(byte) = bytes.get(i) {
+        match byte {
             b'@' => {
                 let hit = email::at(view, i, email_end);
                 email_end = hit.map_or(email_end, |hit| hit.end);
@@ -208,13 +263,19 @@ fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
             }
             b':' if i >= colon_end => colon_end = ip::colons(view, context, i, hits),
             b'=' if view.at(i + 1) == b'=' => hits.extend(secret::base64_end(view, i)),
-            byte if byte.is_ascii_alphanumeric() && view.starts_word(i) => {
-                let end = view.skip_all(i, |byte| byte.is_ascii_alphanumeric());
-                if digit < i {
+            byte if is_alphanumeric(*byte) && (i == 0 || !bytes.get(i - 1).is_some_and(|byte| is_word(*byte))) => {
+                let (end, digits) = view.word_end(i);
+                // Most numbers of a text.
+                let next = bytes.get(end).copied().unwrap_or(0);
+                if digits == end - i && digits < PLAIN_DIGITS_MIN && !(next == b':' || next == b'-' || next == b'.') {
+                    i = end;
+                    continue;
+                }
+                if digits == 0 && digit < i {
                     digit = view.skip_all(i, |byte| !byte.is_ascii_digit());
                 }
-                let near = digit <= end + DIGIT_CHARS_MAX || is_header(view, i, end);
-                let hit = if near { word(view, context, i, end) } else { None };
+                let near = digits > 0 || digit <= end + DIGIT_CHARS_MAX || is_header(view, i, end);
+                let hit = if near { word(view, context, i, end, digits) } else { None };
                 i = hit.map_or(end, |hit| hit.end.max(end));
                 hits.extend(hit);
                 continue;
@@ -225,6 +286,9 @@ fn signs(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
     }
 }
 
+/// Fewest digits in one that can be more than a number: an address of a crypto currency.
+const PLAIN_DIGITS_MIN: usize = 26;
+
 /// How far behind a word its first digit stands where the word begins a key, an account or an address.
 const DIGIT_CHARS_MAX: usize = 44;
 
@@ -233,11 +297,11 @@ fn is_header(view: &View<'_>, start: usize, end: usize) -> bool {
     view.before(start) == b'-' && view.slice(start, end) == b"BEGIN"
 }
 
-/// What a word is, or begins.
-fn word(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<Hit> {
+/// What a word is, or begins; `digits` of its characters are digits.
+fn word(view: &View<'_>, context: &Context, start: usize, end: usize, digits: usize) -> Option<Hit> {
     let text = view.slice(start, end);
-    let digits = text.iter().take(128).any(u8::is_ascii_digit);
     let next = view.at(end);
+    let digits = digits > 0 && (text.len() <= 128 || text.iter().take(128).any(u8::is_ascii_digit));
     if !digits && !matches!(next, b'-' | b'_' | b'.' | b'~' | b' ') {
         return None;
     }
@@ -245,50 +309,94 @@ fn word(view: &View<'_>, context: &Context, start: usize, end: usize) -> Option<
         return Some(hit);
     }
     let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let account = (letters == 2 && digits).then(|| iban::at(view, start)).flatten();
-    let machine = || {
-        if text.len() == 2 && next == b'-' || text.len() == 4 && next == b'.' {
-            ip::mac(view, context, start)
-        } else {
-            None
-        }
-    };
-    let person = || {
-        let spaced = letters == 2 && text.len() == 2 && next == b' ' && view.at(end + 1).is_ascii_digit();
-        if (digits && letters < text.len() || spaced) && text.len() <= 20 {
-            national::token(view, context, start, end)
-        } else {
-            None
-        }
-    };
-    account
-        .or_else(machine)
-        .or_else(|| if digits { crypto::token(view, context, start, end) } else { None })
-        .or_else(person)
+    if letters == 2
+        && digits
+        && let Some(hit) = iban::at(view, start)
+    {
+        return Some(hit);
+    }
+    if (text.len() == 2 && next == b'-' || text.len() == 4 && next == b'.')
+        && let Some(hit) = ip::mac(view, context, start)
+    {
+        return Some(hit);
+    }
+    if digits
+        && text.len() >= crypto::CHARS_MIN
+        && let Some(hit) = crypto::token(view, context, start, end)
+    {
+        return Some(hit);
+    }
+    let spaced = letters == 2 && text.len() == 2 && next == b' ' && view.at(end + 1).is_ascii_digit();
+    let person = (digits && letters < text.len() || spaced) && text.len() <= 20;
+    if person { national::token(view, context, start, end) } else { None }
 }
 
 /// The hits in order, without overlaps: the surest takes its span first, and every other keeps what is left of its own, so
 /// that nothing that was found survives in part.
 fn settle(mut hits: Vec<Hit>, view: &View<'_>) -> Vec<Hit> {
-    hits.sort_unstable_by_key(|hit| Reverse(hit.certainty()));
-    let mut taken: BTreeMap<usize, Hit> = BTreeMap::new();
-    for hit in hits {
-        let mut at = taken.range(..=hit.start).next_back().map_or(hit.start, |(_, before)| before.end.max(hit.start));
-        let mut rests = Vec::new();
-        for (start, other) in taken.range(hit.start + 1..hit.end) {
-            rests.push((at, *start));
-            at = other.end;
+    if !hits.is_sorted_by_key(|hit| hit.start) {
+        sort(&mut hits, true);
+    }
+    let mut kept = Vec::with_capacity(hits.len());
+    let mut rest = hits.as_mut_slice();
+    // Those that overlap stand together, and few do.
+    while let Some(first) = rest.first() {
+        let mut end = first.end;
+        let alike = rest.iter().skip(1).take_while(|hit| {
+            let overlaps = hit.start < end;
+            end = end.max(hit.end);
+            overlaps
+        });
+        let count = 1 + alike.count();
+        let Some((alike, others)) = rest.split_at_mut_checked(count) else { break };
+        match alike {
+            [one] => kept.push(*one),
+            _ => settle_overlapping(alike, view, &mut kept),
         }
-        rests.push((at, hit.end));
-        for (start, end) in rests {
-            if start < end
-                && (start == hit.start && end == hit.end || view.slice(start, end).iter().any(|byte| is_word(*byte)))
-            {
-                taken.insert(start, Hit { start, end, ..hit });
+        rest = others;
+    }
+    kept
+}
+
+/// In the text's order, or the surest first. One sort for both, because a sort's code is large.
+fn sort(hits: &mut [Hit], by_place: bool) {
+    hits.sort_unstable_by_key(|hit| {
+        let place = hit.start as u64;
+        if by_place {
+            (0, place)
+        } else {
+            (u8::MAX - hit.rank, u64::from(u32::MAX - (hit.end - hit.start) as u32) << 32 | place)
+        }
+    });
+}
+
+fn settle_overlapping(hits: &mut [Hit], view: &View<'_>, kept: &mut Vec<Hit>) {
+    sort(hits, false);
+    // A look at every character: hits are short, and a map of what is taken takes ten times as long.
+    let from = hits.iter().map(|hit| hit.start).min().unwrap_or(0);
+    let mut taken: Vec<bool> = Vec::new();
+    let first = kept.len();
+    for hit in hits {
+        let mut start = hit.start;
+        while start < hit.end {
+            let rest = taken.get(start - from..).unwrap_or_default();
+            let rest = rest.get(..hit.end - start).unwrap_or(rest);
+            let free = rest.iter().position(|taken| *taken).unwrap_or(hit.end - start);
+            let end = start + free;
+            if free > 0 && (free == hit.end - hit.start || view.slice(start, end).iter().any(|byte| is_word(*byte))) {
+                taken.resize(taken.len().max(end - from), false);
+                taken.get_mut(start - from..end - from).unwrap_or_default().fill(true);
+                kept.push(Hit { start, end, ..*hit });
             }
+            let after = taken.get(end - from..).unwrap_or_default();
+            start = end + after.iter().take_while(|taken| **taken).count().max(1);
         }
     }
-    taken.into_values().collect()
+    if let Some(kept) = kept.get_mut(first..)
+        && !kept.is_sorted_by_key(|hit| hit.start)
+    {
+        sort(kept, true);
+    }
 }
 
 /// A text that may be stored: redacted, and cut to so many characters.

@@ -71,11 +71,28 @@ const FORMS: &[Form] = &[
     form(&[10], b"", nhs, true),
 ];
 
+/// Where the forms stand in the list, from one on, by the length of their first group.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const PLACES: &[[u8; 8]; 19] = &{
+    let mut places = [[0; 8]; 19];
+    let mut i = 0;
+    while i < FORMS.len() {
+        let of_length = &mut places[FORMS[i].groups[0]];
+        let mut at = 0;
+        while of_length[at] != 0 {
+            at += 1;
+        }
+        of_length[at] = i as u8 + 1;
+        i += 1;
+    }
+    places
+};
+
 /// A number of digits alone.
 pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
     let (start, first) = (number.start(), number.0.first()?.len());
-    let fitting = FORMS.iter().filter(|form| form.groups.first() == Some(&first));
-    for form in fitting {
+    let places = PLACES.get(first).map_or(&[][..], |places| places);
+    for form in places.iter().map_while(|place| FORMS.get(usize::from(*place).checked_sub(1)?)) {
         let count = form.groups.len();
         let joined = number.are(form.groups, |_| true)
             && form.joints.iter().enumerate().all(|(i, joint)| number.joint(i + 1) == *joint);
@@ -90,7 +107,9 @@ pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> 
             return Some(Hit { kind: Kind::NationalId, start, end, rank: if told { 84 } else { 75 } });
         }
     }
-    mixed(view, context, start).or_else(|| told(view, context, number))
+    let ended = matches!(first, 6..=8 | 17);
+    let mixed = if ended { mixed(view, context, start) } else { None };
+    mixed.or_else(|| told(view, context, number))
 }
 
 /// Six to fourteen digits beside a word for such a number.
@@ -99,11 +118,11 @@ fn told(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
     let near = |end: usize| {
         context.nearest(start, end, tells::ID | tells::THING | tells::PHONE | tells::CARD | tells::BIRTH) == tells::ID
     };
-    let most = number.0.iter().skip(1).take(5).take_while(|group| b" -./".contains(&group.joint)).count() + 1;
     let first = context.before(start).find(|mark| mark.tells & tells::ID != 0)?;
     if start - first.end > 24 || context.bare {
         return None;
     }
+    let most = number.0.iter().skip(1).take(5).take_while(|group| b" -./".contains(&group.joint)).count() + 1;
     (1..=most).rev().find_map(|groups| {
         let end = number.end(groups);
         let digits = number.count(groups);
@@ -180,10 +199,11 @@ pub(super) fn token(view: &View<'_>, context: &Context, start: usize, end: usize
     {
         return hit(end, 76);
     }
-    if shaped(view.slice(start, start + 13), b"DLAD-LAD-LLDD") && view.ends_word(start + 13) {
+    let dashed = view.at(end) == b'-';
+    if dashed && shaped(view.slice(start, start + 13), b"DLAD-LAD-LLDD") && view.ends_word(start + 13) {
         return hit(start + 13, 76);
     }
-    if shaped(view.slice(start, start + 8), b"LDDDDDDD") && view.at(start + 8) == b'-' && view.ends_word(start + 10) {
+    if dashed && shaped(view.slice(start, end), b"LDDDDDDD") && view.ends_word(start + 10) {
         let mut joined = [0; 9];
         joined
             .iter_mut()
@@ -239,6 +259,9 @@ fn shaped(text: &[u8], form: &[u8]) -> bool {
 
 /// End of a UK national insurance number, with or without spaces (HMRC, NIM39110).
 fn nino(view: &View<'_>, start: usize) -> Option<usize> {
+    if !view.at(start).is_ascii_alphabetic() || !view.at(start + 1).is_ascii_alphabetic() {
+        return None;
+    }
     let mut text = [0u8; 9];
     let mut at = start;
     let mut count = 0;

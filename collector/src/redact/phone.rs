@@ -78,18 +78,30 @@ const COUNTRIES: &[(u16, u8, u8)] = &[
     (977, 8, 10),
 ];
 
+/// Where each country code stands in the list, from one on; 0: nowhere.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const CODES: &[u8; 1000] = &{
+    let mut codes = [0; 1000];
+    let mut i = 0;
+    while i < COUNTRIES.len() {
+        codes[COUNTRIES[i].0 as usize] = i as u8 + 1;
+        i += 1;
+    }
+    codes
+};
+
 /// The length of the country code that digits begin with, and the bounds of what follows.
 fn country(digits: &[u8]) -> Option<(usize, usize, usize)> {
-    let known = (1..=3).find_map(|len| {
-        let code = value(digits.get(..len)?);
-        COUNTRIES
-            .iter()
-            .find(|country| u64::from(country.0) == code)
-            .map(|country| (len, country.1.into(), country.2.into()))
-    });
+    let mut code = 0;
+    for (digit, len) in digits.iter().zip(1..=3) {
+        code = code * 10 + usize::from(*digit);
+        let known = CODES.get(code).and_then(|place| COUNTRIES.get(usize::from(*place).checked_sub(1)?));
+        if let Some((_, least, most)) = known {
+            return Some((len, usize::from(*least), usize::from(*most)));
+        }
+    }
     let zones = [21, 22, 23, 24, 25, 26, 29, 35, 37, 38, 42, 50, 59, 67, 68, 69, 80, 85, 87, 88, 96, 97, 99];
-    let zone = value(digits.get(..2)?);
-    known.or_else(|| zones.contains(&zone).then_some((3, 7, 11)))
+    zones.contains(&value(digits.get(..2)?)).then_some((3, 7, 11))
 }
 
 pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
@@ -184,7 +196,8 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     let first = number.0.first()?;
     let bracket = view.before(first.start) == b'(' && number.joint(1) == b')';
     let start = first.start - usize::from(bracket);
-    let shape = shape(view, number, bracket)?;
+    let silent = context.is_silent(start, number.end(number.0.len()));
+    let shape = shape(view, number, bracket, silent)?;
     let end = number.end(shape.groups);
     // A hyphenated number may be glued to the word before it.
     let glued = view.before(start).is_ascii_lowercase() && number.joint(1) == b'-' && shape.groups >= 3;
@@ -206,7 +219,7 @@ fn national(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hi
     Some(Hit { kind: Kind::Phone, start, end: extension(view, end), rank })
 }
 
-fn shape(view: &View<'_>, number: Groups<'_>, bracket: bool) -> Option<Shape> {
+fn shape(view: &View<'_>, number: Groups<'_>, bracket: bool, silent: bool) -> Option<Shape> {
     let first = number.0.first()?;
     let head = view.slice(first.start, first.end);
     let joint = number.joint(1);
@@ -264,6 +277,9 @@ fn shape(view: &View<'_>, number: Groups<'_>, bracket: bool) -> Option<Shape> {
         return Some(own);
     }
     // Anything of a phone number's length beside a word that says so.
+    if silent {
+        return None;
+    }
     let most =
         number.0.iter().skip(1).take(5).take_while(|group| b" -./)".contains(&group.joint) && group.len() >= 2).count()
             + 1;

@@ -1,7 +1,7 @@
 //! Keys, tokens and passwords.
 
 use super::context::{Context, Mark, beginning, tells};
-use super::view::{LETTER, View, is_word};
+use super::view::{LETTER, View, is_alphanumeric, is_word};
 use super::{Hit, Kind};
 
 /// Which characters follow a key's prefix.
@@ -43,8 +43,21 @@ const PREFIXES: &[(&str, u8, Of)] = &[
 ];
 
 fn is_url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+    is_alphanumeric(byte) || byte == b'_' || byte == b'-'
 }
+
+/// Second characters of the prefixes by the first, both in their low six bits: most words are turned away here.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const HEADS: &[u64; 64] = &{
+    let mut heads = [0u64; 64];
+    let mut i = 0;
+    while i < PREFIXES.len() {
+        let prefix = PREFIXES[i].0.as_bytes();
+        heads[(prefix[0] & 63) as usize] |= 1 << (prefix[1] & 63);
+        i += 1;
+    }
+    heads
+};
 
 /// A key that begins at a word's start; `end` is where the word's letters and digits end.
 pub(super) fn at(view: &View<'_>, start: usize, end: usize) -> Option<Hit> {
@@ -66,7 +79,11 @@ fn is_random(text: &[u8]) -> bool {
 }
 
 fn issued(view: &View<'_>, start: usize) -> Option<usize> {
-    let head = beginning(view.slice(start, start + 2));
+    let [first, second] = *view.slice(start, start + 2) else { return None };
+    if HEADS.get(usize::from(first & 63)).is_none_or(|seconds| seconds >> (second & 63) & 1 == 0) {
+        return None;
+    }
+    let head = beginning(&[first, second]);
     let from = PREFIXES.partition_point(|(prefix, ..)| beginning(prefix.as_bytes()) < head);
     let rest = PREFIXES.get(from..).unwrap_or_default().iter();
     let alike = rest.take_while(|(prefix, ..)| beginning(prefix.as_bytes()) == head);
@@ -102,9 +119,13 @@ fn issued(view: &View<'_>, start: usize) -> Option<usize> {
 
 /// JSON web tokens and Discord's bot tokens: three parts between dots.
 fn dotted(view: &View<'_>, start: usize) -> Option<usize> {
-    let json = view.slice(start, start + 3) == b"eyJ";
+    let json = match view.at(start) {
+        b'e' => view.slice(start, start + 3) == b"eyJ",
+        b'M' | b'N' | b'O' => false,
+        _ => return None,
+    };
     // Only at the start of a run, so that a run is read once.
-    if is_url(view.before(start)) || !json && !b"MNO".contains(&view.at(start)) {
+    if is_url(view.before(start)) || !json && view.at(start) == b'e' {
         return None;
     }
     let first = view.skip_all(start, is_url);
@@ -120,14 +141,20 @@ fn dotted(view: &View<'_>, start: usize) -> Option<usize> {
 }
 
 fn telegram(view: &View<'_>, start: usize, colon: usize) -> Option<usize> {
+    if !view.slice(start, colon).iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     let end = view.skip(colon + 1, is_url);
-    (view.slice(start, colon).iter().all(u8::is_ascii_digit) && end - colon == 36).then_some(end)
+    (end - colon == 36).then_some(end)
 }
 
 /// Client secrets of Entra ID: three characters, a digit, `Q~` and 31–34 more.
 fn azure(view: &View<'_>, start: usize, tilde: usize) -> Option<usize> {
+    if tilde - start != 5 || view.before(tilde) != b'Q' {
+        return None;
+    }
     let end = view.skip(tilde + 1, |byte| is_url(byte) || byte == b'~' || byte == b'.');
-    (tilde - start == 5 && view.before(tilde) == b'Q' && (31..=34).contains(&(end - tilde - 1))).then_some(end)
+    (31..=34).contains(&(end - tilde - 1)).then_some(end)
 }
 
 /// A private key in PEM, to its end or the text's.
@@ -154,11 +181,14 @@ pub(super) fn base64_end(view: &View<'_>, equals: usize) -> Option<Hit> {
     const CHARS: usize = 86;
     let start = equals.checked_sub(CHARS)?;
     let text = view.slice(start, equals);
-    let mixed = text.iter().any(u8::is_ascii_digit)
-        && text.iter().any(u8::is_ascii_uppercase)
-        && text.iter().any(u8::is_ascii_lowercase);
-    let of_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
-    (mixed && text.iter().all(of_base64) && !of_base64(&view.before(start))).then_some(Hit {
+    let mixed = || {
+        text.iter().any(u8::is_ascii_digit)
+            && text.iter().any(u8::is_ascii_uppercase)
+            && text.iter().any(u8::is_ascii_lowercase)
+    };
+    let of_base64 = |byte: &u8| is_alphanumeric(*byte) || b"+/".contains(byte);
+    // What stands nearest tells most texts apart.
+    (text.iter().rev().all(of_base64) && mixed() && !of_base64(&view.before(start))).then_some(Hit {
         kind: Kind::Secret,
         start,
         end: equals + 2,

@@ -98,6 +98,20 @@ impl<'a> View<'a> {
         from + rest.iter().position(|byte| !test(*byte)).unwrap_or(rest.len())
     }
 
+    /// Where the letters and digits from `from` on end, and how many of them are digits.
+    pub(super) fn word_end(&self, from: usize) -> (usize, usize) {
+        let (mut end, mut digits) = (from, 0);
+        for byte in self.bytes.get(from..).unwrap_or_default() {
+            let class = class(*byte);
+            if class & (ALPHABETIC | DIGIT) == 0 {
+                break;
+            }
+            digits += usize::from(class == DIGIT);
+            end += 1;
+        }
+        (end, digits)
+    }
+
     /// Does this text stand there, letters of either case?
     pub(super) fn has(&self, i: usize, text: &[u8]) -> bool {
         self.slice(i, i + text.len()).eq_ignore_ascii_case(text)
@@ -106,8 +120,45 @@ impl<'a> View<'a> {
 
 /// A letter, digit or low line.
 pub(super) fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == LETTER
+    class(byte) != 0
 }
+
+/// A letter or digit of ASCII.
+pub(super) fn is_alphanumeric(byte: u8) -> bool {
+    class(byte) & (ALPHABETIC | DIGIT) != 0
+}
+
+/// A letter, of ASCII or not.
+pub(super) fn is_letter(byte: u8) -> bool {
+    class(byte) & (ALPHABETIC | FOREIGN) != 0
+}
+
+const ALPHABETIC: u8 = 1;
+const DIGIT: u8 = 1 << 1;
+const FOREIGN: u8 = 1 << 2;
+const LOW_LINE: u8 = 1 << 3;
+
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+/// What words are made of. A look at a table takes half the time of the comparisons, and every character is asked.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const CLASSES: &[u8; 256] = &{
+    let mut classes = [0; 256];
+    let mut byte = 0u8;
+    while byte < 0x80 {
+        classes[byte as usize] = match byte {
+            b'0'..=b'9' => DIGIT,
+            b'_' => LOW_LINE,
+            _ if byte.is_ascii_alphabetic() => ALPHABETIC,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes[LETTER as usize] = FOREIGN;
+    classes
+};
 
 fn normal(c: char) -> Option<u8> {
     let code = c as u32;
