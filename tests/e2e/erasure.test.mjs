@@ -152,7 +152,8 @@ for (const shards of [1, 3]) {
       const user = 'a second one';
       const events = Array.from({ length: 7 }, (_, n) => ({ type: 'turn', id: `second-${n}`, ts: new Date().toISOString(), user_id: user, provider: 'openai', model: 'gpt-4o', usage: { input_tokens: 9, output_tokens: 9 } }));
       assert.equal((await sage.send([...events, { ...events[0], id: 'third', user_id: 'a third one' }])).json.stored, 8);
-      const later = { SAGE_TEST_CLOCK_OFFSET_MS: String(4 * DAY_MS + 7_200_000) };
+      // Later than the days in which an event counts once: the log's older rows are packed.
+      const later = { SAGE_TEST_CLOCK_OFFSET_MS: String(12 * DAY_MS + 7_200_000) };
       await sage.restart({ secrets: later });
       const before = (await rows(sage, `before-${shards}`)).rows.length;
       await until('Parquet of the second one', async () => {
@@ -165,12 +166,23 @@ for (const shards of [1, 3]) {
       await rm(join(folder, `parquet-${shards}`), { recursive: true });
       assert.equal((await rows(sage, `parquet-${shards}`)).rows.length, before + 1);
 
-      const keys = await Promise.all([LEAVER, user].map(async (raw) => (await ask(sage, `/sage/v1/users/${encodeURIComponent(raw)}`)).json.user));
+      // And someone whose rows are packed.
+      const { user_id: third } = /** @type {any} */ (batches[0].find((/** @type {any} */ event) => event.user_id?.startsWith('user-')));
+      const theirPath = `/sage/v1/users/${encodeURIComponent(third)}`;
+      const { events: held } = (await ask(sage, theirPath)).json;
+      const erased = (await ask(sage, theirPath, 'DELETE')).json;
+      assert.deepEqual([held.length > 0, erased.events], [true, held.length]);
+      await until('their files', async () => (await ask(sage, `/sage/v1/erasures/${erased.receipt}`)).json.status === 'done', { ms: 90_000, everyMs: 500 });
+      await rm(join(folder, `parquet-${shards}`), { recursive: true });
+      assert.equal((await rows(sage, `parquet-${shards}`)).rows.length, before + 1 - held.length);
+
+      const keys = await Promise.all([LEAVER, user, third].map(async (raw) => (await ask(sage, `/sage/v1/users/${encodeURIComponent(raw)}`)).json.user));
       await sage.stop();
-      const found = await python('oracle/where_keys_are.py', [persist, ...keys]);
+      const { cells: found, packed } = await python('oracle/where_keys_are.py', [persist, ...keys]);
+      assert.ok(packed > 0, 'rows of the log are packed');
       // The tombstone alone: in the row that notes it and in the checkpoint.
       assert.deepEqual(Object.keys(found).filter((where) => !/^(log\.remark|checkpoint\.bytes)$/.test(where)), [], JSON.stringify(found));
-      t.diagnostic(`${mine.rows.length} rows in ${mine.files.length} files equal; keys in ${JSON.stringify(found)}`);
+      t.diagnostic(`${mine.rows.length} rows in ${mine.files.length} files equal; keys in ${JSON.stringify(found)}; ${packed} rows packed`);
     });
   });
 }

@@ -4,7 +4,7 @@
     python tests/oracle/where_keys_are.py <folder> <key>...
 
 Reads every SQLite database below the folder, unpacks packed rows of the log, and prints how many cells of which column hold
-any of the keys: {"table.column": count}.
+any of the keys, and how many rows of the log are packed: {"cells": {"table.column": count}, "packed": count}.
 """
 
 import collections
@@ -26,11 +26,13 @@ def text_of(cell):
 
 
 found = collections.Counter()
-databases = 0
+databases = packed = 0
 for file in folder.rglob("*.sqlite"):
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
-        databases += "log" in tables
+        if "log" in tables:
+            databases += 1
+            packed += database.execute("select count(*) from log where packed = 1").fetchone()[0]
         for table in tables:
             if table.startswith("_cf"):
                 continue
@@ -42,4 +44,4 @@ for file in folder.rglob("*.sqlite"):
                         found[f"{table}.{column}"] += 1
 if not databases:
     sys.exit("no database of a Shard was found")
-print(json.dumps(found))
+print(json.dumps({"cells": found, "packed": packed}))
