@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, Consent, ConsentState};
+use crate::event::{Body, Consent, ConsentState, Policy, Said};
 use crate::time::UtcMillis;
 
 /// Why a person is not there.
@@ -59,28 +59,6 @@ pub fn treatment(kind: &str, absence: Absence) -> Treatment {
         .iter()
         .find(|(name, ..)| *name == kind)
         .map_or(Dropped, |(_, absent, erased)| if absence == Absence::Erased { *erased } else { *absent })
-}
-
-/// Whom the operator counts who has said nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
-    /// Only those who have agreed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub consent_required: bool,
-    /// Only those of whom it is attested that they are 13 or older.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub age_required: bool,
-}
-
-/// What an event says of its person beside what happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    /// They opted out. `false` takes nothing back: only a `consent` event does.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub opted_out: bool,
-    /// Whether it is attested that they are 13 or older.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub age_13_plus: Option<bool>,
 }
 
 impl Said {

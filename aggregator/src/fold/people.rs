@@ -187,7 +187,7 @@ impl People {
         let mine = page.visits.entry(to).or_default();
         visits.into_iter().for_each(|visit| join(mine, visit, to.gap_ms()));
         for (id, mut turn) in waiting {
-            (turn.user, turn.conversation, turn.session) = to.keys(&turn);
+            (turn.user, turn.conversation, turn.session) = to.keys(turn.conversation);
             page.pending.insert(id, turn);
         }
     }

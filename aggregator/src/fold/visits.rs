@@ -3,8 +3,6 @@
 use schemas::{ConversationKey, NanoUsd, SessionKey, UserKey};
 use serde::{Deserialize, Serialize};
 
-use super::pending::Pending;
-
 /// Silence that ends a visit, milliseconds.
 pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;
 
@@ -41,11 +39,14 @@ impl Thread {
         }
     }
 
-    /// The keys of a turn in it.
-    pub(super) fn keys(&self, turn: &Pending) -> (Option<UserKey>, Option<ConversationKey>, Option<SessionKey>) {
+    /// The keys of a turn in it, whose conversation a session does not tell.
+    pub(super) fn keys(
+        &self,
+        spoken_in: Option<ConversationKey>,
+    ) -> (Option<UserKey>, Option<ConversationKey>, Option<SessionKey>) {
         match *self {
             Self::Conversation(user, conversation) => (user, conversation, None),
-            Self::Session(user, session) => (user, turn.conversation, Some(session)),
+            Self::Session(user, session) => (user, spoken_in, Some(session)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A secret is replaced: no one counts twice, and what was said under the old one still holds.
 
 use proptest::prelude::*;
-use schemas::consent::Said;
+use schemas::event::Said;
 use schemas::event::{self, Aside, Was};
 use schemas::time::HOUR_MS;
 use schemas::{Body, Bucket15, ConversationKey, Event, EventKey, KeyId};

@@ -1,7 +1,8 @@
 //! People who are not there.
 
-use schemas::consent::{Absence, Policy, Said, TABLE, Treatment, treatment};
+use schemas::consent::{Absence, TABLE, Treatment, treatment};
 use schemas::event::{self, Aside, Cohort, ConsentState, Country, Source};
+use schemas::event::{Policy, Said};
 use schemas::{Body, Bucket15, Event, Label, NanoUsd, SessionKey};
 
 use super::tests::{NOW, append, message};

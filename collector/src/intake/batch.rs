@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::price::Prices;
     use crate::settings::Text;
-    use schemas::consent::Policy;
+    use schemas::event::Policy;
 
     const NOW: &str = "2026-11-21T19:00:00Z";
     const TURN: &str = r#"{"type":"turn","id":"e1","ts":"2026-11-21T18:56:03.120Z","user_id":"alice","conversation_id":"c1",

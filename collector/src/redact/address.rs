@@ -1,6 +1,7 @@
 //! Postal addresses: a kind of street with its name and number, and what follows of the town.
 
-use super::context::{Context, Mark, tells};
+use super::context::{Context, Mark};
+use super::tells;
 use super::view::{IDEOGRAPH, LETTER, SYMBOL, View, is_letter, is_word};
 use super::{Hit, Kind};
 

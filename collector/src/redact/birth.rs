@@ -1,7 +1,8 @@
 //! Dates of birth: dates beside a word that says so.
 
-use super::context::{Context, tells};
-use super::number::{Groups, free_after, free_before, value};
+use super::context::Context;
+use super::groups::{Groups, free_after, free_before, value};
+use super::tells;
 use super::view::{IDEOGRAPH, LETTER, View, is_word};
 use super::{Hit, Kind};
 

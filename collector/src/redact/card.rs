@@ -1,7 +1,8 @@
 //! Payment cards: ISO/IEC 7812.
 
-use super::context::{Context, tells};
-use super::number::{Groups, free_after, value};
+use super::context::Context;
+use super::groups::{Groups, free_after, value};
+use super::tells;
 use super::view::{View, is_word};
 use super::{Hit, Kind};
 

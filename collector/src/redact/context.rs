@@ -2,39 +2,9 @@
 
 use std::cell::Cell;
 
+use super::tells;
 use super::view::{IDEOGRAPH, LETTER, View, is_letter};
 use super::words::{PHRASES, WORDS};
-
-/// What a word tells, as bits.
-pub(super) mod tells {
-    pub const PHONE: u32 = 1;
-    pub const CARD: u32 = 1 << 1;
-    pub const SSN: u32 = 1 << 2;
-    /// Passport, licence, tax number and the like.
-    pub const ID: u32 = 1 << 3;
-    pub const IP: u32 = 1 << 4;
-    pub const VERSION: u32 = 1 << 5;
-    pub const BIRTH: u32 = 1 << 6;
-    /// Somebody's address.
-    pub const PLACE: u32 = 1 << 7;
-    pub const CRYPTO: u32 = 1 << 8;
-    pub const SECRET: u32 = 1 << 9;
-    /// "Number", of anything.
-    pub const NUMBER: u32 = 1 << 10;
-    /// Order, invoice, coordinate…: numbers of things.
-    pub const THING: u32 = 1 << 11;
-    pub const MAC: u32 = 1 << 12;
-    /// A kind of street that stands after its name: "Elm Road".
-    pub const STREET_AFTER: u32 = 1 << 13;
-    /// A kind of street that stands before its name: "rue des Lilas".
-    pub const STREET_BEFORE: u32 = 1 << 14;
-    /// The entry is the beginning of words.
-    pub const STEM: u32 = 1 << 15;
-    /// "Id", of anything or anybody.
-    pub const ID_WEAK: u32 = 1 << 17;
-    /// A street's whole name in one word: "Hauptstraße".
-    pub const STREET: u32 = 1 << 16;
-}
 
 /// How far a word tells, in characters.
 const BEFORE_MAX: usize = 40;

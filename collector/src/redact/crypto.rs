@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::context::{Context, tells};
+use super::context::Context;
+use super::tells;
 use super::view::View;
 use super::{Hit, Kind};
 

@@ -2,8 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use super::context::{Context, tells};
-use super::number::Groups;
+use super::context::Context;
+use super::groups::Groups;
+use super::tells;
 use super::view::{View, is_word};
 use super::{Hit, Kind};
 
@@ -13,7 +14,7 @@ pub(super) fn v4(view: &View<'_>, context: &Context, number: Groups<'_>) -> Opti
     let (start, mut end) = (first.start, rest.get(2)?.end);
     let parts = number.0.get(..4)?;
     let part =
-        |group: &super::number::Group| (group.len() <= 3).then(|| octet(view.slice(group.start, group.end))).flatten();
+        |group: &super::groups::Group| (group.len() <= 3).then(|| octet(view.slice(group.start, group.end))).flatten();
     if !parts.iter().skip(1).all(|group| group.joint == b'.') || !parts.iter().all(|group| part(group).is_some()) {
         return None;
     }

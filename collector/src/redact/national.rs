@@ -1,8 +1,9 @@
 //! National identity numbers: by their check digits, by a form that nothing else has, or by the word beside them.
 
 use super::card::luhn;
-use super::context::{Context, tells};
-use super::number::{Groups, free_after, free_before, value};
+use super::context::Context;
+use super::groups::{Groups, free_after, free_before, value};
+use super::tells;
 use super::view::{View, is_word};
 use super::{Hit, Kind};
 

@@ -3,8 +3,9 @@
 //! libphonenumber's tables do not fit an isolate. What a number looks like (a plus sign, a trunk zero, brackets, groups) and
 //! the words beside it decide instead, with the lengths of ITU-T E.164's national numbers.
 
-use super::context::{Context, tells};
-use super::number::{Groups, free_after, free_before, value};
+use super::context::Context;
+use super::groups::{Groups, free_after, free_before, value};
+use super::tells;
 use super::view::{LETTER, View, is_word};
 use super::{Hit, Kind};
 

@@ -1,6 +1,7 @@
 //! Keys, tokens and passwords.
 
-use super::context::{Context, Mark, beginning, tells};
+use super::context::{Context, Mark, beginning};
+use super::tells;
 use super::view::{LETTER, View, is_alphanumeric, is_word};
 use super::{Hit, Kind};
 

@@ -1,6 +1,6 @@
 //! The telling words of the languages that Sage's frames are tested in, sorted for search.
 
-use super::context::tells::{
+use super::tells::{
     BIRTH, CARD, CRYPTO, ID, ID_WEAK, IP, MAC, NUMBER, PHONE, PLACE, SECRET, SSN, STEM, STREET_AFTER, STREET_BEFORE,
     THING, VERSION,
 };

@@ -1,7 +1,8 @@
 //! One event: raw in, canonical out.
 
-use schemas::consent::{Absence, Choices, Policy, Said, Treatment, treatment};
+use schemas::consent::{Absence, Choices, Treatment, treatment};
 use schemas::event::{self, Aside, Cohort, Provenance, Source, UnpricedReason, Was};
+use schemas::event::{Policy, Said};
 use schemas::ids;
 use schemas::redacted::REDACTED_CHARS_MAX;
 use schemas::time::DAY_MS;

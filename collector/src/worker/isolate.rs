@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use aggregator::runtime::objects::{WorkerClock, shard_count};
 use schemas::Clock;
-use schemas::consent::Policy;
+use schemas::event::Policy;
 use worker::Env;
 
 use crate::intake::Problem;

@@ -2,6 +2,7 @@
 //!
 //! The forms that clients send are in [`crate::wire`]; where a kind holds nothing personal the two share its struct.
 
+mod aside;
 mod conversation;
 mod edge;
 mod product;
@@ -10,6 +11,7 @@ mod safety;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use aside::{Aside, Policy, Said, Was};
 pub use conversation::{
     AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
     PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, WISH_CHARS_MAX, Wish,
@@ -21,7 +23,6 @@ pub use edge::{
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 
-use crate::consent::{Policy, Said};
 use crate::ids::{ConversationKey, EventKey, ReplyKey, SessionKey, UserKey};
 use crate::label::Label;
 use crate::time::UtcMillis;
@@ -56,39 +57,6 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub aside: Option<Box<Aside>>,
-}
-
-/// What the edge says of an event to the Shard that it is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Aside {
-    /// What the event says of its person.
-    #[serde(default)]
-    pub said: Said,
-    /// Whom the operator counts who has said nothing.
-    #[serde(default)]
-    pub policy: Policy,
-    /// What the secret before this one made of the same ids, while it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub was: Option<Was>,
-    /// What leads to the Shard, where it is not the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub home: Option<u64>,
-}
-
-/// An event's keys by the secret before this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Was {
-    /// The event.
-    pub id: EventKey,
-    /// Its person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserKey>,
-    /// Its conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversation: Option<ConversationKey>,
-    /// Its visit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionKey>,
 }
 
 /// The door by which an event came in.
