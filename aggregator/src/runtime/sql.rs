@@ -113,6 +113,17 @@ impl Sql {
         Ok(found)
     }
 
+    /// Rows of the log, at most `bytes_max` but at least one if there is any.
+    fn log_rows(&self, text: &str, bindings: Vec<JsValue>, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
+        let mut bytes = 0;
+        self.take_rows(text, bindings, |row| {
+            let row = row_of(&row);
+            let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
+            bytes += row.bytes();
+            fits.then_some(row)
+        })
+    }
+
     /// A number kept beside the tables; `None` when it was never kept.
     pub(super) fn kept(&self, key: &str) -> Result<Option<i64>, StorageError> {
         let rows = self.rows("SELECT value FROM meta WHERE key = ?", vec![key.into()])?;
@@ -198,15 +209,9 @@ impl Storage for Sql {
     }
 
     fn rows_after(&self, seq: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
-        let mut bytes = 0;
         let text =
             "SELECT seq, received_at, count, packed, users, remark, ids, events FROM log WHERE seq > ? ORDER BY seq";
-        self.take_rows(text, vec![number(seq as i64)], |row| {
-            let row = row_of(&row);
-            let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
-            bytes += row.bytes();
-            fits.then_some(row)
-        })
+        self.log_rows(text, vec![number(seq as i64)], bytes_max)
     }
 
     fn rows_of(&self, users: &[UserKey], after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
@@ -214,15 +219,9 @@ impl Storage for Sql {
         let names = users.iter().chain(std::iter::repeat(present)).take(USER_KEYS_MAX);
         let mut bindings = vec![number(after as i64)];
         bindings.extend(names.map(|user| binary(&Row::user_bytes(*user))));
-        let mut bytes = 0;
         let text = "SELECT seq, received_at, count, packed, users, remark, ids, events FROM log \
                     WHERE seq > ? AND max(instr(users, ?), instr(users, ?), instr(users, ?), instr(users, ?)) > 0 ORDER BY seq";
-        self.take_rows(text, bindings, |row| {
-            let row = row_of(&row);
-            let fits = bytes == 0 || bytes + row.bytes() <= bytes_max;
-            bytes += row.bytes();
-            fits.then_some(row)
-        })
+        self.log_rows(text, bindings, bytes_max)
     }
 
     fn rewrite(&self, rows: &[Row]) -> Result<(), StorageError> {

@@ -3,7 +3,6 @@
 use schemas::Label;
 use schemas::UtcMillis;
 use schemas::event::{Belonging, Country};
-use schemas::ids;
 use schemas::wire::{Envelope, Raw};
 
 use crate::proxy::HeaderList;
@@ -61,12 +60,7 @@ impl Named {
     /// turn's.
     #[must_use]
     pub fn belonging(&self, keys: &Keyring, id: &Raw) -> Belonging {
-        let home = match (&self.user, &self.session, &self.conversation) {
-            (Some(raw), ..) => keys.home::<ids::User>(raw),
-            (None, Some(raw), _) => keys.home::<ids::Session>(raw),
-            (None, None, Some(raw)) => keys.home::<ids::Conversation>(raw),
-            (None, None, None) => keys.home::<ids::Event>(id),
-        };
+        let home = keys.home_of(self.user.as_ref(), self.session.as_ref(), self.conversation.as_ref(), Some(id));
         if self.user.is_none() && self.is_absent() {
             return Belonging { home, ..Belonging::default() };
         }

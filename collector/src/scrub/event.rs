@@ -3,7 +3,6 @@
 use schemas::consent::{Absence, Choices, Treatment, treatment};
 use schemas::event::{self, Aside, Cohort, Provenance, Source, UnpricedReason, Was};
 use schemas::event::{Policy, Said};
-use schemas::ids;
 use schemas::redacted::REDACTED_CHARS_MAX;
 use schemas::time::DAY_MS;
 use schemas::wire::{Envelope, Raw, WireBody, WireCode, WireError, WireEvent, Witnessed};
@@ -86,8 +85,7 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) ->
         WireBody::Turn(turn) => turn.response_id.as_ref().map(|raw| keys.key(raw)),
         _ => None,
     };
-    let was = keys.is_turning().then(|| was(&envelope, content, keys)).flatten();
-    let aside = Aside { said, policy, was, home: home(&envelope, content, keys) };
+    let aside = Aside { said, policy, was: was(&envelope, content, keys), home: home(&envelope, content, keys) };
     let mut event = Event {
         id,
         ts: envelope.ts,
@@ -131,12 +129,10 @@ fn was(envelope: &Envelope, content: &str, keys: &Keyring) -> Option<Was> {
 
 /// What leads to the event's Shard, where it is not its key: see [`event::Belonging::bits`].
 fn home(envelope: &Envelope, content: &str, keys: &Keyring) -> Option<u64> {
-    match (&envelope.user_id, &envelope.session_id, &envelope.conversation_id, &envelope.id) {
-        (Some(raw), ..) => keys.home::<ids::User>(raw),
-        (None, Some(raw), ..) => keys.home::<ids::Session>(raw),
-        (None, None, Some(raw), _) => keys.home::<ids::Conversation>(raw),
-        (None, None, None, Some(raw)) => keys.home::<ids::Event>(raw),
+    let Envelope { id, user_id, session_id, conversation_id, .. } = envelope;
+    match (user_id, session_id, conversation_id, id) {
         (None, None, None, None) => keys.home_of_content(content),
+        _ => keys.home_of(user_id.as_ref(), session_id.as_ref(), conversation_id.as_ref(), id.as_ref()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use schemas::KeyId;
-use schemas::ids::{Key, KeyKind};
+use schemas::ids::{self, Key, KeyKind};
 use schemas::wire::Raw;
 use sha2::Sha256;
 
@@ -101,7 +101,8 @@ impl Keyring {
     pub fn of(secrets: &Secrets<'_>) -> Result<Self, KeyringError> {
         let set = |secret: Option<&'_ str>| secret.filter(|secret| !secret.is_empty()).map(str::to_owned);
         let salt = set(secrets.salt).ok_or(KeyringError::Missing)?;
-        let id = set(secrets.salt_id).map_or(Ok(1), |id| id.parse::<u8>()).map_err(|_| KeyringError::Id)?;
+        let id = set(secrets.salt_id).map_or(Some(1), |id| id.parse::<u8>().ok());
+        let id = id.filter(|id| *id > 0).ok_or(KeyringError::Id)?;
         let secret = Secret::new(&salt, id).ok_or(KeyringError::TooShort)?;
         let previous = match set(secrets.previous) {
             None => None,
@@ -112,7 +113,7 @@ impl Keyring {
             }
         };
         let home = set(secrets.home).filter(|home| *home != salt);
-        if secrets.shards > 1 && home.is_none() && (previous.is_some() || id > 1) && set(secrets.home).is_none() {
+        if secrets.shards > 1 && (previous.is_some() || id > 1) && set(secrets.home).is_none() {
             return Err(KeyringError::Home);
         }
         let home = home.map(|home| Secret::new(&home, 0).ok_or(KeyringError::Home)).transpose()?;
@@ -131,16 +132,26 @@ impl Keyring {
         self.previous.as_ref().map(|secret| secret.key(raw))
     }
 
-    /// Is a secret being replaced?
-    #[must_use]
-    pub fn is_turning(&self) -> bool {
-        self.previous.is_some()
+    fn home<K: KeyKind>(&self, raw: &Raw) -> Option<u64> {
+        self.home.as_ref().map(|secret| secret.key::<K>(raw).prefix())
     }
 
-    /// What leads to the Shard of what belongs to that id, where it is not its key.
+    /// What leads to the Shard of an event that belongs to these, or else is named by `event`, where it is not the key: in the
+    /// order of [`schemas::event::Belonging::bits`].
     #[must_use]
-    pub fn home<K: KeyKind>(&self, raw: &Raw) -> Option<u64> {
-        self.home.as_ref().map(|secret| secret.key::<K>(raw).prefix())
+    pub fn home_of(
+        &self,
+        user: Option<&Raw>,
+        session: Option<&Raw>,
+        conversation: Option<&Raw>,
+        event: Option<&Raw>,
+    ) -> Option<u64> {
+        match (user, session, conversation, event) {
+            (Some(raw), ..) => self.home::<ids::User>(raw),
+            (None, Some(raw), ..) => self.home::<ids::Session>(raw),
+            (None, None, Some(raw), _) => self.home::<ids::Conversation>(raw),
+            (None, None, None, event) => event.and_then(|raw| self.home::<ids::Event>(raw)),
+        }
     }
 
     /// The key of an event that has no id: of its own bytes.
@@ -160,9 +171,7 @@ impl Keyring {
     #[must_use]
     pub fn home_of_content(&self, content: &str) -> Option<u64> {
         let home = self.home.as_ref();
-        home.map(|secret| {
-            Key::<schemas::ids::Event>::from_mac(secret.id, secret.mac("content", content.as_bytes())).prefix()
-        })
+        home.map(|secret| Key::<ids::Event>::from_mac(secret.id, secret.mac("content", content.as_bytes())).prefix())
     }
 
     /// 64 bits that say only whether two texts are equal: 16 hex digits.
@@ -219,12 +228,13 @@ mod tests {
         let both = Keyring::of(&turning).unwrap();
         let (was, is): (UserKey, UserKey) = (old.key(&alice), both.key(&alice));
         assert_eq!(both.previous_key(&alice), Some(was));
-        assert!(is.to_string().starts_with("k2_") && is != was && both.is_turning());
+        assert!(is.to_string().starts_with("k2_") && is != was);
         let retired = Keyring::of(&Secrets { previous: None, ..turning }).unwrap();
         assert_eq!((retired.key(&alice), retired.previous_key::<schemas::ids::User>(&alice)), (is, None));
         for (secrets, error) in [
             (Secrets { salt_id: None, ..turning }, KeyringError::Id),
             (Secrets { salt_id: Some("256"), ..turning }, KeyringError::Id),
+            (Secrets { salt_id: Some("0"), previous: None, ..turning }, KeyringError::Id),
             (Secrets { previous: Some(NEXT), ..turning }, KeyringError::Previous),
             (Secrets { previous: Some("short"), ..turning }, KeyringError::Previous),
             (Secrets { shards: 4, ..turning }, KeyringError::Home),

@@ -3,7 +3,6 @@
 use aggregator::protocol::Person;
 use aggregator::runtime::{self, CallError};
 use schemas::event::Belonging;
-use schemas::ids;
 use schemas::{EventKey, UserKey};
 use worker::{Env, Result};
 
@@ -65,7 +64,8 @@ fn unreachable(shard: u32, error: CallError) -> Problem {
 fn person(id: &str, isolate: &Isolate) -> std::result::Result<(Person, u32), Problem> {
     let (keys, raw) = (isolate.keys()?, raw_id(id).map_err(no_id)?);
     let user: UserKey = keys.key(&raw);
-    let belonging = Belonging { user: Some(user), home: keys.home::<ids::User>(&raw), ..Belonging::default() };
+    let belonging =
+        Belonging { user: Some(user), home: keys.home_of(Some(&raw), None, None, None), ..Belonging::default() };
     let shard = belonging.shard(EventKey::default(), isolate.shards);
     Ok((Person { user, was: keys.previous_key(&raw) }, shard))
 }
