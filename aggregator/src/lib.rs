@@ -15,6 +15,7 @@ pub mod gold;
 pub mod protocol;
 pub mod seen;
 pub mod shard;
+pub mod stats;
 pub mod storage;
 pub mod zone;
 

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub use crate::stats::distribution::mean_half_even;
+pub use crate::stats::quantile::of_sorted as quantile;
+
 /// Units of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,55 +76,5 @@ impl Metric {
             }
         }
         object
-    }
-}
-
-/// The smallest value that at least a share `q` of the values does not exceed (inverse of the empirical distribution;
-/// Hyndman & Fan 1996, type 1): always one of the values. `sorted` ascends; `None` when it is empty.
-pub fn quantile<T: Copy>(sorted: &[T], q: f64) -> Option<T> {
-    let rank = (sorted.len() as f64 * q).ceil().max(1.0) as usize;
-    sorted.get(rank - 1).copied()
-}
-
-/// Mean rounded to an integer, half to even. `None` for no values.
-#[must_use]
-pub fn mean_half_even(sum: i128, n: u64) -> Option<i64> {
-    let n = i128::from(n);
-    if n == 0 {
-        return None;
-    }
-    let (quotient, rest) = (sum.div_euclid(n), sum.rem_euclid(n));
-    let up = match (2 * rest).cmp(&n) {
-        std::cmp::Ordering::Less => 0,
-        std::cmp::Ordering::Greater => 1,
-        std::cmp::Ordering::Equal => quotient & 1,
-    };
-    i64::try_from(quotient + up).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_values() {
-        assert_eq!(quantile::<i64>(&[], 0.5), None);
-        assert_eq!(quantile(&[7], 0.99), Some(7));
-        assert_eq!(quantile(&[1, 2, 3, 4], 0.5), Some(2));
-        assert_eq!(quantile(&[1, 2, 3], 0.5), Some(2));
-        let hundred: Vec<i32> = (1..=100).collect();
-        assert_eq!(
-            (quantile(&hundred, 0.9), quantile(&hundred, 0.99), quantile(&hundred, 0.0)),
-            (Some(90), Some(99), Some(1))
-        );
-    }
-
-    #[test]
-    fn means_round_half_to_even() {
-        assert_eq!(mean_half_even(5, 2), Some(2));
-        assert_eq!(mean_half_even(7, 2), Some(4));
-        assert_eq!(mean_half_even(-5, 2), Some(-2));
-        assert_eq!(mean_half_even(10, 3), Some(3));
-        assert_eq!(mean_half_even(1, 0), None);
     }
 }
