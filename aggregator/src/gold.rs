@@ -8,7 +8,6 @@ use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 use crate::answer::Counted;
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
 use crate::fold::intake::Tally;
-use crate::fold::names::Visited;
 use crate::fold::{Bucket, CodecError, Counters, Day};
 use crate::protocol::Changes;
 use crate::storage::{HoldStorage, StorageError};
@@ -203,16 +202,11 @@ impl<S> Counted for Gold<S> {
         total
     }
 
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
-        let mut visited = Visited::default();
-        if from < to {
-            let days = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
-            for ((day, _), content) in self.days.range(days) {
-                content.visits.routes.sum(*day, from, to, &mut visited.routes);
-                content.visits.referrers.sum(*day, from, to, &mut visited.referrers);
-            }
+    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, &Day)> {
+        if from > to {
+            return Vec::new();
         }
-        visited
+        self.days.range((from, 0)..=(to, u32::MAX)).map(|((day, _), content)| (*day, content)).collect()
     }
 
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {

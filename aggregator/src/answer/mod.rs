@@ -2,25 +2,35 @@
 
 mod budget;
 mod cost;
+mod counted;
 mod crisis;
 pub mod csv;
+mod demographics;
+mod filter;
+mod health;
+mod integrations;
 pub mod metric;
 mod operations;
 mod public;
+mod satisfaction;
+mod sentiment;
 mod usage;
 
-use schemas::{Bucket15, UtcMillis};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use schemas::UtcMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
 use crate::civil;
-use crate::fold::Bucket;
-use crate::fold::intake::Tally;
-use crate::fold::names::Visited;
+use crate::fold::names::OTHER;
 use crate::protocol::{PeopleAnswer, ShardHealth, Window};
 use crate::zone::Zone;
 
+pub use counted::Counted;
+pub use filter::Filter;
 pub use public::{PublicFacts, QuarterFacts, public_page};
 
 /// Panels of `/sage`.
@@ -30,13 +40,24 @@ pub use public::{PublicFacts, QuarterFacts, public_page};
 pub enum Panel {
     Cost,
     Usage,
+    Demographics,
+    Sentiment,
     Crisis,
     Operations,
+    Integrations,
 }
 
 impl Panel {
     /// Every panel, in the order of the answer.
-    pub const ALL: [Self; 4] = [Self::Cost, Self::Usage, Self::Crisis, Self::Operations];
+    pub const ALL: [Self; 7] = [
+        Self::Cost,
+        Self::Usage,
+        Self::Demographics,
+        Self::Sentiment,
+        Self::Crisis,
+        Self::Operations,
+        Self::Integrations,
+    ];
 
     /// The panel's name in `?panel=` and in the answer.
     #[must_use]
@@ -44,8 +65,11 @@ impl Panel {
         match self {
             Self::Cost => "cost",
             Self::Usage => "usage",
+            Self::Demographics => "demographics",
+            Self::Sentiment => "sentiment",
             Self::Crisis => "crisis",
             Self::Operations => "operations",
+            Self::Integrations => "integrations",
         }
     }
 }
@@ -64,18 +88,29 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
+    /// Which part of the numbers; each panel asked for keeps it apart.
+    #[serde(default)]
+    pub filter: Filter,
+    /// An earlier window to set beside this one.
+    #[serde(default)]
+    pub previous: Option<Window>,
+    /// Crisis referrals of civil years before Sage counted them.
+    #[serde(default)]
+    pub referrals: BTreeMap<i32, u64>,
 }
 
-/// Counters of a range of buckets, merged over all Shards.
-pub trait Counted {
-    /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
-    /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
-    /// Requests of `[from, to)` of event time by route and by referrer.
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
-        let _ = (from, to);
-        Visited::default()
+impl Query {
+    /// A question without limits, filter or comparison.
+    #[must_use]
+    pub fn new(tz: Zone, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
+        let (filter, referrals) = Default::default();
+        Self { tz: tz.name().to_owned(), window, panels, now, budget: None, filter, previous: None, referrals }
+    }
+
+    /// The same question of the earlier window; `None` where none is asked for.
+    #[must_use]
+    pub fn of_previous(&self) -> Option<Self> {
+        self.previous.clone().map(|window| Self { window, previous: None, ..self.clone() })
     }
 }
 
@@ -99,30 +134,76 @@ pub struct Facts<'a> {
 pub fn admin(facts: &Facts<'_>) -> Value {
     let query = facts.query;
     let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
-    let mut panels = Map::new();
-    for panel in &query.panels {
-        let content = match panel {
-            Panel::Cost => cost::answer(facts, tz),
-            Panel::Usage => usage::answer(facts),
-            Panel::Crisis => crisis::answer(facts),
-            Panel::Operations => operations::answer(facts),
-        };
-        panels.insert(panel.name().into(), content);
-    }
-    let mut panels = Value::Object(panels);
+    let mut panels = panels_of(facts, tz);
     let silent: Vec<usize> =
         facts.shards.iter().enumerate().filter(|(_, health)| health.is_none()).map(|(number, _)| number).collect();
+    let before = query.of_previous();
+    let mut previous = before.as_ref().map(|before| {
+        let facts = Facts {
+            query: before,
+            counted: facts.counted,
+            people: None,
+            budget_people: None,
+            shards: facts.shards.clone(),
+        };
+        json!({
+            "from": civil::local_rfc3339(tz, before.window.from.start()),
+            "to": civil::local_rfc3339(tz, before.window.to.start()),
+            "panels": panels_of(&facts, tz),
+        })
+    });
     if !silent.is_empty() {
         mark_incomplete(&mut panels);
+        previous.iter_mut().for_each(mark_incomplete);
     }
-    json!({
+    let mut answer = json!({
         "from": civil::local_rfc3339(tz, query.window.from.start()),
         "to": civil::local_rfc3339(tz, query.window.to.start()),
         "tz": query.tz,
         "generated_at": query.now.to_rfc3339(),
         "unreachable_shards": silent,
         "panels": panels,
-    })
+    });
+    if let (Value::Object(members), Some(previous)) = (&mut answer, previous) {
+        members.insert("previous".into(), previous);
+    }
+    answer
+}
+
+/// The panels asked for. One that does not keep the filter apart is left out.
+fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
+    let query = facts.query;
+    let named = facts.counted.named(query.window.from, query.window.to);
+    let panel = |panel: &Panel| {
+        let content = match panel {
+            Panel::Cost => cost::answer(facts, &named, tz),
+            Panel::Usage => with(usage::answer(facts), satisfaction::members(facts, &named)),
+            Panel::Demographics => demographics::answer(facts, &named),
+            Panel::Sentiment => sentiment::answer(facts, &named, tz),
+            Panel::Crisis => crisis::answer(facts, &named, tz),
+            Panel::Operations => operations::answer(facts, &named),
+            Panel::Integrations => integrations::answer(facts, &named),
+        };
+        (panel.name().to_owned(), content)
+    };
+    Value::Object(query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel).collect())
+}
+
+fn with(mut panel: Value, more: Map<String, Value>) -> Value {
+    if let Value::Object(members) = &mut panel {
+        members.extend(more);
+    }
+    panel
+}
+
+/// Names with their counts, most first; all beyond so many are one, so that the rows add up.
+fn ranked(names: BTreeMap<&str, u64>, shown: usize) -> Vec<(&str, u64)> {
+    let mut rows: Vec<(&str, u64)> = names.into_iter().filter(|(_, n)| *n > 0).collect();
+    rows.sort_by_key(|(name, n)| (*name == OTHER, Reverse(*n), *name));
+    let named = rows.iter().filter(|(name, _)| *name != OTHER).count().min(shown);
+    let other = rows.drain(named..).map(|(_, n)| n).sum();
+    rows.extend((other > 0).then_some((OTHER, other)));
+    rows
 }
 
 /// Of a Shard that does not answer Gold may not know the newest events: no counter is exact then.
@@ -141,24 +222,16 @@ fn mark_incomplete(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::counted::testing::Folded;
     use super::*;
-
-    struct Nothing;
-    impl Counted for Nothing {
-        fn range(&self, _: Bucket15, _: Bucket15) -> Bucket {
-            Bucket::default()
-        }
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-    }
 
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None };
+        let query = Query::new(Zone::UTC, window, Panel::ALL.to_vec(), now);
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
-        admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
+        let nothing = Folded::of(&[]);
+        admin(&Facts { query: &query, counted: &nothing, people, budget_people: None, shards })
     }
 
     #[test]

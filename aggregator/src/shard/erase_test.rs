@@ -49,7 +49,7 @@ type Knowledge = (BTreeMap<i32, Bucket>, BTreeMap<(i32, u16), Tally>, Vec<String
 
 /// Everything that the Shard counts and knows, but log positions and tombstones.
 fn known(shard: &Shard<Memory>) -> Knowledge {
-    let Fold { days, people } = &shard.fold;
+    let Fold { days, people, .. } = &shard.fold;
     let all = days.values().flat_map(|day| &day.buckets);
     let buckets = all.filter(|(_, bucket)| **bucket != Bucket::default()).map(|(at, bucket)| (*at, bucket.clone()));
     let tallies = days
