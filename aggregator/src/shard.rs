@@ -320,7 +320,8 @@ impl<S: Storage> Shard<S> {
 
     fn count(&mut self, row: &Row, events: &[Event], remark: &Remark) {
         remark.notes.iter().for_each(|note| self.fold.people.note(note));
-        self.fold.row(row.seq, row.received_at, events, &remark.tally);
+        let others = self.fold.row(row.seq, row.received_at, events, &remark.tally);
+        self.dirty_days.extend(others.into_iter().map(|day| (day, ())));
         self.seq = row.seq;
         self.dirty_days.extend(events.iter().map(|event| (UtcDay::of(event.ts), ())));
         self.dirty_days.insert(UtcDay::of(row.received_at), ());
