@@ -14,11 +14,11 @@ const RESAMPLED_MAX: usize = 1_000;
 /// Draws of one interval, so that it takes milliseconds; rounds are what they allow, between these bounds.
 const DRAWS: usize = 2_000_000;
 const ROUNDS_MIN: usize = 2_000;
-const ROUNDS_MAX: usize = 5_000;
+const ROUNDS_MAX: usize = 10_000;
 
 /// Interval of the mean of `values`, one of each person, in their unit.
 ///
-/// Up to 1,000 values: BCa bootstrap of 2,000 to 5,000 rounds, the same for the same values in the same order and the same
+/// Up to 1,000 values: BCa bootstrap of 2,000 to 10,000 rounds, the same for the same values in the same order and the same
 /// `seed`; above: [`of_moments`]. `None` for fewer than two values, or if one is not finite.
 /// Source: Efron (1987), JASA 82, 171–185; Efron & Tibshirani (1993), *An Introduction to the Bootstrap*, §14.3.
 #[must_use]

@@ -45,9 +45,36 @@ impl Bin {
         Self { at, n: 1, above: u128::from(value - layout::bounds(at).0) }
     }
 
+    fn add(&mut self, other: &Self) {
+        self.n = self.n.saturating_add(other.n);
+        self.above = self.above.saturating_add(other.above);
+    }
+
     fn sum(&self) -> i128 {
         let low = u128::from(layout::bounds(self.at).0);
         i128::try_from(low.saturating_mul(self.n.into()).saturating_add(self.above)).unwrap_or(i128::MAX)
+    }
+}
+
+/// Bins of both, each once. Both ascend, and may repeat a bin.
+fn join(mut left: &[Bin], mut right: &[Bin]) -> Vec<Bin> {
+    let mut joined: Vec<Bin> = Vec::with_capacity(left.len().max(right.len()));
+    loop {
+        let next = match (left.split_first(), right.split_first()) {
+            (Some((bin, rest)), other) if other.is_none_or(|(other, _)| bin.at <= other.at) => {
+                left = rest;
+                bin
+            }
+            (_, Some((bin, rest))) => {
+                right = rest;
+                bin
+            }
+            _ => return joined,
+        };
+        match joined.last_mut() {
+            Some(last) if last.at == next.at => last.add(next),
+            _ => joined.push(*next),
+        }
     }
 }
 
@@ -57,6 +84,7 @@ impl Distribution {
     pub fn of_values(values: Vec<i64>) -> Self {
         let mut all = Self { values, ..Self::default() };
         all.values.iter_mut().for_each(|value| *value = (*value).max(0));
+        all.values.sort_unstable();
         all.settle();
         all
     }
@@ -64,11 +92,16 @@ impl Distribution {
     /// Adds a value.
     pub fn push(&mut self, value: i64) {
         let value = value.max(0);
-        if self.bins.is_empty() && self.values.len() < EXACT_MAX {
+        if self.bins.is_empty() {
             let place = self.values.partition_point(|other| *other <= value);
             self.values.insert(place, value);
-        } else {
-            self.merge(&Self { values: vec![value], ..Self::default() });
+            return self.settle();
+        }
+        self.ends = (self.ends.0.min(value), self.ends.1.max(value));
+        let bin = Bin::of(value);
+        match self.bins.binary_search_by_key(&bin.at, |other| other.at) {
+            Ok(place) => self.bins.get_mut(place).into_iter().for_each(|other| other.add(&bin)),
+            Err(place) => self.bins.insert(place, bin),
         }
     }
 
@@ -79,33 +112,24 @@ impl Distribution {
             (true, false) => other.ends,
             (false, false) => (self.ends.0.min(other.ends.0), self.ends.1.max(other.ends.1)),
         };
+        self.bins = join(&self.bins, &other.bins);
         self.values.extend_from_slice(&other.values);
-        self.bins.extend_from_slice(&other.bins);
+        self.values.sort_unstable();
         self.settle();
     }
 
-    /// Sorts, and moves the values into bins when they are too many.
+    /// Moves the values into bins when they are too many.
     fn settle(&mut self) {
-        self.values.sort_unstable();
         if self.bins.is_empty() && self.values.len() <= EXACT_MAX {
             return;
         }
         if let (Some(least), Some(greatest)) = (self.values.first(), self.values.last()) {
-            let first = self.bins.is_empty();
-            let (low, high) = if first { (*least, *greatest) } else { self.ends };
+            let (low, high) = if self.bins.is_empty() { (*least, *greatest) } else { self.ends };
             self.ends = (low.min(*least), high.max(*greatest));
         }
-        self.bins.extend(self.values.iter().map(|value| Bin::of(*value)));
+        let more: Vec<Bin> = self.values.iter().map(|value| Bin::of(*value)).collect();
+        self.bins = join(&self.bins, &more);
         self.values = Vec::new();
-        self.bins.sort_unstable_by_key(|bin| bin.at);
-        self.bins.dedup_by(|more, bin| {
-            let same = more.at == bin.at;
-            if same {
-                bin.n = bin.n.saturating_add(more.n);
-                bin.above = bin.above.saturating_add(more.above);
-            }
-            same
-        });
     }
 
     /// How many values.
