@@ -177,11 +177,7 @@ impl<S: GoldStorage> Gold<S> {
             return NanoUsd::ZERO;
         }
         let days = &self.days;
-        *self.spent.entry((span.from, span.to)).or_insert_with(|| {
-            let keys = (span.from.utc_day(), 0)..=(Bucket15(span.to.0 - 1).utc_day(), u32::MAX);
-            let buckets = days.range(keys).flat_map(|(_, day)| day.buckets.range(span.from.0..span.to.0));
-            buckets.flat_map(|(_, bucket)| bucket.cost.lines.values()).map(|amount| amount.nano_usd).sum()
-        })
+        *self.spent.entry((span.from, span.to)).or_insert_with(|| spent_in(days, span.from, span.to))
     }
 
     /// The storage below.
@@ -190,7 +186,20 @@ impl<S: GoldStorage> Gold<S> {
     }
 }
 
+fn spent_in(days: &BTreeMap<(UtcDay, u32), Day>, from: Bucket15, to: Bucket15) -> NanoUsd {
+    if from >= to {
+        return NanoUsd::ZERO;
+    }
+    let keys = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
+    let buckets = days.range(keys).flat_map(|(_, day)| day.buckets.range(from.0..to.0));
+    buckets.flat_map(|(_, bucket)| bucket.cost.lines.values()).map(|amount| amount.nano_usd).sum()
+}
+
 impl<S> Counted for Gold<S> {
+    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
+        spent_in(&self.days, from, to)
+    }
+
     fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
         let mut total = Bucket::default();
         if from >= to {

@@ -4,13 +4,14 @@ mod budget;
 mod cost;
 mod crisis;
 pub mod csv;
+mod forecast;
 pub mod metric;
 mod operations;
 mod people;
 mod public;
 mod usage;
 
-use schemas::{Bucket15, UtcMillis};
+use schemas::{Bucket15, NanoUsd, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -81,6 +82,9 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
+    /// The zone that budgets go by.
+    #[serde(default)]
+    pub home: Option<String>,
     /// Funnels to count.
     #[serde(default)]
     pub funnels: Vec<Funnel>,
@@ -106,6 +110,7 @@ impl Query {
             panels,
             now,
             budget: None,
+            home: None,
             funnels: Vec::new(),
             only: None,
             people_min: people_min(),
@@ -132,6 +137,10 @@ pub trait Counted {
     fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
     /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
+    /// Spend of `[from, to)`.
+    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
+        self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
+    }
     /// Requests of `[from, to)` of event time by route and by referrer.
     fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
         let _ = (from, to);

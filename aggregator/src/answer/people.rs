@@ -3,6 +3,7 @@
 use schemas::event::Emotion;
 use serde_json::{Map, Value, json};
 
+use super::forecast::History;
 use super::metric::{Hidden, Metric, Unit};
 use super::usage::{maximum, mean_amount, ratio, series};
 use super::{Facts, Panel};
@@ -22,8 +23,24 @@ pub(super) fn extend(panel: Panel, facts: &Facts<'_>, tz: Zone, content: &mut Va
         Panel::Integrations => census.map_or(Value::Null, integrations),
         Panel::Usage | Panel::Crisis => Value::Null,
     };
-    let _ = tz;
     merge(content, part);
+    if panel == Panel::Cost {
+        to_come(facts, tz, content);
+    }
+}
+
+/// What is to come of spend: by the question's days, of budgets by the home zone's.
+fn to_come(facts: &Facts<'_>, tz: Zone, content: &mut Map<String, Value>) {
+    let history = History::of(facts, tz);
+    content.insert("projection".into(), history.projection());
+    content.insert("spike".into(), history.spike());
+    let month = content.get_mut("budget").and_then(|budget| budget.get_mut("month")).and_then(Value::as_object_mut);
+    let Some((month, budget)) = month.zip(facts.query.budget) else { return };
+    let home = facts.query.home.as_deref().and_then(Zone::parse).filter(|home| *home != tz);
+    let history = home.map_or(history, |home| History::of(facts, home));
+    let span = budget.periods.month;
+    let spent = facts.counted.spend(span.from, span.to);
+    month.insert("projected".into(), json!(history.month_end(spent.0)));
 }
 
 /// Adds members; objects that both have are one.
