@@ -61,7 +61,8 @@ impl History {
 
     /// The month's spend at its end, of which `spent` is spent, today included.
     pub fn month_end(&self, spent: i64) -> Metric {
-        let next = civil::month_start(civil::month_start(self.today).checked_add_days(Days::new(31)).unwrap_or(self.today));
+        let next =
+            civil::month_start(civil::month_start(self.today).checked_add_days(Days::new(31)).unwrap_or(self.today));
         let left = (next - self.today).num_days().max(0) as u32;
         let said = month_end(spent as f64, self.spent_today as f64, &self.amounts(), self.weekday(), left);
         self.metric(said.as_ref())
@@ -81,8 +82,7 @@ impl History {
 
     /// Today's spend against that of the same weekday in the weeks before.
     pub fn spike(&self) -> Value {
-        let same: Vec<f64> =
-            self.amounts().into_iter().rev().skip(6).step_by(7).take(SPIKE_HISTORY_MAX).collect();
+        let same: Vec<f64> = self.amounts().into_iter().rev().skip(6).step_by(7).take(SPIKE_HISTORY_MAX).collect();
         let spike = same_weekday(self.spent_today as f64, &same);
         let n = same.len() as u64;
         let z = match same.len() {

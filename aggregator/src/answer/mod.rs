@@ -11,17 +11,19 @@ mod people;
 mod public;
 mod usage;
 
+use std::rc::Rc;
+
 use schemas::{Bucket15, NanoUsd, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
+use crate::census::funnels::Funnel;
+use crate::census::{Ask, Census, Only, Scope};
 use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
 use crate::fold::names::Visited;
-use crate::census::funnels::Funnel;
-use crate::census::{Ask, Census, Only, Scope};
 use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 
@@ -134,7 +136,7 @@ impl Query {
 /// Counters of a range of buckets, merged over all Shards.
 pub trait Counted {
     /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
+    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket>;
     /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
     /// Spend of `[from, to)`.
@@ -142,9 +144,15 @@ pub trait Counted {
         self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
     }
     /// Requests of `[from, to)` of event time by route and by referrer.
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
+    fn visited(&self, from: Bucket15, to: Bucket15) -> Rc<Visited> {
         let _ = (from, to);
-        Visited::default()
+        Rc::default()
+    }
+    /// Intake of `[from, to)` of receive time.
+    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
+        let mut total = Tally::default();
+        self.intake(from.start(), to.start()).iter().for_each(|(_, tally)| total.merge(tally));
+        Rc::new(total)
     }
 }
 
@@ -228,8 +236,8 @@ mod tests {
 
     struct Nothing;
     impl Counted for Nothing {
-        fn range(&self, _: Bucket15, _: Bucket15) -> Bucket {
-            Bucket::default()
+        fn range(&self, _: Bucket15, _: Bucket15) -> Rc<Bucket> {
+            Rc::default()
         }
         fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
             Vec::new()
