@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod batch;
 pub mod budget;
+pub mod census;
 pub mod civil;
 mod correlate;
 pub mod fold;

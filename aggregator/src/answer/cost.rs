@@ -1,30 +1,34 @@
 //! The cost panel.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use schemas::event::Service;
 use schemas::{Bucket15, Label, NanoUsd};
 use serde_json::{Map, Value, json};
 
-use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantile, quantiles};
+use super::metric::{Hidden, Metric, Unit, chart, quantiles};
 use super::{Facts, budget};
 use crate::civil;
+use crate::fold::Bucket;
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::fold::named::NamedTotals;
-use crate::protocol::{CivilDay, PeopleAnswer, ShardHealth};
+use crate::protocol::{CivilDay, ShardHealth};
+use crate::stats::distribution::mean_half_even;
 use crate::stats::histogram::Counts;
 use crate::zone::Zone;
 
 /// What needs more than the lines of one model, and is not told of one alone.
-const OF_ALL_MODELS: [&str; 4] = ["per_user", "per_session", "top_users", "budget"];
+const OF_ALL_MODELS: [&str; 1] = ["budget"];
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let spend = spend_in(facts, window.from, window.to);
-    let whole = total(&spend);
-    let turns = turns(&spend);
-    let days: Vec<(&CivilDay, Spend)> =
-        window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
+    let all = spend_in(facts, window.from, window.to);
+    let spend = all.spend();
+    let whole = total(spend);
+    let turns = turns(spend);
+    let days: Vec<(&CivilDay, Bill)> = window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
+    let days: Vec<(&CivilDay, &Spend)> = days.iter().map(|(day, bill)| (*day, bill.spend())).collect();
     let rare = whole.rare.as_deref().cloned().unwrap_or_default();
     let cache = |amount: NanoUsd| Metric::exact(amount.0, Unit::NanoUsd, rare.cache.turns);
     let mut panel = json!({
@@ -38,10 +42,10 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
                 services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))).collect();
             money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
         }).collect::<Vec<_>>(),
-        "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),
-        "spend_by_provider": series(group(&spend, |line| line.provider.as_ref().map(ToString::to_string))),
-        "spend_by_model": by_model(&spend),
-        "spend_by_feature": series(group(&spend, |line| line.feature.as_ref().map(ToString::to_string))),
+        "spend_by_service": series(group(spend, |line| Some(service_name(line.service)))),
+        "spend_by_provider": series(group(spend, |line| line.provider.as_ref().map(ToString::to_string))),
+        "spend_by_model": by_model(spend),
+        "spend_by_feature": series(group(spend, |line| line.feature.as_ref().map(ToString::to_string))),
         "tokens": {
             "input": Metric::exact(whole.input_tokens, Unit::Tokens, turns),
             "output": Metric::exact(whole.output_tokens, Unit::Tokens, turns),
@@ -51,10 +55,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         },
         "cache_savings": cache(rare.cache.saved),
         "cache_write_premium": cache(rare.cache.write_premium),
-        "per_user": distribution(facts.people.as_ref().map(|people| people.spend_per_user.as_slice())),
-        "per_session": distribution(facts.people.as_ref().map(|people| people.spend_per_session.as_slice())),
-        "per_turn": per_turn(facts, named, &spend),
-        "top_users": facts.people.as_ref().map(top_users),
+        "per_turn": per_turn(facts, named, spend),
         "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
         "unpriced": {
             "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
@@ -87,12 +88,26 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
 }
 
 /// The bill of a range, or of it the lines of the model that is asked for.
-fn spend_in(facts: &Facts<'_>, from: Bucket15, to: Bucket15) -> Spend {
-    let mut spend = facts.counted.range(from, to).cost;
-    if let Some(asked) = facts.query.filter.model() {
-        spend.lines.retain(|line, _| line.model.as_ref().is_some_and(|model| model.as_str() == asked));
+enum Bill {
+    All(Rc<Bucket>),
+    Of(Spend),
+}
+
+impl Bill {
+    fn spend(&self) -> &Spend {
+        match self {
+            Self::All(bucket) => &bucket.cost,
+            Self::Of(spend) => spend,
+        }
     }
-    spend
+}
+
+fn spend_in(facts: &Facts<'_>, from: Bucket15, to: Bucket15) -> Bill {
+    let all = facts.counted.range(from, to);
+    let Some(asked) = facts.query.filter.model() else { return Bill::All(all) };
+    let of_model = |line: &Line| line.model.as_ref().is_some_and(|model| model.as_str() == asked);
+    let lines = all.cost.lines.iter().filter(|(line, _)| of_model(line));
+    Bill::Of(Spend { lines: lines.map(|(line, amount)| (line.clone(), amount.clone())).collect() })
 }
 
 /// What each priced turn cost. The mean is exact, from the bill.
@@ -140,7 +155,7 @@ fn turns(spend: &Spend) -> u64 {
 /// Spend from the start of the present day, week or month until the end of today.
 fn since(facts: &Facts<'_>, tz: Zone, first: fn(chrono::NaiveDate) -> chrono::NaiveDate) -> Metric {
     let (from, to) = civil::until_today(tz, facts.query.now, first);
-    money(&total(&spend_in(facts, from, to)))
+    money(&total(spend_in(facts, from, to).spend()))
 }
 
 fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> BTreeMap<String, Amount> {
@@ -191,7 +206,7 @@ fn tokens(amount: &Amount) -> Value {
 }
 
 /// What the operator's price list lacks: turns that still have no price, by model, with the days on which they came.
-fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
+fn unpriced_models(days: &[(&CivilDay, &Spend)]) -> Vec<Value> {
     struct Model<'a> {
         amount: Amount,
         first_day: &'a str,
@@ -237,34 +252,6 @@ fn pending(facts: &Facts<'_>, count: fn(&ShardHealth) -> u64) -> Metric {
     }
 }
 
-/// Mean and order statistics of sorted amounts; `None` when a Shard did not answer.
-fn distribution(sorted: Option<&[NanoUsd]>) -> Value {
-    let n = sorted.map_or(0, <[_]>::len) as u64;
-    let metric = |value: Option<i64>| match (sorted, value) {
-        (None, _) => Metric::hidden(Unit::NanoUsd, Hidden::ShardUnreachable, 0),
-        (_, None) => Metric::hidden(Unit::NanoUsd, Hidden::NoData, 0),
-        (_, Some(value)) => Metric::exact(value, Unit::NanoUsd, n),
-    };
-    let values = sorted.unwrap_or_default();
-    let at = |q: f64| metric(quantile(values, q).map(|amount| amount.0));
-    json!({
-        "mean": metric(mean_half_even(values.iter().map(|amount| i128::from(amount.0)).sum(), n)),
-        "median": at(0.5),
-        "p90": at(0.9),
-        "p95": at(0.95),
-        "p99": at(0.99),
-        "max": at(1.0),
-    })
-}
-
-fn top_users(people: &PeopleAnswer) -> Vec<Value> {
-    let row = |top: &crate::protocol::TopUser| {
-        Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
-            .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
-    };
-    people.top_users.iter().map(row).collect()
-}
-
 fn share(part: u64, whole: u64) -> Metric {
     if whole == 0 {
         return Metric::hidden(Unit::Share, Hidden::NoData, 0);
@@ -301,10 +288,17 @@ mod tests {
         fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
         let (pending_turns, pending_over) = fold.people.pending_counts();
         let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
-        let query = Query::new(Zone::UTC, window, vec![Panel::Cost], now);
+        let query = Query::of("UTC", window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
-        let days = Folded(fold);
-        let answer = admin(&Facts { query: &query, counted: &days, people: None, budget_people: None, shards });
+        let days = Folded(vec![fold]);
+        let answer = admin(&Facts {
+            query: &query,
+            counted: &days,
+            people: None,
+            people_as_of: None,
+            budget_people: None,
+            shards,
+        });
         let cost = &answer["panels"]["cost"];
         assert_eq!((&cost["spend"]["value"], &cost["unpriced"]["turns"]["value"]), (&json!(43), &json!(2)));
         assert_eq!((&cost["repriced"]["turns"]["value"], &cost["repriced"]["spend"]["value"]), (&json!(1), &json!(40)));

@@ -1,8 +1,9 @@
 //! What panels ask of the merged counters.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use schemas::{Bucket15, EventKey, UtcDay, UtcMillis};
+use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
 use crate::fold::health::Served;
 use crate::fold::intake::Tally;
@@ -15,101 +16,123 @@ use crate::fold::{Bucket, Day};
 /// Counters of a range of buckets, merged over all Shards.
 pub trait Counted {
     /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
+    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket>;
 
     /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
 
-    /// The days from one to another, both included, ascending; a day several times where several Shards have it.
-    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, &Day)> {
-        let _ = (from, to);
-        Vec::new()
+    /// Spend of `[from, to)`.
+    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
+        self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
+    }
+
+    /// Intake of `[from, to)` of receive time.
+    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
+        let mut total = Tally::default();
+        self.intake(from.start(), to.start()).iter().for_each(|(_, tally)| total.merge(tally));
+        Rc::new(total)
     }
 
     /// Counts by name of `[from, to)` of event time.
-    fn named(&self, from: Bucket15, to: Bucket15) -> NamedTotals {
-        let mut totals = NamedTotals::default();
-        for (date, day) in days_of(self, from, to) {
-            day.named.sum(date, from, to, &mut totals);
-        }
-        totals
+    fn named(&self, from: Bucket15, to: Bucket15) -> Rc<NamedTotals> {
+        let _ = (from, to);
+        Rc::default()
     }
 
-    /// Observations of `[from, to)` of event time by quarter of the UTC day, 0–95.
-    fn sentiment_by_quarter(&self, from: Bucket15, to: Bucket15) -> BTreeMap<u8, Sentiment> {
-        let mut quarters: BTreeMap<u8, Sentiment> = BTreeMap::new();
-        for (date, day) in days_of(self, from, to) {
-            for (at, bucket) in day.buckets.range(from.0..to.0.max(from.0)) {
-                if let Some(sentiment) = &bucket.sentiment {
-                    let quarter = u8::try_from(at - date.first_bucket().0).unwrap_or(0);
-                    Additive::merge(quarters.entry(quarter).or_default(), sentiment);
-                }
-            }
-        }
-        quarters
+    /// Observations of `[from, to)` of event time.
+    fn observed(&self, from: Bucket15, to: Bucket15) -> Rc<Observed> {
+        let _ = (from, to);
+        Rc::default()
+    }
+
+    /// What holds until something newer is said.
+    fn lasting(&self) -> Rc<Lasting> {
+        Rc::default()
     }
 
     /// Turns of `[from, to)` of event time, whole minutes, of today and yesterday alone; hits failed.
     fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
-        let mut totals = BTreeMap::new();
-        for (date, day) in self.days(UtcDay::of(from), UtcDay::of(to)) {
-            day.minutes.sum(date, from, to, &mut totals);
-        }
-        totals
-    }
-
-    /// The newest word on each wish and audit.
-    fn notices(&self) -> Notices {
-        let mut notices = Notices::default();
-        self.days(UtcDay(0), UtcDay(i32::MAX)).iter().for_each(|(_, day)| notices.merge(&day.notices));
-        notices
-    }
-
-    /// Keys of sampled observations of `[from, to)` of event time.
-    fn sample(&self, from: Bucket15, to: Bucket15) -> BTreeSet<EventKey> {
-        let days = days_of(self, from, to).into_iter();
-        days.flat_map(|(_, day)| day.sample.0.range(from.0..to.0.max(from.0)).flat_map(|(_, keys)| keys))
-            .copied()
-            .collect()
-    }
-
-    /// When each platform was last synced, ever.
-    fn synced_at(&self) -> BTreeMap<String, UtcMillis> {
-        let mut latest: BTreeMap<String, UtcMillis> = BTreeMap::new();
-        for (date, day) in self.days(UtcDay(0), UtcDay(i32::MAX)) {
-            for (name, platform) in day.named.platforms.iter() {
-                let synced =
-                    platform.within(date, Bucket15(0), Bucket15(i32::MAX)).filter(|(_, counts)| counts.syncs > 0);
-                for (_, counts) in synced {
-                    let known = latest.entry(name.to_owned()).or_default();
-                    *known = (*known).max(UtcMillis(counts.synced_at));
-                }
-            }
-        }
-        latest
+        let _ = (from, to);
+        BTreeMap::new()
     }
 
     /// The first day of which anything is counted.
     fn first_day(&self) -> Option<UtcDay> {
-        self.days(UtcDay(0), UtcDay(i32::MAX)).first().map(|(day, _)| *day)
+        None
     }
 }
 
-/// The days that `[from, to)` touches.
-fn days_of<C: Counted + ?Sized>(counted: &C, from: Bucket15, to: Bucket15) -> Vec<(UtcDay, &Day)> {
-    if from < to { counted.days(from.utc_day(), Bucket15(to.0 - 1).utc_day()) } else { Vec::new() }
+/// Observations of a span.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// By quarter of the UTC day, 0–95.
+    pub by_quarter: BTreeMap<u8, Sentiment>,
+    /// Keys of those that are sampled for the audit.
+    pub sample: BTreeSet<EventKey>,
+}
+
+impl Observed {
+    /// Adds what of a day lies in `[from, to)`.
+    pub fn add(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        let span = from.0..to.0.max(from.0);
+        for (at, bucket) in day.buckets.range(span.clone()) {
+            if let Some(sentiment) = &bucket.sentiment {
+                let quarter = u8::try_from(at - date.first_bucket().0).unwrap_or(0);
+                Additive::merge(self.by_quarter.entry(quarter).or_default(), sentiment);
+            }
+        }
+        self.sample.extend(day.sample.0.range(span).flat_map(|(_, keys)| keys));
+    }
+
+    /// Adds another span's.
+    pub fn merge(&mut self, other: &Self) {
+        Additive::merge(&mut self.by_quarter, &other.by_quarter);
+        self.sample.extend(&other.sample);
+    }
+}
+
+/// What holds until something newer is said, whatever the window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lasting {
+    /// The newest word on each wish and audit.
+    pub notices: Notices,
+    /// When each platform was last synced.
+    pub synced_at: BTreeMap<String, UtcMillis>,
+}
+
+impl Lasting {
+    /// Takes in a day.
+    pub fn add(&mut self, date: UtcDay, day: &Day) {
+        self.notices.merge(&day.notices);
+        for (name, platform) in day.named.platforms.iter() {
+            let buckets = platform.within(date, Bucket15(0), Bucket15(i32::MAX)).map(|(_, counts)| counts);
+            let synced = buckets.filter(|counts| counts.syncs > 0).map(|counts| UtcMillis(counts.synced_at));
+            synced.for_each(|at| self.note_sync(name, at));
+        }
+    }
+
+    /// Takes in another's.
+    pub fn merge(&mut self, other: &Self) {
+        self.notices.merge(&other.notices);
+        other.synced_at.iter().for_each(|(name, at)| self.note_sync(name, *at));
+    }
+
+    fn note_sync(&mut self, name: &str, at: UtcMillis) {
+        let known = self.synced_at.entry(name.to_owned()).or_default();
+        *known = (*known).max(at);
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! A fold that answers.
+    //! Folds that answer.
 
     use schemas::Event;
 
     use super::*;
     use crate::fold::{Counters, Fold};
 
-    pub(crate) struct Folded(pub Fold);
+    pub(crate) struct Folded(pub Vec<Fold>);
 
     impl Folded {
         /// Events that were received a moment after the last of them.
@@ -117,24 +140,54 @@ pub(crate) mod testing {
             let mut fold = Fold::default();
             let last = events.iter().map(|event| event.ts).max().unwrap_or_default();
             fold.row(1, last, events, &Tally { stored: events.len() as u64, ..Tally::default() });
-            Self(fold)
+            Self(vec![fold])
+        }
+    }
+
+    impl Folded {
+        fn days(&self) -> impl Iterator<Item = (UtcDay, &Day)> {
+            self.0.iter().flat_map(|fold| fold.days.iter().map(|(date, day)| (*date, day)))
         }
     }
 
     impl Counted for Folded {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
+        fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
             let mut total = Bucket::default();
-            let buckets = self.0.days.values().flat_map(|day| &day.buckets);
+            let buckets = self.days().flat_map(|(_, day)| &day.buckets);
             buckets.filter(|(at, _)| (from.0..to.0).contains(at)).for_each(|(_, bucket)| total.merge(bucket));
-            total
+            Rc::new(total)
         }
 
         fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
             Vec::new()
         }
 
-        fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, &Day)> {
-            self.0.days.range(from..=to).map(|(date, day)| (*date, day)).collect()
+        fn named(&self, from: Bucket15, to: Bucket15) -> Rc<NamedTotals> {
+            let mut totals = NamedTotals::default();
+            self.days().for_each(|(date, day)| day.named.sum(date, from, to, &mut totals));
+            Rc::new(totals)
+        }
+
+        fn observed(&self, from: Bucket15, to: Bucket15) -> Rc<Observed> {
+            let mut observed = Observed::default();
+            self.days().for_each(|(date, day)| observed.add(date, day, from, to));
+            Rc::new(observed)
+        }
+
+        fn lasting(&self) -> Rc<Lasting> {
+            let mut lasting = Lasting::default();
+            self.days().for_each(|(date, day)| lasting.add(date, day));
+            Rc::new(lasting)
+        }
+
+        fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
+            let mut totals = BTreeMap::new();
+            self.days().for_each(|(date, day)| day.minutes.sum(date, from, to, &mut totals));
+            totals
+        }
+
+        fn first_day(&self) -> Option<UtcDay> {
+            self.days().map(|(date, _)| date).min()
         }
     }
 }

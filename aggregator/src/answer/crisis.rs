@@ -23,17 +23,18 @@ const EARLIEST_YEAR: i32 = 1970;
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let safety = facts.counted.range(window.from, window.to).safety;
+    let all = facts.counted.range(window.from, window.to);
+    let safety = &all.safety;
     let mut flags = Rate::default();
     named.detectors.values().for_each(|rate| flags.merge(rate));
     json!({
-        "flagged": counted(&safety, CrisisEvent::Flagged),
-        "referrals": counted(&safety, CrisisEvent::Referral),
-        "escalations": counted(&safety, CrisisEvent::Escalation),
+        "flagged": counted(safety, CrisisEvent::Flagged),
+        "referrals": counted(safety, CrisisEvent::Referral),
+        "escalations": counted(safety, CrisisEvent::Escalation),
         "flagged_today": since(facts, tz, |date| date),
         "flagged_week": since(facts, tz, civil::week_start),
         "flagged_month": since(facts, tz, civil::month_start),
-        "flagged_by_severity": by_severity(&safety),
+        "flagged_by_severity": by_severity(safety),
         "dispositions": named_counts(&safety.dispositions),
         "time_to_escalation": quantiles(&named.escalation, [("median", 0.5), ("p95", 0.95), ("max", 1.0)], Unit::S),
         "detectors": named.detectors.iter().map(|(version, rate)| {
@@ -57,9 +58,9 @@ fn counted(safety: &Safety, event: CrisisEvent) -> Metric {
 /// Flags from the start of the present day, week or month until the end of today.
 fn since(facts: &Facts<'_>, tz: Zone, first: fn(NaiveDate) -> NaiveDate) -> Value {
     let (from, to) = civil::until_today(tz, facts.query.now, first);
-    let safety = facts.counted.range(from, to).safety;
-    let Value::Object(mut metric) = json!(counted(&safety, CrisisEvent::Flagged)) else { return Value::Null };
-    metric.insert("by_severity".into(), json!(by_severity(&safety)));
+    let all = facts.counted.range(from, to);
+    let Value::Object(mut metric) = json!(counted(&all.safety, CrisisEvent::Flagged)) else { return Value::Null };
+    metric.insert("by_severity".into(), json!(by_severity(&all.safety)));
     Value::Object(metric)
 }
 

@@ -1,8 +1,11 @@
 //! Which part of the numbers is asked for. What a panel does not keep apart it does not answer: never a wrong number.
 
+use schemas::Label;
+use schemas::event::Country;
 use serde::{Deserialize, Serialize};
 
 use super::Panel;
+use crate::census::Only;
 
 /// A part of the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +35,9 @@ impl Filter {
         let name = name.to_owned();
         match kind {
             "model" => Some(Self::Model(name)),
-            "country" => Some(Self::Country(name.to_ascii_uppercase())),
+            "country" => {
+                Country::parse(&name.to_ascii_uppercase()).map(|country| Self::Country(country.as_str().to_owned()))
+            }
             "device" => Some(Self::Device(name)),
             "plan" => Some(Self::Plan(name)),
             _ => None,
@@ -67,6 +72,20 @@ impl Filter {
         self.kind().is_none_or(|kind| Self::kept_by(panel).contains(&kind))
     }
 
+    /// Is it told of people, too? No one knows which persons are on which device, nor their model.
+    pub(super) fn keeps_people(&self) -> bool {
+        *self == Self::None || self.of_people().is_some()
+    }
+
+    /// The attribute of people, where one is asked for.
+    pub(super) fn of_people(&self) -> Option<Only> {
+        match self {
+            Self::Country(country) => Country::parse(country).map(Only::Country),
+            Self::Plan(plan) => Label::parse(plan).ok().map(Only::Plan),
+            Self::None | Self::Model(_) | Self::Device(_) => None,
+        }
+    }
+
     /// The model, where one is asked for.
     pub(super) fn model(&self) -> Option<&str> {
         match self {
@@ -84,11 +103,11 @@ mod tests {
     fn filters_are_a_kind_and_a_name() {
         assert_eq!(Filter::parse("model:ft:gpt-4o:acme"), Some(Filter::Model("ft:gpt-4o:acme".into())));
         assert_eq!(Filter::parse("country:de"), Some(Filter::Country("DE".into())));
-        for text in ["", "model", "model:", ":x", "user:alice", "Model:x"] {
+        for text in ["", "model", "model:", ":x", "user:alice", "Model:x", "country:Germany"] {
             assert_eq!(Filter::parse(text), None, "{text}");
         }
         for kind in Filter::KINDS {
-            assert_eq!(Filter::parse(&format!("{kind}:x")).unwrap().kind(), Some(kind));
+            assert_eq!(Filter::parse(&format!("{kind}:xx")).unwrap().kind(), Some(kind));
         }
         assert!(Panel::ALL.into_iter().all(|panel| Filter::None.is_kept_by(panel)));
         assert!(Panel::ALL.into_iter().flat_map(Filter::kept_by).all(|kind| Filter::KINDS.contains(kind)));

@@ -4,10 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::fold::names::Rate;
-pub use crate::stats::distribution::mean_half_even;
+use crate::stats::distribution::Distribution;
 use crate::stats::histogram::{Counts, RELATIVE_ERROR};
-use crate::stats::proportion::wilson;
-pub use crate::stats::quantile::of_sorted as quantile;
+use crate::stats::proportion;
 
 /// Units of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,15 +24,15 @@ pub enum Unit {
     Ms,
     /// Turns.
     Turns,
-    /// A number of things a second.
-    Rate,
-    /// A mean of numbers of things.
+    /// A mean of counts.
     Mean,
-    /// A number by which things are ranked.
+    /// A number a second.
+    Rate,
+    /// A score whose weights stand beside it.
     Score,
     /// Seconds.
     S,
-    /// Days.
+    /// Whole days.
     Days,
     /// Robust standard deviations.
     Z,
@@ -47,13 +46,13 @@ pub enum Hidden {
     NoData,
     /// A Shard did not answer: any number would be wrong.
     ShardUnreachable,
+    /// Too few days to tell.
+    NotEnoughData,
+    /// Not everyone has had that day yet.
+    NotMature,
     /// Fewer than 50 people stand behind it.
     #[serde(rename = "fewer_than_50_people")]
     FewerThan50People,
-    /// Too little to compute it from.
-    NotEnoughData,
-    /// Not everyone whom it is about has had the time for it.
-    NotMature,
 }
 
 /// A number with what must be known to read it.
@@ -71,7 +70,7 @@ pub struct Metric {
     pub exact: bool,
     /// Why there is no value.
     pub hidden: Option<Hidden>,
-    /// Where it is not exact: most that it is off, as a share of it.
+    /// Most that the value is off, as a share of it, where it is not exact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
 }
@@ -94,26 +93,47 @@ impl Metric {
         Self::exact(n, Unit::Count, n)
     }
 
-    /// `hits` of `n` as a share, with its Wilson interval; hidden of none.
-    pub(super) fn share(hits: impl Into<u64>, n: impl Into<u64>) -> Self {
-        let (hits, n) = (hits.into(), n.into());
+    /// A share of `n`, with its Wilson interval; no value of none.
+    #[must_use]
+    pub fn share(hits: u64, n: u64) -> Self {
         if n == 0 {
             return Self::hidden(Unit::Share, Hidden::NoData, 0);
         }
-        Self { ci: wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
+        Self { ci: proportion::wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
     }
 
     /// The share of hits.
     pub(super) fn of_rate(rate: Rate) -> Self {
-        Self::share(rate.hits, rate.n)
+        Self::share(rate.hits.into(), rate.n.into())
     }
 
-    /// A quantile with its interval of order statistics; hidden of no values.
-    pub(super) fn quantile(counts: &Counts, q: f64, unit: Unit) -> Self {
+    /// A quantile of counts, with its interval by order statistics.
+    pub(super) fn of_counts(counts: &Counts, q: f64, unit: Unit) -> Self {
         let n = counts.n();
         let Some((value, exact)) = counts.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
         let ci = counts.quantile_interval(q).map(|ends| ends.map(|end| end as f64));
         Self { ci, exact, error: (!exact).then_some(RELATIVE_ERROR), ..Self::exact(value, unit, n) }
+    }
+
+    /// A quantile of a distribution, with its interval by order statistics.
+    #[must_use]
+    pub fn quantile(values: &Distribution, q: f64, unit: Unit) -> Self {
+        let Some((value, exact)) = values.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
+        Self {
+            ci: values.quantile_interval(q).map(|ends| ends.map(|end| end as f64)),
+            exact,
+            error: if exact { None } else { values.error() },
+            ..Self::exact(value, unit, values.n())
+        }
+    }
+
+    /// A number that rests on nothing where `n` is 0.
+    #[must_use]
+    pub fn of(value: Option<impl Into<Value>>, ci: Option<[f64; 2]>, unit: Unit, n: u64) -> Self {
+        match value {
+            Some(value) => Self { ci, ..Self::exact(value, unit, n) },
+            None => Self::hidden(unit, Hidden::NoData, n),
+        }
     }
 
     /// As JSON, with the series bucket that it belongs to and further members.
@@ -131,7 +151,7 @@ impl Metric {
 
 /// Members of a name each: quantiles with their intervals.
 pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N], unit: Unit) -> Map<String, Value> {
-    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile(counts, q, unit)))).collect()
+    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::of_counts(counts, q, unit)))).collect()
 }
 
 /// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
@@ -183,23 +203,20 @@ mod tests {
     #[test]
     fn a_share_has_its_interval_and_nothing_is_said_of_nothing() {
         // Newcombe (1998), Statistics in Medicine 17, 857–872, table I, method 3.
-        let share = json!(Metric::share(81_u64, 263_u64));
+        let share = json!(Metric::share(81, 263));
         let ends = [0, 1].map(|end| (share["ci"][end].as_f64().unwrap() * 1e4).round());
         assert_eq!((ends, &share["n"], &share["exact"]), ([2553.0, 3662.0], &json!(263), &json!(true)));
-        assert_eq!(
-            (json!(Metric::share(0_u64, 0_u64))["hidden"].clone(), share.get("error")),
-            (json!("no_data"), None)
-        );
+        assert_eq!((json!(Metric::share(0, 0))["hidden"].clone(), share.get("error")), (json!("no_data"), None));
     }
 
     #[test]
     fn a_quantile_that_is_off_says_how_much() {
-        let small = Metric::quantile(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
+        let small = Metric::of_counts(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
         assert_eq!((small.value, small.exact, small.error, small.n), (Some(json!(2)), true, None, 3));
-        let large = Metric::quantile(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
+        let large = Metric::of_counts(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
         assert_eq!((large.exact, large.error), (false, Some(1.0 / 512.0)));
         assert!(large.value.unwrap().as_f64().unwrap() / 5e9 - 1.0 < 1.0 / 512.0);
-        assert_eq!(Metric::quantile(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
+        assert_eq!(Metric::of_counts(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
     }
 
     #[test]

@@ -7,10 +7,12 @@ mod crisis;
 pub mod csv;
 mod demographics;
 mod filter;
+mod forecast;
 mod health;
 mod integrations;
 pub mod metric;
 mod operations;
+mod people;
 mod public;
 mod satisfaction;
 mod sentiment;
@@ -24,12 +26,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
+use crate::census::funnels::Funnel;
+use crate::census::{Ask, Census, Only, Scope};
 use crate::civil;
 use crate::fold::names::OTHER;
-use crate::protocol::{PeopleAnswer, ShardHealth, Window};
+use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 
-pub use counted::Counted;
+#[cfg(test)]
+pub(crate) use counted::testing;
+pub use counted::{Counted, Lasting, Observed};
 pub use filter::Filter;
 pub use public::{PublicFacts, QuarterFacts, public_page};
 
@@ -88,6 +94,18 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
+    /// The zone that budgets go by.
+    #[serde(default)]
+    pub home: Option<String>,
+    /// Funnels to count.
+    #[serde(default)]
+    pub funnels: Vec<Funnel>,
+    /// People and sessions of these attributes alone.
+    #[serde(default)]
+    pub only: Option<Only>,
+    /// Fewest people of a cohort that is shown.
+    #[serde(default = "people_min")]
+    pub people_min: u64,
     /// Which part of the numbers; each panel asked for keeps it apart.
     #[serde(default)]
     pub filter: Filter,
@@ -99,12 +117,41 @@ pub struct Query {
     pub referrals: BTreeMap<i32, u64>,
 }
 
+fn people_min() -> u64 {
+    public::PEOPLE_MIN
+}
+
 impl Query {
-    /// A question without limits, filter or comparison.
+    /// A question about a window, with everything else as it is by default.
     #[must_use]
-    pub fn new(tz: Zone, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
-        let (filter, referrals) = Default::default();
-        Self { tz: tz.name().to_owned(), window, panels, now, budget: None, filter, previous: None, referrals }
+    pub fn of(tz: &str, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
+        Self {
+            tz: tz.to_owned(),
+            window,
+            panels,
+            now,
+            budget: None,
+            home: None,
+            funnels: Vec::new(),
+            only: None,
+            people_min: people_min(),
+            filter: Filter::None,
+            previous: None,
+            referrals: BTreeMap::new(),
+        }
+    }
+
+    /// What is asked about people.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        Ask {
+            window: self.window.clone(),
+            tz: self.tz.clone(),
+            now: self.now,
+            scope: Scope::Whole,
+            funnels: self.funnels.clone(),
+            only: self.only.clone().or_else(|| self.filter.of_people()),
+        }
     }
 
     /// The same question of the earlier window; `None` where none is asked for.
@@ -121,12 +168,23 @@ pub struct Facts<'a> {
     /// Counters.
     pub counted: &'a dyn Counted,
     /// What people did; `None` when a Shard did not answer.
-    pub people: Option<PeopleAnswer>,
+    pub people: Option<Census>,
+    /// When that was counted, of the Shard that counted first.
+    pub people_as_of: Option<UtcMillis>,
     /// What people did today and this month, in the home zone, where limits of theirs are asked for; `None` when a Shard did
     /// not answer.
-    pub budget_people: Option<(PeopleAnswer, PeopleAnswer)>,
+    pub budget_people: Option<(Census, Census)>,
     /// How each Shard is, by number; `None` for one that did not answer.
     pub shards: Vec<Option<ShardHealth>>,
+}
+
+impl Facts<'_> {
+    /// Today in the question's zone, in days since 1970.
+    fn today(&self) -> i32 {
+        let tz = civil::zone(&self.query.tz).unwrap_or(Zone::UTC);
+        let midnight = civil::date_of(tz, self.query.now).and_time(chrono::NaiveTime::MIN).and_utc();
+        (midnight.timestamp_millis() / schemas::time::DAY_MS) as i32
+    }
 }
 
 /// The answer of `GET /sage`.
@@ -143,6 +201,7 @@ pub fn admin(facts: &Facts<'_>) -> Value {
             query: before,
             counted: facts.counted,
             people: None,
+            people_as_of: None,
             budget_people: None,
             shards: facts.shards.clone(),
         };
@@ -161,6 +220,7 @@ pub fn admin(facts: &Facts<'_>) -> Value {
         "to": civil::local_rfc3339(tz, query.window.to.start()),
         "tz": query.tz,
         "generated_at": query.now.to_rfc3339(),
+        "people_as_of": facts.people_as_of.map(UtcMillis::to_rfc3339),
         "unreachable_shards": silent,
         "panels": panels,
     });
@@ -175,7 +235,7 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
     let query = facts.query;
     let named = facts.counted.named(query.window.from, query.window.to);
     let panel = |panel: &Panel| {
-        let content = match panel {
+        let mut content = match panel {
             Panel::Cost => cost::answer(facts, &named, tz),
             Panel::Usage => with(usage::answer(facts), satisfaction::members(facts, &named)),
             Panel::Demographics => demographics::answer(facts, &named),
@@ -184,6 +244,9 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
             Panel::Operations => operations::answer(facts, &named),
             Panel::Integrations => integrations::answer(facts, &named),
         };
+        if query.filter.keeps_people() {
+            people::extend(*panel, facts, tz, &mut content);
+        }
         (panel.name().to_owned(), content)
     };
     Value::Object(query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel).collect())
@@ -228,10 +291,10 @@ mod tests {
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query::new(Zone::UTC, window, Panel::ALL.to_vec(), now);
-        let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
+        let query = Query::of("UTC", window, Panel::ALL.to_vec(), now);
+        let people = shards.iter().all(Option::is_some).then(Census::default);
         let nothing = Folded::of(&[]);
-        admin(&Facts { query: &query, counted: &nothing, people, budget_people: None, shards })
+        admin(&Facts { query: &query, counted: &nothing, people, people_as_of: None, budget_people: None, shards })
     }
 
     #[test]

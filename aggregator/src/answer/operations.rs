@@ -47,10 +47,9 @@ fn models(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Value> {
 fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     let query = facts.query;
     let window = &query.window;
-    let mut total = Tally::default();
-    let minutes = facts.counted.intake(window.from.start(), window.to.start());
-    minutes.iter().for_each(|(_, tally)| total.merge(tally));
-    let requests = facts.counted.range(window.from, window.to).operations;
+    let total = facts.counted.intake_total(window.from, window.to);
+    let all = facts.counted.range(window.from, window.to);
+    let requests = &all.operations;
     let ended = query.now.0.min(window.to.start().0);
     let seconds = (ended - window.from.start().0).max(0) as f64 / 1_000.0;
     let per_second = match seconds {
@@ -95,8 +94,8 @@ fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
 /// How long actions took, those with most first.
 fn actions(actions: &BTreeMap<String, Counts>) -> Vec<Value> {
     let row = |(n, name, counts): (u64, &String, &Counts)| {
-        let more = json!({ "p95": Metric::quantile(counts, 0.95, Unit::Ms), "count": n });
-        Metric::quantile(counts, 0.5, Unit::Ms).in_bucket(name, more)
+        let more = json!({ "p95": Metric::of_counts(counts, 0.95, Unit::Ms), "count": n });
+        Metric::of_counts(counts, 0.5, Unit::Ms).in_bucket(name, more)
     };
     busiest(actions).into_iter().map(row).collect()
 }
@@ -115,7 +114,7 @@ fn vitals(vitals: &BTreeMap<String, Counts>) -> Vec<Value> {
         // Of a day that was full none of the three is known.
         let (name, device, page) =
             (words.next().unwrap_or(OTHER), words.next().unwrap_or(OTHER), words.next().unwrap_or(OTHER));
-        let p75 = Metric::quantile(counts, 0.75, Unit::Ms);
+        let p75 = Metric::of_counts(counts, 0.75, Unit::Ms);
         let limits = VitalName::ALL.into_iter().find(|vital| vital.as_str() == name).map(vital_limits);
         let rating = limits.zip(counts.quantile(0.75)).map(|((good, poor), (value, _))| match value {
             value if value <= good => "good",
@@ -143,7 +142,7 @@ fn vital_limits(vital: VitalName) -> (u64, u64) {
 /// Errors by component and code, those with most first.
 fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let from = facts.query.window.from;
-    let before = facts.counted.named(Bucket15::of(from.start().plus_ms(-NEW_AFTER_DAYS * DAY_MS)), from).errors;
+    let before = facts.counted.named(Bucket15::of(from.start().plus_ms(-NEW_AFTER_DAYS * DAY_MS)), from);
     let mut rows: Vec<(&String, &Rate)> = named.errors.iter().collect();
     rows.sort_by_key(|(name, rate)| (Reverse(rate.n), *name));
     rows.truncate(ROWS_SHOWN);
@@ -153,7 +152,7 @@ fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
         let more = json!({
             "component": component,
             "code": code,
-            "is_new": !before.contains_key(key),
+            "is_new": !before.errors.contains_key(key),
             "fatal": Metric::count(rate.hits),
         });
         Metric::count(rate.n).in_bucket(&format!("{component}/{code}"), more)

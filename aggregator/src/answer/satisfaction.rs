@@ -20,7 +20,8 @@ const STARS: [(Rating, u64); 5] =
 
 pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Value> {
     let window = &facts.query.window;
-    let ratings = facts.counted.range(window.from, window.to).safety.ratings;
+    let all = facts.counted.range(window.from, window.to);
+    let ratings = &all.safety.ratings;
     let count = |rating: Rating| ratings.get(&rating).copied().unwrap_or(0);
     let (up, down) = (count(Rating::Up), count(Rating::Down));
     let thumbs = Rate { n: u32::try_from(up + down).unwrap_or(u32::MAX), hits: u32::try_from(up).unwrap_or(u32::MAX) };
@@ -71,7 +72,7 @@ fn intents(named: &NamedTotals) -> Vec<Value> {
     let row = |(name, intent): (&str, Intent)| {
         let more = json!({
             "success_rate": Metric::of_rate(intent.success),
-            "misunderstood": Metric::share(intent.misunderstood, intent.mentions),
+            "misunderstood": Metric::share(intent.misunderstood.into(), intent.mentions.into()),
         });
         Metric::count(intent.mentions).in_bucket(name, more)
     };

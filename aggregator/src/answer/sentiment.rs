@@ -28,9 +28,10 @@ const QUARTERS: (i64, i64) = (4, 96);
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let seen = facts.counted.range(window.from, window.to).sentiment.map(|sentiment| *sentiment).unwrap_or_default();
+    let seen = facts.counted.range(window.from, window.to).sentiment.as_deref().cloned().unwrap_or_default();
     let all = seen.observations();
-    let notices = facts.counted.notices();
+    let lasting = facts.counted.lasting();
+    let notices = &lasting.notices;
     let hours = by_hour(facts, tz);
     json!({
         "observations": Metric::count(all.n),
@@ -49,9 +50,9 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
                 cell(*hour, *turn, *rate)
             })).collect::<Vec<_>>(),
         },
-        "wishes": wishes(&named.wishes, &notices),
+        "wishes": wishes(&named.wishes, notices),
         "wish_weights": TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier)))).collect::<serde_json::Map<_, _>>(),
-        "audit": { "weeks": audit(facts, &notices) },
+        "audit": { "weeks": audit(facts, notices) },
         "moments": { "handed_in": Metric::count(seen.moments) },
     })
 }
@@ -71,10 +72,10 @@ fn by_hour(facts: &Facts<'_>, tz: Zone) -> BTreeMap<u8, Sentiment> {
         if from >= to {
             continue;
         }
-        for (quarter, seen) in facts.counted.sentiment_by_quarter(from, to) {
-            let local = i64::from(quarter) + span.offset_ms / schemas::time::BUCKET_MS;
+        for (quarter, seen) in &facts.counted.observed(from, to).by_quarter {
+            let local = i64::from(*quarter) + span.offset_ms / schemas::time::BUCKET_MS;
             let hour = u8::try_from(local.rem_euclid(QUARTERS.1) / QUARTERS.0).unwrap_or(0);
-            Additive::merge(hours.entry(hour).or_default(), &seen);
+            Additive::merge(hours.entry(hour).or_default(), seen);
         }
     }
     hours
@@ -161,9 +162,9 @@ fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
     let weeks = (0..).map(|week| UtcDay(first.0.saturating_add(week * 7))).take_while(|week| *week <= last);
     let row = |week: UtcDay| {
         let (from, to) = (week.first_bucket(), UtcDay(week.0 + 7).first_bucket());
-        let sampled = facts.counted.range(from, to).sentiment.map_or(0, |sentiment| sentiment.sampled);
+        let sampled = facts.counted.range(from, to).sentiment.as_ref().map_or(0, |sentiment| sentiment.sampled);
         let ids: Vec<String> =
-            facts.counted.sample(from, to).iter().take(SAMPLED_SHOWN).map(ToString::to_string).collect();
+            facts.counted.observed(from, to).sample.iter().take(SAMPLED_SHOWN).map(ToString::to_string).collect();
         let audit = notices.audits.get(&week).map(|(_, audit)| *audit);
         (sampled > 0 || audit.is_some()).then(|| {
             Metric::count(sampled).in_bucket(
@@ -172,7 +173,7 @@ fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
                     "ids": ids,
                     "checked": audit.map(|audit| Metric::count(audit.checked)),
                     "agreed": audit.map(|audit| Metric::count(audit.agreed)),
-                    "agreement": audit.map(|audit| Metric::share(audit.agreed, audit.checked)),
+                    "agreement": audit.map(|audit| Metric::share(audit.agreed.into(), audit.checked.into())),
                 }),
             )
         })

@@ -5,40 +5,15 @@ use proptest::prelude::*;
 use super::testing::{happenings, told, turn};
 use super::*;
 use crate::answer::Counted;
+use crate::answer::testing::Folded;
 
 const EVER: (Bucket15, Bucket15) = (Bucket15(0), Bucket15(i32::MAX));
 
-struct Days(Vec<Fold>);
-
-impl Counted for Days {
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
-        let mut total = Bucket::default();
-        let buckets = self.0.iter().flat_map(|fold| fold.days.values()).flat_map(|day| &day.buckets);
-        buckets.filter(|(at, _)| (from.0..to.0).contains(at)).for_each(|(_, bucket)| total.merge(bucket));
-        total
-    }
-
-    fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-        Vec::new()
-    }
-
-    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, &Day)> {
-        self.0.iter().flat_map(|fold| fold.days.range(from..=to)).map(|(date, day)| (*date, day)).collect()
-    }
-}
-
 /// All that is counted, in words.
-fn told_of(counted: &Days, cut: Bucket15) -> String {
-    let halves = [(EVER.0, cut), (cut, EVER.1)].map(|(from, to)| {
-        (
-            counted.range(from, to),
-            counted.named(from, to),
-            counted.sentiment_by_quarter(from, to),
-            counted.sample(from, to),
-        )
-    });
-    let (notices, minutes) = (counted.notices(), counted.minutes(UtcMillis(0), UtcMillis(i64::MAX / 2)));
-    format!("{halves:?} {notices:?} {minutes:?} {:?}", counted.synced_at())
+fn told_of(counted: &Folded, cut: Bucket15) -> String {
+    let halves = [(EVER.0, cut), (cut, EVER.1)]
+        .map(|(from, to)| (counted.range(from, to), counted.named(from, to), counted.observed(from, to)));
+    format!("{halves:?} {:?} {:?}", counted.lasting(), counted.minutes(UtcMillis(0), UtcMillis(i64::MAX / 2)))
 }
 
 fn fold(rows: &[Vec<Event>]) -> Fold {
@@ -67,14 +42,14 @@ proptest! {
     #[test]
     fn order_and_grouping_change_nothing(events in happenings(60), by in 1usize..9, shards in 1u32..4, cut in 0i32..3 * 96) {
         let cut = Bucket15(UtcDay::of(events.first().map_or(UtcMillis(0), |event| event.ts)).first_bucket().0 + cut);
-        let whole = told_of(&Days(vec![fold(std::slice::from_ref(&events))]), cut);
+        let whole = told_of(&Folded(vec![fold(std::slice::from_ref(&events))]), cut);
         let mut turned = events.clone();
         turned.reverse();
         turned.rotate_left(by.min(events.len()));
         let rows: Vec<Vec<Event>> = turned.chunks(by).map(<[Event]>::to_vec).collect();
-        prop_assert_eq!(&told_of(&Days(vec![fold(&rows)]), cut), &whole);
+        prop_assert_eq!(&told_of(&Folded(vec![fold(&rows)]), cut), &whole);
         let of_shard = |number: u32| fold(&[turned.iter().filter(|event| event.shard(shards) == number).cloned().collect()]);
-        prop_assert_eq!(&told_of(&Days((0..shards).map(of_shard).collect()), cut), &whole);
+        prop_assert_eq!(&told_of(&Folded((0..shards).map(of_shard).collect()), cut), &whole);
     }
 
     /// What is taken out was never told, but for what is no one's.
@@ -99,11 +74,11 @@ proptest! {
 
 #[test]
 fn every_kind_that_is_told_is_counted() {
-    let nothing = told_of(&Days(vec![fold(&[])]), EVER.0);
+    let nothing = told_of(&Folded(vec![fold(&[])]), EVER.0);
     let base = turn(20, Some(1), Some(1), UtcMillis::parse_rfc3339("2026-10-21T10:00:00Z").unwrap().0, None, 0);
     for body in told() {
         let event = Event { body, ..base.clone() };
-        assert_ne!(told_of(&Days(vec![fold(&[vec![event.clone()]])]), EVER.0), nothing, "{event:?}");
+        assert_ne!(told_of(&Folded(vec![fold(&[vec![event.clone()]])]), EVER.0), nothing, "{event:?}");
     }
 }
 

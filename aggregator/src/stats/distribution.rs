@@ -45,9 +45,36 @@ impl Bin {
         Self { at, n: 1, above: u128::from(value - layout::bounds(at).0) }
     }
 
+    fn add(&mut self, other: &Self) {
+        self.n = self.n.saturating_add(other.n);
+        self.above = self.above.saturating_add(other.above);
+    }
+
     fn sum(&self) -> i128 {
         let low = u128::from(layout::bounds(self.at).0);
         i128::try_from(low.saturating_mul(self.n.into()).saturating_add(self.above)).unwrap_or(i128::MAX)
+    }
+}
+
+/// Bins of both, each once. Both ascend, and may repeat a bin.
+fn join(mut left: &[Bin], mut right: &[Bin]) -> Vec<Bin> {
+    let mut joined: Vec<Bin> = Vec::with_capacity(left.len().max(right.len()));
+    loop {
+        let next = match (left.split_first(), right.split_first()) {
+            (Some((bin, rest)), other) if other.is_none_or(|(other, _)| bin.at <= other.at) => {
+                left = rest;
+                bin
+            }
+            (_, Some((bin, rest))) => {
+                right = rest;
+                bin
+            }
+            _ => return joined,
+        };
+        match joined.last_mut() {
+            Some(last) if last.at == next.at => last.add(next),
+            _ => joined.push(*next),
+        }
     }
 }
 
@@ -57,6 +84,7 @@ impl Distribution {
     pub fn of_values(values: Vec<i64>) -> Self {
         let mut all = Self { values, ..Self::default() };
         all.values.iter_mut().for_each(|value| *value = (*value).max(0));
+        all.values.sort_unstable();
         all.settle();
         all
     }
@@ -64,11 +92,16 @@ impl Distribution {
     /// Adds a value.
     pub fn push(&mut self, value: i64) {
         let value = value.max(0);
-        if self.bins.is_empty() && self.values.len() < EXACT_MAX {
+        if self.bins.is_empty() {
             let place = self.values.partition_point(|other| *other <= value);
             self.values.insert(place, value);
-        } else {
-            self.merge(&Self { values: vec![value], ..Self::default() });
+            return self.settle();
+        }
+        self.ends = (self.ends.0.min(value), self.ends.1.max(value));
+        let bin = Bin::of(value);
+        match self.bins.binary_search_by_key(&bin.at, |other| other.at) {
+            Ok(place) => self.bins.get_mut(place).into_iter().for_each(|other| other.add(&bin)),
+            Err(place) => self.bins.insert(place, bin),
         }
     }
 
@@ -79,33 +112,24 @@ impl Distribution {
             (true, false) => other.ends,
             (false, false) => (self.ends.0.min(other.ends.0), self.ends.1.max(other.ends.1)),
         };
+        self.bins = join(&self.bins, &other.bins);
         self.values.extend_from_slice(&other.values);
-        self.bins.extend_from_slice(&other.bins);
+        self.values.sort_unstable();
         self.settle();
     }
 
-    /// Sorts, and moves the values into bins when they are too many.
+    /// Moves the values into bins when they are too many.
     fn settle(&mut self) {
-        self.values.sort_unstable();
         if self.bins.is_empty() && self.values.len() <= EXACT_MAX {
             return;
         }
         if let (Some(least), Some(greatest)) = (self.values.first(), self.values.last()) {
-            let first = self.bins.is_empty();
-            let (low, high) = if first { (*least, *greatest) } else { self.ends };
+            let (low, high) = if self.bins.is_empty() { (*least, *greatest) } else { self.ends };
             self.ends = (low.min(*least), high.max(*greatest));
         }
-        self.bins.extend(self.values.iter().map(|value| Bin::of(*value)));
+        let more: Vec<Bin> = self.values.iter().map(|value| Bin::of(*value)).collect();
+        self.bins = join(&self.bins, &more);
         self.values = Vec::new();
-        self.bins.sort_unstable_by_key(|bin| bin.at);
-        self.bins.dedup_by(|more, bin| {
-            let same = more.at == bin.at;
-            if same {
-                bin.n = bin.n.saturating_add(more.n);
-                bin.above = bin.above.saturating_add(more.above);
-            }
-            same
-        });
     }
 
     /// How many values.
@@ -208,6 +232,33 @@ impl Distribution {
             return bootstrap::mean(&values, seed);
         }
         bootstrap::of_moments(&self.moments())
+    }
+
+    /// The values in `parts` parts of (about) as many each, greatest first: how many, and their sum. Values that are not told apart
+    /// count with their mean.
+    #[must_use]
+    pub fn top_sums(&self, parts: u64) -> Vec<(u64, i128)> {
+        let n = self.n();
+        let mut rows = vec![(0, 0); parts as usize];
+        let groups: Vec<(i128, u64)> = self.groups().collect();
+        let mut from = 0;
+        for (sum, count) in groups.into_iter().rev() {
+            let mut left = count;
+            let mut taken = 0;
+            while left > 0 {
+                // Part p holds the ranks up to ⌈n·(p + 1) / parts⌉.
+                let part = (0..parts).find(|part| from < (n * (part + 1)).div_ceil(parts)).unwrap_or(0);
+                let here = left.min((n * (part + 1)).div_ceil(parts) - from);
+                let upto = sum * i128::from(count - left + here) / i128::from(count);
+                if let Some(row) = rows.get_mut(part as usize) {
+                    *row = (row.0 + here, row.1 + upto - taken);
+                }
+                taken = upto;
+                from += here;
+                left -= here;
+            }
+        }
+        rows
     }
 
     /// Bars of a chart on a log scale: ascending upper bounds (inclusive) of the series 1, 2, 5, 10 … with the number of values

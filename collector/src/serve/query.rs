@@ -1,6 +1,7 @@
 //! `GET /sage?from=&to=&tz=&panel=&filter=&compare=&format=`: a checked question or a clear error.
 
 use aggregator::answer::{Filter, Panel, Query};
+use aggregator::census::funnels::{Funnel, Step};
 use aggregator::civil;
 use aggregator::protocol::Window;
 use aggregator::zone::Zone;
@@ -9,6 +10,7 @@ use schemas::UtcMillis;
 use schemas::time::DAY_MS;
 
 use crate::intake::Problem;
+use crate::settings;
 
 /// Days of the window when none is asked for, today included.
 const DEFAULT_DAYS: i64 = 30;
@@ -90,7 +92,7 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
     if format == Format::Csv && previous.is_some() {
         return Err(bad("compare is for format=json"));
     }
-    Ok((Query { filter, previous, ..Query::new(tz, civil::window(tz, start, end), panels, now) }, format))
+    Ok((Query { filter, previous, ..Query::of(tz.name(), civil::window(tz, start, end), panels, now) }, format))
 }
 
 /// The window just before: of as many civil days, where it is one of whole days; else of the same length.
@@ -106,6 +108,17 @@ fn previous(tz: Zone, start: UtcMillis, end: UtcMillis) -> Window {
 fn filter_of(text: &str) -> Result<Filter, Problem> {
     let kinds = Filter::KINDS.join(", ");
     Filter::parse(text).ok_or_else(|| bad(&format!("filter must be one of {kinds}, a colon and a name: model:gpt-4o")))
+}
+
+/// The funnels of the settings, which have been checked.
+#[must_use]
+pub fn funnels(settings: &[settings::Funnel]) -> Vec<Funnel> {
+    let funnel = |funnel: &settings::Funnel| Funnel {
+        name: funnel.name.clone(),
+        within_days: funnel.within_days,
+        steps: funnel.steps.iter().map(|steps| steps.split('|').filter_map(Step::parse).collect()).collect(),
+    };
+    settings.iter().map(funnel).collect()
 }
 
 fn instant(text: &str, name: &str, of_date: impl Fn(chrono::NaiveDate) -> UtcMillis) -> Result<UtcMillis, Problem> {
