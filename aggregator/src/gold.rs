@@ -4,16 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use schemas::time::{DAY_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
-use crate::answer::{Counted, Lasting, Observed};
+use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample};
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
-use crate::fold::health::Served;
 use crate::fold::intake::Tally;
 use crate::fold::named::NamedTotals;
-use crate::fold::names::Rate;
-use crate::fold::{Bucket, CodecError, Counters, Day};
+use crate::fold::{Bucket, CodecError, Day};
 use crate::protocol::Changes;
 use crate::storage::{HoldStorage, StorageError};
 
@@ -68,8 +65,6 @@ pub enum GoldError {
 const OPEN_DAYS_MAX: usize = 48;
 /// Sums in memory.
 const SUMS_MAX: usize = 2_000;
-/// Large sums in memory: of the preset windows in two zones, with the windows before them.
-const LARGE_SUMS_MAX: usize = 32;
 /// Buckets of a span that is summed from the days themselves: a civil day has 100 at most.
 const SPAN_READ_MAX: i32 = 100;
 
@@ -98,25 +93,30 @@ impl Open {
     }
 }
 
+/// Sums of one kind by their span of buckets.
+type Kept<T> = BTreeMap<(i32, i32), Rc<T>>;
+
 /// Sums of spans of buckets that were asked for since a day of theirs last changed.
 #[derive(Default)]
 struct Sums {
-    buckets: BTreeMap<(i32, i32), Rc<Bucket>>,
-    named: BTreeMap<(i32, i32), Rc<NamedTotals>>,
-    observed: BTreeMap<(i32, i32), Rc<Observed>>,
-    lasting: BTreeMap<(i32, i32), Rc<Lasting>>,
-    intake: BTreeMap<(i32, i32), Rc<Tally>>,
+    range: Kept<Bucket>,
+    named: Kept<NamedTotals>,
+    intake_total: Kept<Tally>,
+    sentiment_by_quarter: Kept<ByQuarter>,
+    sample: Kept<Sample>,
+    last_words: Kept<LastWords>,
 }
 
 impl Sums {
     fn forget(&mut self, day: UtcDay) {
         let (first, end) = (day.first_bucket().0, UtcDay(day.0 + 1).first_bucket().0);
         let stays = |(from, to): &(i32, i32)| *to <= first || *from >= end;
-        self.buckets.retain(|span, _| stays(span));
+        self.range.retain(|span, _| stays(span));
         self.named.retain(|span, _| stays(span));
-        self.observed.retain(|span, _| stays(span));
-        self.lasting.retain(|span, _| stays(span));
-        self.intake.retain(|span, _| stays(span));
+        self.intake_total.retain(|span, _| stays(span));
+        self.sentiment_by_quarter.retain(|span, _| stays(span));
+        self.sample.retain(|span, _| stays(span));
+        self.last_words.retain(|span, _| stays(span));
     }
 }
 
@@ -184,42 +184,30 @@ impl<S: GoldStorage> Gold<S> {
         day
     }
 
-    /// The days that overlap a span of buckets.
-    fn days_of(&self, from: i32, to: i32) -> impl Iterator<Item = (UtcDay, Rc<Day>)> {
-        let keys = (Bucket15(from).utc_day(), 0)..=(Bucket15(to - 1).utc_day(), u32::MAX);
-        self.days.range(keys).map(|(key, _)| (key.0, self.day(*key)))
-    }
-
     /// The sum over a span, which is kept until a day of it changes. Long spans are summed from their UTC days, all but the last two
     /// of which seldom change.
-    fn sum<T: Clone + Default>(
-        &self,
-        (from, to): (i32, i32),
-        kept: fn(&mut Sums) -> &mut BTreeMap<(i32, i32), Rc<T>>,
-        read: &dyn Fn(&Self, i32, i32, &mut T),
-        merge: &dyn Fn(&mut T, &T),
-    ) -> Rc<T> {
+    fn sum<T: Part>(&self, (from, to): (i32, i32), kept: fn(&mut Sums) -> &mut Kept<T>) -> Rc<T> {
         if from >= to {
             return Rc::default();
         }
         if let Some(sum) = kept(&mut self.sums.borrow_mut()).get(&(from, to)) {
             return sum.clone();
         }
-        let part = |from, to| self.sum((from, to), kept, read, merge);
+        let part = |from, to| self.sum((from, to), kept);
         let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
-        let mut sum;
+        let mut sum = T::default();
         if to - from <= SPAN_READ_MAX {
-            sum = T::default();
-            read(self, from, to, &mut sum);
+            for (date, day) in self.days(Bucket15(from).utc_day(), Bucket15(to - 1).utc_day()) {
+                sum.read(date, &day, Bucket15(from), Bucket15(to));
+            }
         } else if from < settled && settled < to {
             sum = (*part(from, settled)).clone();
-            merge(&mut sum, &part(settled, to));
+            sum.join(&part(settled, to));
         } else {
-            sum = T::default();
             let mut at = from;
             while at < to {
                 let end = UtcDay(Bucket15(at).utc_day().0 + 1).first_bucket().0.min(to);
-                merge(&mut sum, &part(at, end));
+                sum.join(&part(at, end));
                 at = end;
             }
         }
@@ -227,38 +215,6 @@ impl<S: GoldStorage> Gold<S> {
         let mut sums = self.sums.borrow_mut();
         let kept = kept(&mut sums);
         if kept.len() >= SUMS_MAX {
-            kept.clear();
-        }
-        kept.insert((from, to), sum.clone());
-        sum
-    }
-
-    /// As [`Self::sum`], but without keeping the sums of single days: for sums that are large.
-    fn sum_of_days<T: Clone + Default>(
-        &self,
-        (from, to): (i32, i32),
-        kept: fn(&mut Sums) -> &mut BTreeMap<(i32, i32), Rc<T>>,
-        read: &dyn Fn(&Self, i32, i32, &mut T),
-        merge: &dyn Fn(&mut T, &T),
-    ) -> Rc<T> {
-        if from >= to {
-            return Rc::default();
-        }
-        if let Some(sum) = kept(&mut self.sums.borrow_mut()).get(&(from, to)) {
-            return sum.clone();
-        }
-        let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
-        let mut sum = T::default();
-        if to - from > SPAN_READ_MAX && from < settled && settled < to {
-            sum = (*self.sum_of_days((from, settled), kept, read, merge)).clone();
-            read(self, settled, to, &mut sum);
-        } else {
-            read(self, from, to, &mut sum);
-        }
-        let sum = Rc::new(sum);
-        let mut sums = self.sums.borrow_mut();
-        let kept = kept(&mut sums);
-        if kept.len() >= LARGE_SUMS_MAX {
             kept.clear();
         }
         kept.insert((from, to), sum.clone());
@@ -374,81 +330,42 @@ impl<S: GoldStorage> Gold<S> {
     }
 }
 
+macro_rules! kept_sums {
+    ($($name:ident: $part:ty,)+) => {
+        $(fn $name(&self, from: Bucket15, to: Bucket15) -> Rc<$part> {
+            self.sum((from.0, to.0), |sums| &mut sums.$name)
+        })+
+    };
+}
+
 impl<S: GoldStorage> Counted for Gold<S> {
-    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Bucket| {
-            for (_, day) in gold.days_of(from, to) {
-                day.buckets.range(from..to).for_each(|(_, bucket)| sum.merge(bucket));
-            }
-        };
-        self.sum((from.0, to.0), |sums| &mut sums.buckets, &read, &|sum, part| sum.merge(part))
+    kept_sums! {
+        range: Bucket,
+        named: NamedTotals,
+        intake_total: Tally,
+        sentiment_by_quarter: ByQuarter,
+        sample: Sample,
+        last_words: LastWords,
     }
 
-    fn named(&self, from: Bucket15, to: Bucket15) -> Rc<NamedTotals> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut NamedTotals| {
-            gold.days_of(from, to).for_each(|(date, day)| day.named.sum(date, Bucket15(from), Bucket15(to), sum));
-        };
-        self.sum_of_days((from.0, to.0), |sums| &mut sums.named, &read, &|sum, part| sum.merge(part))
-    }
-
-    fn observed(&self, from: Bucket15, to: Bucket15) -> Rc<Observed> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Observed| {
-            gold.days_of(from, to).for_each(|(date, day)| sum.add(date, &day, Bucket15(from), Bucket15(to)));
-        };
-        self.sum((from.0, to.0), |sums| &mut sums.observed, &read, &|sum, part| sum.merge(part))
-    }
-
-    fn lasting(&self) -> Rc<Lasting> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Lasting| {
-            gold.days_of(from, to).for_each(|(date, day)| sum.add(date, &day));
-        };
-        let (first, last) = (self.days.first_key_value(), self.days.last_key_value());
-        let Some(((first, _), (last, _))) = first.zip(last).map(|(first, last)| (*first.0, *last.0)) else {
-            return Rc::default();
-        };
-        let span = (first.first_bucket().0, UtcDay(last.0 + 1).first_bucket().0);
-        self.sum(span, |sums| &mut sums.lasting, &read, &|sum, part| sum.merge(part))
-    }
-
-    fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
-        let mut totals = BTreeMap::new();
-        for (date, day) in self.days_of(Bucket15::of(from).0, Bucket15::at_or_after(to).0) {
-            day.minutes.sum(date, from, to, &mut totals);
+    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)> {
+        if from > to {
+            return Vec::new();
         }
-        totals
+        self.days.range((from, 0)..=(to, u32::MAX)).map(|(key, _)| (key.0, self.day(*key))).collect()
     }
 
-    fn first_day(&self) -> Option<UtcDay> {
-        self.days.first_key_value().map(|((day, _), _)| *day)
-    }
-
-    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Tally| {
-            gold.intake(Bucket15(from).start(), Bucket15(to).start()).iter().for_each(|(_, tally)| sum.merge(tally));
-        };
-        self.sum((from.0, to.0), |sums| &mut sums.intake, &read, &|sum, part| sum.merge(part))
-    }
-
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {
-        let mut minutes: BTreeMap<i64, Tally> = BTreeMap::new();
-        for (date, day) in self.days_of(Bucket15::of(from).0, Bucket15::at_or_after(to).0) {
-            let first = i64::from(date.0) * (DAY_MS / MINUTE_MS);
-            for (minute, tally) in &day.intake.0 {
-                let minute = first + i64::from(*minute);
-                if (from.minute()..to.minute()).contains(&minute) {
-                    minutes.entry(minute).or_default().merge(tally);
-                }
-            }
-        }
-        minutes.into_iter().collect()
+    fn ever(&self) -> Option<(UtcDay, UtcDay)> {
+        let first = self.days.first_key_value().map(|((day, _), _)| *day);
+        first.zip(self.days.last_key_value().map(|((day, _), _)| *day))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::Fold;
     use crate::fold::testing::history;
+    use crate::fold::{Counters, Fold};
     use crate::protocol::AppendHeader;
     use crate::shard::Shard;
     use crate::storage::memory::Memory;
@@ -503,9 +420,9 @@ mod tests {
             prop_assert_eq!(&*gold.range(EVER.0, EVER.1), &expected);
             let stored: u64 = gold.intake(EVER.0.start(), EVER.1.start()).iter().map(|(_, t)| t.stored).sum();
             prop_assert_eq!(stored, events.len() as u64);
-            let days: Vec<Bucket15> = (0..=20_800).step_by(1).map(|d| UtcDay(d).first_bucket()).collect();
+            let days: Vec<Bucket15> = (20_700..=20_800).map(|d| UtcDay(d).first_bucket()).collect();
             let mut by_day = Bucket::default();
-            days.windows(2).skip(20_700).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
+            days.windows(2).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
             prop_assert_eq!(by_day, expected);
             prop_assert_eq!(Gold::open(disk.clone()).unwrap().range(EVER.0, EVER.1), gold.range(EVER.0, EVER.1));
         }

@@ -1,34 +1,30 @@
 //! The cost panel.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use schemas::event::Service;
 use schemas::{Bucket15, Label, NanoUsd};
 use serde_json::{Map, Value, json};
 
-use super::metric::{Hidden, Metric, Unit, chart, quantiles};
+use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantiles};
 use super::{Facts, budget};
 use crate::civil;
-use crate::fold::Bucket;
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::fold::named::NamedTotals;
 use crate::protocol::{CivilDay, ShardHealth};
-use crate::stats::distribution::mean_half_even;
 use crate::stats::histogram::Counts;
 use crate::zone::Zone;
 
 /// What needs more than the lines of one model, and is not told of one alone.
-const OF_ALL_MODELS: [&str; 1] = ["budget"];
+const OF_ALL_MODELS: [&str; 4] = ["per_user", "per_session", "top_users", "budget"];
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let all = spend_in(facts, window.from, window.to);
-    let spend = all.spend();
-    let whole = total(spend);
-    let turns = turns(spend);
-    let days: Vec<(&CivilDay, Bill)> = window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
-    let days: Vec<(&CivilDay, &Spend)> = days.iter().map(|(day, bill)| (*day, bill.spend())).collect();
+    let spend = spend_in(facts, window.from, window.to);
+    let whole = total(&spend);
+    let turns = turns(&spend);
+    let days: Vec<(&CivilDay, Spend)> =
+        window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
     let rare = whole.rare.as_deref().cloned().unwrap_or_default();
     let cache = |amount: NanoUsd| Metric::exact(amount.0, Unit::NanoUsd, rare.cache.turns);
     let mut panel = json!({
@@ -42,10 +38,10 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
                 services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))).collect();
             money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
         }).collect::<Vec<_>>(),
-        "spend_by_service": series(group(spend, |line| Some(service_name(line.service)))),
-        "spend_by_provider": series(group(spend, |line| line.provider.as_ref().map(ToString::to_string))),
-        "spend_by_model": by_model(spend),
-        "spend_by_feature": series(group(spend, |line| line.feature.as_ref().map(ToString::to_string))),
+        "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),
+        "spend_by_provider": series(group(&spend, |line| line.provider.as_ref().map(ToString::to_string))),
+        "spend_by_model": by_model(&spend),
+        "spend_by_feature": series(group(&spend, |line| line.feature.as_ref().map(ToString::to_string))),
         "tokens": {
             "input": Metric::exact(whole.input_tokens, Unit::Tokens, turns),
             "output": Metric::exact(whole.output_tokens, Unit::Tokens, turns),
@@ -55,7 +51,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         },
         "cache_savings": cache(rare.cache.saved),
         "cache_write_premium": cache(rare.cache.write_premium),
-        "per_turn": per_turn(facts, named, spend),
+        "per_turn": per_turn(facts, named, &spend),
         "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
         "unpriced": {
             "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
@@ -88,26 +84,12 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
 }
 
 /// The bill of a range, or of it the lines of the model that is asked for.
-enum Bill {
-    All(Rc<Bucket>),
-    Of(Spend),
-}
-
-impl Bill {
-    fn spend(&self) -> &Spend {
-        match self {
-            Self::All(bucket) => &bucket.cost,
-            Self::Of(spend) => spend,
-        }
+fn spend_in(facts: &Facts<'_>, from: Bucket15, to: Bucket15) -> Spend {
+    let mut spend = facts.counted.range(from, to).cost.clone();
+    if let Some(asked) = facts.query.filter.model() {
+        spend.lines.retain(|line, _| line.model.as_ref().is_some_and(|model| model.as_str() == asked));
     }
-}
-
-fn spend_in(facts: &Facts<'_>, from: Bucket15, to: Bucket15) -> Bill {
-    let all = facts.counted.range(from, to);
-    let Some(asked) = facts.query.filter.model() else { return Bill::All(all) };
-    let of_model = |line: &Line| line.model.as_ref().is_some_and(|model| model.as_str() == asked);
-    let lines = all.cost.lines.iter().filter(|(line, _)| of_model(line));
-    Bill::Of(Spend { lines: lines.map(|(line, amount)| (line.clone(), amount.clone())).collect() })
+    spend
 }
 
 /// What each priced turn cost. The mean is exact, from the bill.
@@ -155,7 +137,7 @@ fn turns(spend: &Spend) -> u64 {
 /// Spend from the start of the present day, week or month until the end of today.
 fn since(facts: &Facts<'_>, tz: Zone, first: fn(chrono::NaiveDate) -> chrono::NaiveDate) -> Metric {
     let (from, to) = civil::until_today(tz, facts.query.now, first);
-    money(&total(spend_in(facts, from, to).spend()))
+    money(&total(&spend_in(facts, from, to)))
 }
 
 fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> BTreeMap<String, Amount> {
@@ -206,7 +188,7 @@ fn tokens(amount: &Amount) -> Value {
 }
 
 /// What the operator's price list lacks: turns that still have no price, by model, with the days on which they came.
-fn unpriced_models(days: &[(&CivilDay, &Spend)]) -> Vec<Value> {
+fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
     struct Model<'a> {
         amount: Amount,
         first_day: &'a str,
@@ -288,7 +270,7 @@ mod tests {
         fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
         let (pending_turns, pending_over) = fold.people.pending_counts();
         let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
-        let query = Query::of("UTC", window, vec![Panel::Cost], now);
+        let query = Query::new(Zone::UTC, window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Folded(vec![fold]);
         let answer = admin(&Facts {
@@ -297,6 +279,7 @@ mod tests {
             people: None,
             people_as_of: None,
             budget_people: None,
+            people_before: None,
             shards,
         });
         let cost = &answer["panels"]["cost"];

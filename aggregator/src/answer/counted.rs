@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use schemas::time::{DAY_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
 use crate::fold::health::Served;
@@ -11,116 +12,205 @@ use crate::fold::named::NamedTotals;
 use crate::fold::names::{Additive, Rate};
 use crate::fold::notices::Notices;
 use crate::fold::sentiment::Sentiment;
-use crate::fold::{Bucket, Day};
+use crate::fold::{Bucket, Counters, Day};
 
-/// Counters of a range of buckets, merged over all Shards.
-pub trait Counted {
-    /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket>;
-
-    /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
-
-    /// Spend of `[from, to)`.
-    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
-        self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
-    }
-
-    /// Intake of `[from, to)` of receive time.
-    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
-        let mut total = Tally::default();
-        self.intake(from.start(), to.start()).iter().for_each(|(_, tally)| total.merge(tally));
-        Rc::new(total)
-    }
-
-    /// Counts by name of `[from, to)` of event time.
-    fn named(&self, from: Bucket15, to: Bucket15) -> Rc<NamedTotals> {
-        let _ = (from, to);
-        Rc::default()
-    }
-
-    /// Observations of `[from, to)` of event time.
-    fn observed(&self, from: Bucket15, to: Bucket15) -> Rc<Observed> {
-        let _ = (from, to);
-        Rc::default()
-    }
-
-    /// What holds until something newer is said.
-    fn lasting(&self) -> Rc<Lasting> {
-        Rc::default()
-    }
-
-    /// Turns of `[from, to)` of event time, whole minutes, of today and yesterday alone; hits failed.
-    fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
-        let _ = (from, to);
-        BTreeMap::new()
-    }
-
-    /// The first day of which anything is counted.
-    fn first_day(&self) -> Option<UtcDay> {
-        None
-    }
-}
-
-/// Observations of a span.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// By quarter of the UTC day, 0–95.
-    pub by_quarter: BTreeMap<u8, Sentiment>,
-    /// Keys of those that are sampled for the audit.
-    pub sample: BTreeSet<EventKey>,
-}
-
-impl Observed {
+/// Something summed over a span of buckets: of parts of days, whose sums add up.
+pub trait Part: Clone + Default {
     /// Adds what of a day lies in `[from, to)`.
-    pub fn add(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
-        let span = from.0..to.0.max(from.0);
-        for (at, bucket) in day.buckets.range(span.clone()) {
+    fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15);
+    /// Adds the sum of another span.
+    fn join(&mut self, other: &Self);
+}
+
+impl Part for Bucket {
+    fn read(&mut self, _: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        day.buckets.range(from.0..to.0).for_each(|(_, bucket)| self.merge(bucket));
+    }
+    fn join(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+impl Part for NamedTotals {
+    fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        day.named.sum(date, from, to, self);
+    }
+    fn join(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+/// Of receive time.
+impl Part for Tally {
+    fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        tallies(date, day, from.start(), to.start()).for_each(|(_, tally)| self.merge(tally));
+    }
+    fn join(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+/// Tallies of a day by minute since 1970.
+fn tallies(date: UtcDay, day: &Day, from: UtcMillis, to: UtcMillis) -> impl Iterator<Item = (i64, &Tally)> {
+    let first = i64::from(date.0) * (DAY_MS / MINUTE_MS);
+    let minutes = day.intake.0.iter().map(move |(minute, tally)| (first + i64::from(*minute), tally));
+    minutes.filter(move |(minute, _)| (from.minute()..to.minute()).contains(minute))
+}
+
+/// Observations by quarter of the UTC day, 0–95.
+#[derive(Clone, Debug, Default)]
+pub struct ByQuarter(pub BTreeMap<u8, Sentiment>);
+
+impl Part for ByQuarter {
+    fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        for (at, bucket) in day.buckets.range(from.0..to.0) {
             if let Some(sentiment) = &bucket.sentiment {
                 let quarter = u8::try_from(at - date.first_bucket().0).unwrap_or(0);
-                Additive::merge(self.by_quarter.entry(quarter).or_default(), sentiment);
+                Additive::merge(self.0.entry(quarter).or_default(), sentiment);
             }
         }
-        self.sample.extend(day.sample.0.range(span).flat_map(|(_, keys)| keys));
     }
-
-    /// Adds another span's.
-    pub fn merge(&mut self, other: &Self) {
-        Additive::merge(&mut self.by_quarter, &other.by_quarter);
-        self.sample.extend(&other.sample);
+    fn join(&mut self, other: &Self) {
+        for (quarter, sentiment) in &other.0 {
+            Additive::merge(self.0.entry(*quarter).or_default(), sentiment);
+        }
     }
 }
 
-/// What holds until something newer is said, whatever the window.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lasting {
-    /// The newest word on each wish and audit.
+/// Most keys of sampled observations that are told.
+pub const SAMPLED_SHOWN: usize = 200;
+
+/// Keys of sampled observations, the first [`SAMPLED_SHOWN`].
+#[derive(Clone, Debug, Default)]
+pub struct Sample(pub BTreeSet<EventKey>);
+
+impl Sample {
+    fn add(&mut self, keys: impl Iterator<Item = EventKey>) {
+        self.0.extend(keys);
+        while self.0.len() > SAMPLED_SHOWN {
+            self.0.pop_last();
+        }
+    }
+}
+
+impl Part for Sample {
+    fn read(&mut self, _: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        self.add(day.sample.0.range(from.0..to.0).flat_map(|(_, keys)| keys.iter().copied()));
+    }
+    fn join(&mut self, other: &Self) {
+        self.add(other.0.iter().copied());
+    }
+}
+
+/// What holds until something newer is said.
+#[derive(Clone, Debug, Default)]
+pub struct LastWords {
+    /// On each wish and audit.
     pub notices: Notices,
     /// When each platform was last synced.
     pub synced_at: BTreeMap<String, UtcMillis>,
 }
 
-impl Lasting {
-    /// Takes in a day.
-    pub fn add(&mut self, date: UtcDay, day: &Day) {
-        self.notices.merge(&day.notices);
-        for (name, platform) in day.named.platforms.iter() {
-            let buckets = platform.within(date, Bucket15(0), Bucket15(i32::MAX)).map(|(_, counts)| counts);
-            let synced = buckets.filter(|counts| counts.syncs > 0).map(|counts| UtcMillis(counts.synced_at));
-            synced.for_each(|at| self.note_sync(name, at));
+impl LastWords {
+    fn synced(&mut self, platform: &str, at: UtcMillis) {
+        match self.synced_at.get_mut(platform) {
+            Some(known) => *known = at.max(*known),
+            None => drop(self.synced_at.insert(platform.to_owned(), at)),
         }
     }
+}
 
-    /// Takes in another's.
-    pub fn merge(&mut self, other: &Self) {
+impl Part for LastWords {
+    fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
+        self.notices.merge(&day.notices);
+        for (name, platform) in day.named.platforms.iter() {
+            for (_, counts) in platform.within(date, from, to).filter(|(_, counts)| counts.syncs > 0) {
+                self.synced(name, UtcMillis(counts.synced_at));
+            }
+        }
+    }
+    fn join(&mut self, other: &Self) {
         self.notices.merge(&other.notices);
-        other.synced_at.iter().for_each(|(name, at)| self.note_sync(name, *at));
+        other.synced_at.iter().for_each(|(platform, at)| self.synced(platform, *at));
+    }
+}
+
+/// Counters of a range of buckets, merged over all Shards. An implementation may keep the sums.
+pub trait Counted {
+    /// The days from one to another, both included, ascending; a day several times where several Shards have it.
+    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)>;
+
+    /// The first and the last day of which anything is counted.
+    fn ever(&self) -> Option<(UtcDay, UtcDay)>;
+
+    /// Counters of `[from, to)` of event time.
+    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
+        summed(self, from, to)
     }
 
-    fn note_sync(&mut self, name: &str, at: UtcMillis) {
-        let known = self.synced_at.entry(name.to_owned()).or_default();
-        *known = (*known).max(at);
+    /// Counts by name of `[from, to)` of event time.
+    fn named(&self, from: Bucket15, to: Bucket15) -> Rc<NamedTotals> {
+        summed(self, from, to)
     }
+
+    /// Intake of `[from, to)` of receive time.
+    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
+        summed(self, from, to)
+    }
+
+    /// Observations of `[from, to)` of event time.
+    fn sentiment_by_quarter(&self, from: Bucket15, to: Bucket15) -> Rc<ByQuarter> {
+        summed(self, from, to)
+    }
+
+    /// Sampled observations of `[from, to)` of event time.
+    fn sample(&self, from: Bucket15, to: Bucket15) -> Rc<Sample> {
+        summed(self, from, to)
+    }
+
+    /// What was last said in the days that `[from, to)` touches.
+    fn last_words(&self, from: Bucket15, to: Bucket15) -> Rc<LastWords> {
+        summed(self, from, to)
+    }
+
+    /// What was last said ever.
+    fn last_words_ever(&self) -> Rc<LastWords> {
+        let span = self.ever().map(|(first, last)| (first.first_bucket(), UtcDay(last.0 + 1).first_bucket()));
+        span.map_or_else(Rc::default, |(from, to)| self.last_words(from, to))
+    }
+
+    /// Spend of `[from, to)` of event time.
+    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
+        self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
+    }
+
+    /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
+    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {
+        let mut minutes: BTreeMap<i64, Tally> = BTreeMap::new();
+        for (date, day) in self.days(UtcDay::of(from), UtcDay::of(to)) {
+            tallies(date, &day, from, to).for_each(|(minute, tally)| minutes.entry(minute).or_default().merge(tally));
+        }
+        minutes.into_iter().collect()
+    }
+
+    /// Turns of `[from, to)` of event time, whole minutes, of today and yesterday alone; hits failed.
+    fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
+        let mut totals = BTreeMap::new();
+        for (date, day) in self.days(UtcDay::of(from), UtcDay::of(to)) {
+            day.minutes.sum(date, from, to, &mut totals);
+        }
+        totals
+    }
+}
+
+fn summed<T: Part, C: Counted + ?Sized>(counted: &C, from: Bucket15, to: Bucket15) -> Rc<T> {
+    let mut sum = T::default();
+    if from < to {
+        for (date, day) in counted.days(from.utc_day(), Bucket15(to.0 - 1).utc_day()) {
+            sum.read(date, &day, from, to);
+        }
+    }
+    Rc::new(sum)
 }
 
 #[cfg(test)]
@@ -130,7 +220,7 @@ pub(crate) mod testing {
     use schemas::Event;
 
     use super::*;
-    use crate::fold::{Counters, Fold};
+    use crate::fold::Fold;
 
     pub(crate) struct Folded(pub Vec<Fold>);
 
@@ -144,50 +234,14 @@ pub(crate) mod testing {
         }
     }
 
-    impl Folded {
-        fn days(&self) -> impl Iterator<Item = (UtcDay, &Day)> {
-            self.0.iter().flat_map(|fold| fold.days.iter().map(|(date, day)| (*date, day)))
-        }
-    }
-
     impl Counted for Folded {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
-            let mut total = Bucket::default();
-            let buckets = self.days().flat_map(|(_, day)| &day.buckets);
-            buckets.filter(|(at, _)| (from.0..to.0).contains(at)).for_each(|(_, bucket)| total.merge(bucket));
-            Rc::new(total)
+        fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)> {
+            let days = self.0.iter().flat_map(|fold| fold.days.range(from..=to));
+            days.map(|(date, day)| (*date, Rc::new(day.clone()))).collect()
         }
-
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-
-        fn named(&self, from: Bucket15, to: Bucket15) -> Rc<NamedTotals> {
-            let mut totals = NamedTotals::default();
-            self.days().for_each(|(date, day)| day.named.sum(date, from, to, &mut totals));
-            Rc::new(totals)
-        }
-
-        fn observed(&self, from: Bucket15, to: Bucket15) -> Rc<Observed> {
-            let mut observed = Observed::default();
-            self.days().for_each(|(date, day)| observed.add(date, day, from, to));
-            Rc::new(observed)
-        }
-
-        fn lasting(&self) -> Rc<Lasting> {
-            let mut lasting = Lasting::default();
-            self.days().for_each(|(date, day)| lasting.add(date, day));
-            Rc::new(lasting)
-        }
-
-        fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
-            let mut totals = BTreeMap::new();
-            self.days().for_each(|(date, day)| day.minutes.sum(date, from, to, &mut totals));
-            totals
-        }
-
-        fn first_day(&self) -> Option<UtcDay> {
-            self.days().map(|(date, _)| date).min()
+        fn ever(&self) -> Option<(UtcDay, UtcDay)> {
+            let days = || self.0.iter().flat_map(|fold| fold.days.keys()).copied();
+            days().min().zip(days().max())
         }
     }
 }

@@ -59,8 +59,9 @@ fn counted(safety: &Safety, event: CrisisEvent) -> Metric {
 fn since(facts: &Facts<'_>, tz: Zone, first: fn(NaiveDate) -> NaiveDate) -> Value {
     let (from, to) = civil::until_today(tz, facts.query.now, first);
     let all = facts.counted.range(from, to);
-    let Value::Object(mut metric) = json!(counted(&all.safety, CrisisEvent::Flagged)) else { return Value::Null };
-    metric.insert("by_severity".into(), json!(by_severity(&all.safety)));
+    let safety = &all.safety;
+    let Value::Object(mut metric) = json!(counted(safety, CrisisEvent::Flagged)) else { return Value::Null };
+    metric.insert("by_severity".into(), json!(by_severity(safety)));
     Value::Object(metric)
 }
 
@@ -81,7 +82,7 @@ fn named_counts<K: Serialize>(counts: &BTreeMap<K, u64>) -> Vec<Value> {
 fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
     let tz = civil::zone(REFERRALS_ZONE).unwrap_or(Zone::UTC);
     let year_of = |at| civil::date_of(tz, at).year();
-    let counted = facts.counted.first_day().map(|day| year_of(day.start()));
+    let counted = facts.counted.ever().map(|(day, _)| year_of(day.start()));
     let present = year_of(facts.query.now);
     let imported = facts.query.referrals.keys().copied().find(|year| (EARLIEST_YEAR..=present).contains(year));
     let first = counted.into_iter().chain(imported).min().unwrap_or(present);

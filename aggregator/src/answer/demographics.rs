@@ -34,16 +34,16 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     members.insert("countries".into(), json!(countries));
     members.insert("devices".into(), json!(rows(ranked(devices, usize::MAX))));
     if facts.query.filter == Filter::None {
-        let shown = |names: &BTreeMap<String, u32>| {
+        let all = |names: &BTreeMap<String, u32>| {
             let names = names.iter().map(|(name, n)| (name.as_str(), u64::from(*n))).collect();
             rows(ranked(names, NAMES_SHOWN))
         };
         let window = &facts.query.window;
-        let all = facts.counted.range(window.from, window.to);
-        let requests = &all.operations;
-        members.insert("browsers".into(), json!(shown(&named.browsers)));
-        members.insert("systems".into(), json!(shown(&named.systems)));
-        members.insert("referrers".into(), json!(shown(&named.people_referrers)));
+        let range = facts.counted.range(window.from, window.to);
+        let requests = &range.operations;
+        members.insert("browsers".into(), json!(all(&named.browsers)));
+        members.insert("systems".into(), json!(all(&named.systems)));
+        members.insert("referrers".into(), json!(all(&named.people_referrers)));
         members.insert("bots".into(), operations::bots(&requests.bots, requests.requests));
     }
     Value::Object(members)

@@ -53,7 +53,8 @@ pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let hour = by_provider(last_minutes(facts, HOUR_MS / MINUTE_MS));
     let present = by_provider(last_minutes(facts, PRESENT_MINUTES));
     let all = facts.counted.range(window.from, window.to);
-    let of_window = all.cost.lines.keys().filter(|line| {
+    let lines = &all.cost.lines;
+    let of_window = lines.keys().filter(|line| {
         asked.is_none_or(|model| line.model.as_ref().is_some_and(|other| other.as_str() == model))
             && line.model.is_some()
     });
@@ -118,7 +119,7 @@ pub(super) fn speed(facts: &Facts<'_>, named: &NamedTotals, of: fn(&Model) -> &S
 fn speed_of(speed: &Speed) -> Map<String, Value> {
     let mut members = quantiles(&speed.ms, [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)], Unit::Ms);
     for (name, over) in ["over_2s", "over_5s"].into_iter().zip(speed.over) {
-        members.insert(name.into(), json!(Metric { ci: None, ..Metric::share(over.into(), speed.ms.n()) }));
+        members.insert(name.into(), json!(Metric { ci: None, ..Metric::share(over, speed.ms.n()) }));
     }
     members
 }

@@ -16,7 +16,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     json!({
         "platforms": platforms(connections, &|(name, counts)| connected(named, name, counts)),
         "api": platforms(|counts| counts.calls + counts.rate_limited > 0, &|(name, counts)| calls(name, counts)),
-        "freshness": facts.counted.lasting().synced_at.iter().map(|(name, at)| fresh(name, *at, facts.query.now)).collect::<Vec<_>>(),
+        "freshness": facts.counted.last_words_ever().synced_at.iter().map(|(name, at)| fresh(name, *at, facts.query.now)).collect::<Vec<_>>(),
     })
 }
 
@@ -32,7 +32,7 @@ fn connected(named: &NamedTotals, name: &str, counts: &Platform) -> Value {
         json!({
             "failed": Metric::count(counts.failed),
             "reasons": reasons.into_iter().map(|(reason, n)| Metric::count(n).in_bucket(reason, json!({}))).collect::<Vec<_>>(),
-            "success_rate": Metric::share(counts.connected.into(), (counts.connected + counts.failed).into()),
+            "success_rate": Metric::share(counts.connected, counts.connected + counts.failed),
             "disconnected": Metric::count(counts.disconnected),
             "expired": Metric::count(counts.expired),
         }),
@@ -43,7 +43,7 @@ fn calls(name: &str, counts: &Platform) -> Value {
     Metric::count(counts.calls).in_bucket(
         name,
         json!({
-            "error_rate": Metric::share(counts.call_errors.into(), counts.calls.into()),
+            "error_rate": Metric::share(counts.call_errors, counts.calls),
             "latency": quantiles(&counts.latency, [("p50", 0.5), ("p95", 0.95)], Unit::Ms),
             "rate_limited": Metric::count(counts.rate_limited),
         }),

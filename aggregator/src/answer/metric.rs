@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::fold::names::Rate;
 use crate::stats::distribution::Distribution;
+pub use crate::stats::distribution::mean_half_even;
 use crate::stats::histogram::{Counts, RELATIVE_ERROR};
-use crate::stats::proportion;
+use crate::stats::proportion::wilson;
 
 /// Units of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,15 +25,15 @@ pub enum Unit {
     Ms,
     /// Turns.
     Turns,
-    /// A mean of counts.
-    Mean,
-    /// A number a second.
+    /// A number of things a second.
     Rate,
-    /// A score whose weights stand beside it.
+    /// A mean of numbers of things.
+    Mean,
+    /// A number by which things are ranked.
     Score,
     /// Seconds.
     S,
-    /// Whole days.
+    /// Days.
     Days,
     /// Robust standard deviations.
     Z,
@@ -70,7 +71,7 @@ pub struct Metric {
     pub exact: bool,
     /// Why there is no value.
     pub hidden: Option<Hidden>,
-    /// Most that the value is off, as a share of it, where it is not exact.
+    /// Where it is not exact: most that it is off, as a share of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
 }
@@ -93,22 +94,22 @@ impl Metric {
         Self::exact(n, Unit::Count, n)
     }
 
-    /// A share of `n`, with its Wilson interval; no value of none.
-    #[must_use]
-    pub fn share(hits: u64, n: u64) -> Self {
+    /// `hits` of `n` as a share, with its Wilson interval; hidden of none.
+    pub(super) fn share(hits: impl Into<u64>, n: impl Into<u64>) -> Self {
+        let (hits, n) = (hits.into(), n.into());
         if n == 0 {
             return Self::hidden(Unit::Share, Hidden::NoData, 0);
         }
-        Self { ci: proportion::wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
+        Self { ci: wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
     }
 
     /// The share of hits.
     pub(super) fn of_rate(rate: Rate) -> Self {
-        Self::share(rate.hits.into(), rate.n.into())
+        Self::share(rate.hits, rate.n)
     }
 
-    /// A quantile of counts, with its interval by order statistics.
-    pub(super) fn of_counts(counts: &Counts, q: f64, unit: Unit) -> Self {
+    /// A quantile with its interval of order statistics; hidden of no values.
+    pub(super) fn quantile_of(counts: &Counts, q: f64, unit: Unit) -> Self {
         let n = counts.n();
         let Some((value, exact)) = counts.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
         let ci = counts.quantile_interval(q).map(|ends| ends.map(|end| end as f64));
@@ -151,7 +152,7 @@ impl Metric {
 
 /// Members of a name each: quantiles with their intervals.
 pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N], unit: Unit) -> Map<String, Value> {
-    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::of_counts(counts, q, unit)))).collect()
+    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile_of(counts, q, unit)))).collect()
 }
 
 /// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
@@ -203,20 +204,23 @@ mod tests {
     #[test]
     fn a_share_has_its_interval_and_nothing_is_said_of_nothing() {
         // Newcombe (1998), Statistics in Medicine 17, 857–872, table I, method 3.
-        let share = json!(Metric::share(81, 263));
+        let share = json!(Metric::share(81_u64, 263_u64));
         let ends = [0, 1].map(|end| (share["ci"][end].as_f64().unwrap() * 1e4).round());
         assert_eq!((ends, &share["n"], &share["exact"]), ([2553.0, 3662.0], &json!(263), &json!(true)));
-        assert_eq!((json!(Metric::share(0, 0))["hidden"].clone(), share.get("error")), (json!("no_data"), None));
+        assert_eq!(
+            (json!(Metric::share(0_u64, 0_u64))["hidden"].clone(), share.get("error")),
+            (json!("no_data"), None)
+        );
     }
 
     #[test]
     fn a_quantile_that_is_off_says_how_much() {
-        let small = Metric::of_counts(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
+        let small = Metric::quantile_of(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
         assert_eq!((small.value, small.exact, small.error, small.n), (Some(json!(2)), true, None, 3));
-        let large = Metric::of_counts(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
+        let large = Metric::quantile_of(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
         assert_eq!((large.exact, large.error), (false, Some(1.0 / 512.0)));
         assert!(large.value.unwrap().as_f64().unwrap() / 5e9 - 1.0 < 1.0 / 512.0);
-        assert_eq!(Metric::of_counts(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
+        assert_eq!(Metric::quantile_of(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
 use crate::census::funnels::Funnel;
-use crate::census::{Ask, Census, Only, Scope};
+use crate::census::{Ask, Census, Scope};
 use crate::civil;
 use crate::fold::names::OTHER;
 use crate::protocol::{ShardHealth, Window};
@@ -35,7 +35,7 @@ use crate::zone::Zone;
 
 #[cfg(test)]
 pub(crate) use counted::testing;
-pub use counted::{Counted, Lasting, Observed};
+pub use counted::{ByQuarter, Counted, LastWords, Part, Sample};
 pub use filter::Filter;
 pub use public::{PublicFacts, QuarterFacts, public_page};
 
@@ -100,9 +100,6 @@ pub struct Query {
     /// Funnels to count.
     #[serde(default)]
     pub funnels: Vec<Funnel>,
-    /// People and sessions of these attributes alone.
-    #[serde(default)]
-    pub only: Option<Only>,
     /// Fewest people of a cohort that is shown.
     #[serde(default = "people_min")]
     pub people_min: u64,
@@ -122,23 +119,19 @@ fn people_min() -> u64 {
 }
 
 impl Query {
-    /// A question about a window, with everything else as it is by default.
+    /// A question without limits, filter or comparison.
     #[must_use]
-    pub fn of(tz: &str, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
-        Self {
-            tz: tz.to_owned(),
-            window,
-            panels,
-            now,
-            budget: None,
-            home: None,
-            funnels: Vec::new(),
-            only: None,
-            people_min: people_min(),
-            filter: Filter::None,
-            previous: None,
-            referrals: BTreeMap::new(),
-        }
+    pub fn new(tz: Zone, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
+        let (filter, funnels, referrals) = Default::default();
+        let (tz, people_min) = (tz.name().to_owned(), people_min());
+        let (budget, home, previous) = (None, None, None);
+        Self { tz, window, panels, now, budget, home, funnels, people_min, filter, previous, referrals }
+    }
+
+    /// The same question of the earlier window; `None` where none is asked for.
+    #[must_use]
+    pub fn of_previous(&self) -> Option<Self> {
+        self.previous.clone().map(|window| Self { window, previous: None, ..self.clone() })
     }
 
     /// What is asked about people.
@@ -150,14 +143,8 @@ impl Query {
             now: self.now,
             scope: Scope::Whole,
             funnels: self.funnels.clone(),
-            only: self.only.clone().or_else(|| self.filter.of_people()),
+            only: self.filter.only(),
         }
-    }
-
-    /// The same question of the earlier window; `None` where none is asked for.
-    #[must_use]
-    pub fn of_previous(&self) -> Option<Self> {
-        self.previous.clone().map(|window| Self { window, previous: None, ..self.clone() })
     }
 }
 
@@ -171,6 +158,8 @@ pub struct Facts<'a> {
     pub people: Option<Census>,
     /// When that was counted, of the Shard that counted first.
     pub people_as_of: Option<UtcMillis>,
+    /// What people did in the earlier window, where one is asked for.
+    pub people_before: Option<Census>,
     /// What people did today and this month, in the home zone, where limits of theirs are asked for; `None` when a Shard did
     /// not answer.
     pub budget_people: Option<(Census, Census)>,
@@ -200,8 +189,9 @@ pub fn admin(facts: &Facts<'_>) -> Value {
         let facts = Facts {
             query: before,
             counted: facts.counted,
-            people: None,
-            people_as_of: None,
+            people: facts.people_before.clone(),
+            people_as_of: facts.people_as_of,
+            people_before: None,
             budget_people: None,
             shards: facts.shards.clone(),
         };
@@ -244,9 +234,7 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
             Panel::Operations => operations::answer(facts, &named),
             Panel::Integrations => integrations::answer(facts, &named),
         };
-        if query.filter.keeps_people() {
-            people::extend(*panel, facts, tz, &mut content);
-        }
+        people::extend(*panel, facts, tz, &mut content);
         (panel.name().to_owned(), content)
     };
     Value::Object(query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel).collect())
@@ -291,10 +279,18 @@ mod tests {
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query::of("UTC", window, Panel::ALL.to_vec(), now);
+        let query = Query::new(Zone::UTC, window, Panel::ALL.to_vec(), now);
         let people = shards.iter().all(Option::is_some).then(Census::default);
-        let nothing = Folded::of(&[]);
-        admin(&Facts { query: &query, counted: &nothing, people, people_as_of: None, budget_people: None, shards })
+        let counted = &Folded::of(&[]);
+        admin(&Facts {
+            query: &query,
+            counted,
+            people,
+            people_as_of: None,
+            people_before: None,
+            budget_people: None,
+            shards,
+        })
     }
 
     #[test]
@@ -309,3 +305,7 @@ mod tests {
         assert_eq!(whole["panels"]["usage"]["users"]["value"], json!(0));
     }
 }
+
+#[cfg(test)]
+#[path = "panels_test.rs"]
+mod panels;

@@ -94,8 +94,8 @@ fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
 /// How long actions took, those with most first.
 fn actions(actions: &BTreeMap<String, Counts>) -> Vec<Value> {
     let row = |(n, name, counts): (u64, &String, &Counts)| {
-        let more = json!({ "p95": Metric::of_counts(counts, 0.95, Unit::Ms), "count": n });
-        Metric::of_counts(counts, 0.5, Unit::Ms).in_bucket(name, more)
+        let more = json!({ "p95": Metric::quantile_of(counts, 0.95, Unit::Ms), "count": n });
+        Metric::quantile_of(counts, 0.5, Unit::Ms).in_bucket(name, more)
     };
     busiest(actions).into_iter().map(row).collect()
 }
@@ -114,7 +114,7 @@ fn vitals(vitals: &BTreeMap<String, Counts>) -> Vec<Value> {
         // Of a day that was full none of the three is known.
         let (name, device, page) =
             (words.next().unwrap_or(OTHER), words.next().unwrap_or(OTHER), words.next().unwrap_or(OTHER));
-        let p75 = Metric::of_counts(counts, 0.75, Unit::Ms);
+        let p75 = Metric::quantile_of(counts, 0.75, Unit::Ms);
         let limits = VitalName::ALL.into_iter().find(|vital| vital.as_str() == name).map(vital_limits);
         let rating = limits.zip(counts.quantile(0.75)).map(|((good, poor), (value, _))| match value {
             value if value <= good => "good",
@@ -143,6 +143,7 @@ fn vital_limits(vital: VitalName) -> (u64, u64) {
 fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let from = facts.query.window.from;
     let before = facts.counted.named(Bucket15::of(from.start().plus_ms(-NEW_AFTER_DAYS * DAY_MS)), from);
+    let before = &before.errors;
     let mut rows: Vec<(&String, &Rate)> = named.errors.iter().collect();
     rows.sort_by_key(|(name, rate)| (Reverse(rate.n), *name));
     rows.truncate(ROWS_SHOWN);
@@ -152,7 +153,7 @@ fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
         let more = json!({
             "component": component,
             "code": code,
-            "is_new": !before.errors.contains_key(key),
+            "is_new": !before.contains_key(key),
             "fatal": Metric::count(rate.hits),
         });
         Metric::count(rate.n).in_bucket(&format!("{component}/{code}"), more)

@@ -72,7 +72,7 @@ fn intents(named: &NamedTotals) -> Vec<Value> {
     let row = |(name, intent): (&str, Intent)| {
         let more = json!({
             "success_rate": Metric::of_rate(intent.success),
-            "misunderstood": Metric::share(intent.misunderstood.into(), intent.mentions.into()),
+            "misunderstood": Metric::share(intent.misunderstood, intent.mentions),
         });
         Metric::count(intent.mentions).in_bucket(name, more)
     };

@@ -22,16 +22,16 @@ const WISHES_SHOWN: usize = 20;
 /// Most intents and versions in an answer.
 const NAMES_SHOWN: usize = 50;
 /// Most keys of sampled observations of a week in an answer.
-const SAMPLED_SHOWN: usize = 200;
 /// Quarters of an hour in an hour, and in a day.
 const QUARTERS: (i64, i64) = (4, 96);
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let seen = facts.counted.range(window.from, window.to).sentiment.as_deref().cloned().unwrap_or_default();
+    let all = facts.counted.range(window.from, window.to);
+    let seen = all.sentiment.as_deref().cloned().unwrap_or_default();
     let all = seen.observations();
-    let lasting = facts.counted.lasting();
-    let notices = &lasting.notices;
+    let last_words = facts.counted.last_words_ever();
+    let notices = &last_words.notices;
     let hours = by_hour(facts, tz);
     json!({
         "observations": Metric::count(all.n),
@@ -50,9 +50,9 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
                 cell(*hour, *turn, *rate)
             })).collect::<Vec<_>>(),
         },
-        "wishes": wishes(&named.wishes, notices),
+        "wishes": wishes(&named.wishes, &notices),
         "wish_weights": TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier)))).collect::<serde_json::Map<_, _>>(),
-        "audit": { "weeks": audit(facts, notices) },
+        "audit": { "weeks": audit(facts, &notices) },
         "moments": { "handed_in": Metric::count(seen.moments) },
     })
 }
@@ -72,10 +72,10 @@ fn by_hour(facts: &Facts<'_>, tz: Zone) -> BTreeMap<u8, Sentiment> {
         if from >= to {
             continue;
         }
-        for (quarter, seen) in &facts.counted.observed(from, to).by_quarter {
+        for (quarter, seen) in &facts.counted.sentiment_by_quarter(from, to).0 {
             let local = i64::from(*quarter) + span.offset_ms / schemas::time::BUCKET_MS;
             let hour = u8::try_from(local.rem_euclid(QUARTERS.1) / QUARTERS.0).unwrap_or(0);
-            Additive::merge(hours.entry(hour).or_default(), seen);
+            Additive::merge(hours.entry(hour).or_default(), &seen);
         }
     }
     hours
@@ -163,8 +163,7 @@ fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
     let row = |week: UtcDay| {
         let (from, to) = (week.first_bucket(), UtcDay(week.0 + 7).first_bucket());
         let sampled = facts.counted.range(from, to).sentiment.as_ref().map_or(0, |sentiment| sentiment.sampled);
-        let ids: Vec<String> =
-            facts.counted.observed(from, to).sample.iter().take(SAMPLED_SHOWN).map(ToString::to_string).collect();
+        let ids: Vec<String> = facts.counted.sample(from, to).0.iter().map(ToString::to_string).collect();
         let audit = notices.audits.get(&week).map(|(_, audit)| *audit);
         (sampled > 0 || audit.is_some()).then(|| {
             Metric::count(sampled).in_bucket(
@@ -173,7 +172,7 @@ fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
                     "ids": ids,
                     "checked": audit.map(|audit| Metric::count(audit.checked)),
                     "agreed": audit.map(|audit| Metric::count(audit.agreed)),
-                    "agreement": audit.map(|audit| Metric::share(audit.agreed.into(), audit.checked.into())),
+                    "agreement": audit.map(|audit| Metric::share(audit.agreed, audit.checked)),
                 }),
             )
         })

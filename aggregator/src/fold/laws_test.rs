@@ -11,9 +11,12 @@ const EVER: (Bucket15, Bucket15) = (Bucket15(0), Bucket15(i32::MAX));
 
 /// All that is counted, in words.
 fn told_of(counted: &Folded, cut: Bucket15) -> String {
-    let halves = [(EVER.0, cut), (cut, EVER.1)]
-        .map(|(from, to)| (counted.range(from, to), counted.named(from, to), counted.observed(from, to)));
-    format!("{halves:?} {:?} {:?}", counted.lasting(), counted.minutes(UtcMillis(0), UtcMillis(i64::MAX / 2)))
+    let halves = [(EVER.0, cut), (cut, EVER.1)].map(|(from, to)| {
+        let seen = (counted.sentiment_by_quarter(from, to), counted.sample(from, to));
+        (counted.range(from, to), counted.named(from, to), seen)
+    });
+    let minutes = counted.minutes(UtcMillis(0), UtcMillis(i64::MAX / 2));
+    format!("{halves:?} {:?} {minutes:?}", counted.last_words_ever())
 }
 
 fn fold(rows: &[Vec<Event>]) -> Fold {

@@ -92,7 +92,7 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
     if format == Format::Csv && previous.is_some() {
         return Err(bad("compare is for format=json"));
     }
-    Ok((Query { filter, previous, ..Query::of(tz.name(), civil::window(tz, start, end), panels, now) }, format))
+    Ok((Query { filter, previous, ..Query::new(tz, civil::window(tz, start, end), panels, now) }, format))
 }
 
 /// The window just before: of as many civil days, where it is one of whole days; else of the same length.
