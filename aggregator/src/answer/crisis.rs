@@ -1,9 +1,8 @@
 //! The crisis panel: anonymous counts.
 
-use std::collections::BTreeMap;
-
 use chrono::{Datelike, NaiveDate};
 use schemas::Bucket15;
+use schemas::FlatMap;
 use schemas::event::CrisisEvent;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -73,7 +72,7 @@ fn by_severity(safety: &Safety) -> Vec<Value> {
     (0..=4).map(row).collect()
 }
 
-fn named_counts<K: Serialize>(counts: &BTreeMap<K, u64>) -> Vec<Value> {
+fn named_counts<K: Serialize>(counts: &FlatMap<K, u64>) -> Vec<Value> {
     let row = |(key, n): (&K, &u64)| Metric::count(*n).in_bucket(json!(key).as_str().unwrap_or_default(), json!({}));
     counts.iter().map(row).collect()
 }
