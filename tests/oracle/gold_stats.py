@@ -1,0 +1,67 @@
+"""Intervals, from scipy and statsmodels; quantiles of type 1."""
+
+import math
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+Z = 1.959964
+BOOTSTRAP_SEED = 11
+
+
+def wilson(hits, n):
+    """Wilson score interval, 95 %."""
+    if not n:
+        return None
+    low, high = proportion_confint(hits, n, alpha=2 * stats.norm.sf(Z), method="wilson")
+    return [float(low), float(high)]
+
+
+def quantile(ascending, q):
+    """The smallest value that at least a share q does not exceed; q as a fraction of whole numbers, so that none is lost to rounding."""
+    per_mille = round(q * 1000)
+    rank = max(1, -(-len(ascending) * per_mille // 1000))
+    return ascending[rank - 1] if len(ascending) else None
+
+
+def order_interval(ascending, q):
+    """Two order statistics around the quantile, at most 2.5 % outside at each end; none where there are too few values."""
+    n = len(ascending)
+    if not n or q >= 1:
+        return None
+    low, high = int(stats.binom.ppf(0.025, n, q)), int(stats.binom.isf(0.025, n, q)) + 1
+    if low < 1 or high > n:
+        return None
+    return [float(ascending[low - 1]), float(ascending[high - 1])]
+
+
+def ratio_interval(sums, counts):
+    """Ratio of sums over people, linearised (Cochran 1977, ch. 6)."""
+    y, x = np.asarray(sums, float), np.asarray(counts, float)
+    n = len(y)
+    if n < 2 or not x.sum():
+        return None
+    ratio = y.sum() / x.sum()
+    error = math.sqrt(((y - ratio * x) ** 2).sum() / (n - 1) / n) / x.mean()
+    return [ratio - Z * error, ratio + Z * error]
+
+
+def bootstrap_interval(values):
+    """Bias-corrected and accelerated bootstrap of the mean over people."""
+    x = np.asarray(values, float)
+    n = len(x)
+    if n < 2 or np.ptp(x) == 0:
+        return None
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    if n <= 1_000:
+        said = stats.bootstrap((x,), np.mean, n_resamples=9_999, method="BCa", rng=rng, batch=500).confidence_interval
+        return [float(said.low), float(said.high)]
+    # As above, with the jackknife of a mean worked out, which would take n² numbers.
+    resamples = 4_000
+    means = np.array([x[rng.integers(0, n, n)].mean() for _ in range(resamples)])
+    bias = stats.norm.ppf(((means < x.mean()).sum() + (means <= x.mean()).sum()) / (2 * resamples))
+    d = x - x.mean()
+    acceleration = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
+    ends = [stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))) for z in (-Z, Z)]
+    return [float(end) for end in np.quantile(means, ends)]
