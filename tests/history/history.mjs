@@ -25,6 +25,7 @@ import { WISHES, talker } from './talk.mjs';
 const LATE_MS_MAX = 7 * DAY_MS;
 const LATE_SHARE = 0.1;
 const TWICE_SHARE = 0.01;
+const ERASED_MAX = 12;
 const PLATFORMS = ['calendar', 'drive', 'mail', 'music', 'whatsapp'];
 const REASONS = ['denied', 'expired_code', 'network'];
 const ROUTES = ['/', '/chat', '/pricing', '/settings'];
@@ -84,7 +85,7 @@ export async function history({ folder, events: wantedEvents = 60_000, seed = 7,
       const left = person.start + Math.floor(random.next() * (person.end - person.start));
       put(2, Math.floor(left), choice('withdrawn'));
       now = { file: (ts) => (ts >= left ? 3 : 1), said: {} };
-    } else if (kind < 0.023) {
+    } else if (kind < 0.023 && erased.length < ERASED_MAX) {
       erased.push(person.id);
     }
     life(person);
@@ -111,7 +112,7 @@ export async function history({ folder, events: wantedEvents = 60_000, seed = 7,
     if (person.guestUntil !== null && person.guestUntil < person.end && person.guestUntil > person.start && random.chance(0.7)) {
       emit(Math.floor(person.guestUntil), { type: 'journey', ...mine, ...cohortAt(person.guestUntil), name: 'sign_up', success: true });
     }
-    if (random.chance(0.25)) integrate(person, mine, cohortAt);
+    if (random.chance(person.end - person.start > 5 * DAY_MS ? 0.35 : 0.12)) integrate(person, mine, cohortAt);
   }
 
   /** A connection to a platform, for as long as it lasts. @param {import('./people.mjs').Person} person @param {Record<string, any>} mine @param {(at: number) => Record<string, any>} cohortAt */
@@ -125,9 +126,9 @@ export async function history({ folder, events: wantedEvents = 60_000, seed = 7,
     if (random.chance(0.2)) tell(at, 'connection_failed', random.chance(0.8) ? { reason: random.pick(REASONS) } : {});
     at += 5 * MINUTE_MS;
     tell(at, 'connected', random.chance(0.7) ? { token_expires_days: random.pick([7, 30, 90, 365]) } : {});
-    const until = random.chance(0.5) ? endMs : Math.min(endMs, person.end + waiting(random, 10 * DAY_MS));
+    const until = random.chance(0.15) ? endMs : Math.min(endMs, person.end + waiting(random, 10 * DAY_MS));
     for (let n = 0; n < 14; n++) {
-      at += waiting(random, (until - person.start) / 12);
+      at += waiting(random, Math.max(5 * DAY_MS, (until - person.start) / 12));
       if (at > until) break;
       if (random.chance(0.6)) tell(at, 'api_call', { ...(random.chance(0.95) ? { status: random.chance(0.9) ? 200 : random.pick([400, 401, 429, 500, 503]) } : {}), ...(random.chance(0.9) ? { latency_ms: 20 + random.below(900) } : {}) });
       else if (random.chance(0.8)) tell(at, 'synced', random.chance(0.2) ? { token_expires_days: random.below(40) } : {});

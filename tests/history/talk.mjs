@@ -93,18 +93,24 @@ export function talker(random, emit, endMs) {
     const intent = head(random, INTENTS);
     let at = start;
     let index = 0;
+    /** @type {Record<string, any> | undefined} */
+    let before;
+    let gap = 1;
     for (; index < turns && at <= endMs; index++) {
       const whose = { ...who, ...cohortAt(at) };
       const [status] = weighted(random, STATUSES, ([, share]) => share);
       const [feature] = weighted(random, FEATURES, ([, share]) => share);
+      // Which of two turns of one instant is a session's last is for no one to say: they ask the same model.
+      const spent = gap === 0 && before ? before : told();
+      before = spent;
       const latency = duration(random, 1_900);
       emit(at, {
-        type: 'turn', ...whose, ...told(), turn_index: firstIndex + index, ...(feature ? { feature } : {}), ...(status === 'ok' && random.chance(0.8) ? {} : { status }),
+        type: 'turn', ...whose, ...spent, turn_index: firstIndex + index, ...(feature ? { feature } : {}), ...(status === 'ok' && random.chance(0.8) ? {} : { status }),
         ...(status === 'error' ? { error_code: random.pick(ERROR_CODES) } : {}), ...(status === 'cancelled' && random.chance(0.5) ? { partial: true } : {}),
         ...(random.chance(0.97) ? { latency_ms: latency, ...(random.chance(0.8) ? { ttft_ms: Math.round(latency * random.next()) } : {}) } : {}),
       });
       aside(at, whose, firstIndex + index, troubled, intent);
-      at += pause(random);
+      at += gap = pause(random);
     }
     return index;
   };

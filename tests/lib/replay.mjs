@@ -1,6 +1,7 @@
 // @ts-check
 /** Sends files of events to a running Sage as a backend would: in batches, several at once, again where it was told to wait. */
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,9 +19,9 @@ export const emptyTally = () => ({ requests: 0, received: 0, stored: 0, duplicat
  * @param {import('./sage.mjs').Sage} sage
  * @param {string} file
  * @param {Tally} tally
- * @param {{ batch?: number, inFlight?: number }} [how]
+ * @param {{ batch?: number, inFlight?: number, backwards?: boolean }} [how] `backwards`: the last line first.
  */
-export async function replay(sage, file, tally, { batch = 5_000, inFlight = 3 } = {}) {
+export async function replay(sage, file, tally, { batch = 5_000, inFlight = 3, backwards = false } = {}) {
   /** @type {Set<Promise<void>>} */
   const flying = new Set();
   const post = async (/** @type {string[]} */ lines) => {
@@ -47,7 +48,7 @@ export async function replay(sage, file, tally, { batch = 5_000, inFlight = 3 } 
     [lines, chars] = [[], 0];
     while (flying.size >= inFlight) await Promise.race(flying);
   };
-  for await (const line of createInterface({ input: createReadStream(file) })) {
+  for await (const line of backwards ? (await readFile(file, 'latin1')).split('\n').reverse() : createInterface({ input: createReadStream(file) })) {
     if (!line) continue;
     lines.push(line);
     if (lines.length >= batch || (chars += line.length) >= BATCH_CHARS_MAX) await fly();

@@ -24,6 +24,11 @@ def spread(values, mean=None, shares=None):
     return out
 
 
+def ratio(sums):
+    """The interval of a ratio of sums over people, and how many they are."""
+    return {"ci": ratio_interval(*zip(*sums, strict=True)) if sums else None, "n": len(sums)}
+
+
 def key(salt, raw):
     """Sage's key of a raw user id (docs: HMAC-SHA-256 of kind and id, 128 bits)."""
     return "k1_" + hmac.new(salt.encode(), f"user\0{raw}".encode(), hashlib.sha256).digest()[:16].hex()
@@ -62,7 +67,13 @@ def check(gold, w, told):
         cost, n, *tokens = counts[:7]
         return {"@": Num(cost), "bucket": bucket or "(none)", "count": n, **{f"{name}_tokens": count for name, count in zip(TOKENS, tokens, strict=True)}, **more}
     gold.expect("cost.spend_by_model", Rows([line(model, counts, provider=provider, unpriced_turns=counts[7], usage_missing_turns=counts[8]) for (provider, model), counts in grouped("provider, model", ("unpriced", "missing"))], key=("bucket", "provider"), falling=True))
-    gold.expect("cost.spend_by_feature", Rows([line(feature, counts) for (feature,), counts in grouped("feature")], falling=True))
+    features = {feature: list(counts) for (feature,), counts in grouped("feature")}
+    services, n = w.rows("SELECT coalesce(sum(nano_usd), 0)::BIGINT, count(*) FROM service_cost_ev WHERE ms >= :from AND ms < :to")[0]
+    if n:
+        # Other services have no feature, and no model either; groups by feature sum to the whole.
+        row = features.setdefault(None, [0] * 7)
+        row[0], row[1] = row[0] + services, row[1] + n
+    gold.expect("cost.spend_by_feature", Rows([line(feature, counts) for feature, counts in features.items()], falling=True))
     other = {(provider,): (cost, n) for provider, cost, n in w.rows("SELECT provider, sum(nano_usd)::BIGINT, count(*) FROM service_cost_ev WHERE ms >= :from AND ms < :to GROUP BY 1")}
     providers = dict(grouped("provider"))
     rows = []
@@ -82,12 +93,12 @@ def check(gold, w, told):
     mean = Num(half_even(sum(people), len(people)) if people else None, ci=bootstrap_interval(people), n=len(people), near=BOOTSTRAP_NEAR)
     gold.expect("cost.per_user", spread(people, mean))
     sessions = [cost for (cost,) in w.rows("SELECT cost::BIGINT FROM s")]
-    sums = w.rows("SELECT sum(cost)::BIGINT, count(*) FROM s WHERE u IS NOT NULL GROUP BY u")
-    mean = Num(half_even(sum(sessions), len(sessions)) if sessions else None, ci=ratio_interval(*zip(*sums, strict=True)) if sums else None)
+    sums = w.rows("SELECT sum(cost)::BIGINT, count(*) FROM s GROUP BY who")
+    mean = Num(half_even(sum(sessions), len(sessions)) if sessions else None, **ratio(sums))
     gold.expect("cost.per_session", spread(sessions, mean))
     turns = [cost for (cost,) in w.rows("SELECT cost FROM t WHERE cost IS NOT NULL")]
-    sums = w.rows("SELECT turn_cost::BIGINT, priced::BIGINT FROM p WHERE priced > 0")
-    mean = Num(half_even(sum(turns), len(turns)) if turns else None, ci=ratio_interval(*zip(*sums, strict=True)) if sums else None)
+    sums = w.rows("SELECT sum(cost)::BIGINT, count(*) FROM t WHERE cost IS NOT NULL AND who IS NOT NULL GROUP BY who")
+    mean = Num(half_even(sum(turns), len(turns)) if turns else None, **ratio(sums))
     gold.expect("cost.per_turn", spread(turns, mean))
     for name, values in (("per_user", people), ("per_session", sessions), ("per_turn", turns)):
         bars = {}
@@ -98,11 +109,11 @@ def check(gold, w, told):
     gold.expect("cost.top_users", [{"@": Num(-spend), "bucket": who, "turns": -turns} for spend, turns, who in top])
 
     tokens, messages = w.rows("SELECT coalesce(sum(tokens), 0)::BIGINT, coalesce(sum(turns + oks), 0)::BIGINT FROM s")[0]
-    sums = w.rows("SELECT sum(tokens)::BIGINT, sum(turns + oks)::BIGINT FROM s WHERE u IS NOT NULL GROUP BY u")
-    gold.expect("cost.tokens_per_message", Num(tokens / messages if messages else None, ci=ratio_interval(*zip(*sums, strict=True)) if sums else None))
+    sums = w.rows("SELECT sum(tokens)::BIGINT, sum(turns + oks)::BIGINT FROM s GROUP BY who")
+    gold.expect("cost.tokens_per_message", Num(tokens / messages if messages else None, **ratio(sums)))
     values = [count for (count,) in w.rows("SELECT tokens::BIGINT FROM s")]
-    sums = w.rows("SELECT sum(tokens)::BIGINT, count(*) FROM s WHERE u IS NOT NULL GROUP BY u")
-    mean = Num(sum(values) / len(values) if values else None, ci=ratio_interval(*zip(*sums, strict=True)) if sums else None, abs_tol=0.5)
+    sums = w.rows("SELECT sum(tokens)::BIGINT, count(*) FROM s GROUP BY who")
+    mean = Num(sum(values) / len(values) if values else None, **ratio(sums), abs_tol=0.5)
     gold.expect("cost.tokens_per_session", spread(values, mean))
 
     quality(gold, w)
@@ -130,7 +141,7 @@ def quality(gold, w):
         row["@"].value += n
         row["reasons"][reason] = n
         row["tokens"] += tokens
-    gold.expect("cost.unpriced.models", Rows(list(models.values()), key=("bucket", "provider"), falling=True))
+    gold.expect("cost.unpriced.models", Rows(list(models.values()), key=("bucket", "provider")))
     kept = w.db.execute("SELECT count(*) FROM turn WHERE unpriced IS NOT NULL OR (missing AND false)").fetchone()[0]
     gold.free("cost.unpriced.kept_for_repricing", f"state of the Shards, not of the window: {kept} unpriced turns are known")
     gold.free("cost.unpriced.not_kept", "state of the Shards")

@@ -121,7 +121,7 @@ def price_all(db):
     rows = db.execute(
         """SELECT DISTINCT provider, model, usage::VARCHAR, provider_usage::VARCHAR, price_context::VARCHAR,
         CASE WHEN usage IS NULL AND provider_usage IS NULL THEN user_chars END, CASE WHEN usage IS NULL AND provider_usage IS NULL THEN assistant_chars END,
-        CASE WHEN changes(provider, model) THEN ts ELSE '' END FROM ev WHERE type = 'turn'"""
+        CASE WHEN price_context IS NOT NULL OR changes(provider, model) THEN ts ELSE '' END FROM ev WHERE type = 'turn'"""
     ).fetchall()
     out = []
     for provider, model, usage, block, context, user_chars, assistant_chars, when in rows:
@@ -180,12 +180,12 @@ def load(db, files, erased):
         """CREATE OR REPLACE TABLE turn AS SELECT ev.id, ev.ms, user_id AS u, conversation_id AS conv, session_id AS sess, country, utc_offset_minutes AS off, plan, guest,
         ev.provider, ev.model, feature, coalesce(status, 'ok') AS status, error_code, latency_ms, ttft_ms, turn_index, coalesce(partial, false) AS partial,
         p.cost, p.unpriced, p.missing, p.estimated, p.input, p.output, p.cache_read, p.cache_write, p.reasoning, p.savings, p.premium,
-        CASE WHEN sess IS NOT NULL THEN 's|' || coalesce(u, '') || '|' || sess WHEN conv IS NOT NULL THEN 'c|' || coalesce(u, '') || '|' || conv WHEN u IS NOT NULL THEN 'u|' || u END AS thread
-        FROM ev JOIN prices p ON ev.provider = p.provider AND ev.model = p.model AND ev.usage::VARCHAR IS NOT DISTINCT FROM p.usage
+        CASE WHEN sess IS NOT NULL THEN 's|' || coalesce(u, '') || '|' || sess WHEN conv IS NOT NULL THEN 'c|' || coalesce(u, '') || '|' || conv WHEN u IS NOT NULL THEN 'u|' || u END AS thread,
+        coalesce('u|' || u, 's|' || sess, 'c|' || conv) AS who FROM ev JOIN prices p ON ev.provider = p.provider AND ev.model = p.model AND ev.usage::VARCHAR IS NOT DISTINCT FROM p.usage
         AND ev.provider_usage::VARCHAR IS NOT DISTINCT FROM p.provider_usage AND ev.price_context::VARCHAR IS NOT DISTINCT FROM p.price_context
         AND CASE WHEN ev.usage IS NULL AND ev.provider_usage IS NULL THEN ev.user_chars END IS NOT DISTINCT FROM p.user_chars
         AND CASE WHEN ev.usage IS NULL AND ev.provider_usage IS NULL THEN ev.assistant_chars END IS NOT DISTINCT FROM p.assistant_chars
-        AND CASE WHEN changes(ev.provider, ev.model) THEN ev.ts ELSE '' END = p.at
+        AND CASE WHEN ev.price_context IS NOT NULL OR changes(ev.provider, ev.model) THEN ev.ts ELSE '' END = p.at
         WHERE ev.type = 'turn'"""
     )
     (turns,), (joined,) = db.execute("SELECT count(*) FROM ev WHERE type = 'turn' UNION ALL SELECT count(*) FROM turn").fetchall()
@@ -198,7 +198,7 @@ def load(db, files, erased):
     # Attributes of a session: those of its first turn, of several in that quarter of an hour the last in order.
     db.execute(
         """CREATE OR REPLACE TABLE session AS SELECT sid, any_value(thread) AS thread, any_value(u) AS u, any_value(sess) IS NOT NULL AS named, min(ms) AS ms, max(ms) AS last_ms,
-        count(*) AS turns, count(*) FILTER (status = 'ok') AS oks, coalesce(sum(cost), 0) AS cost, coalesce(sum(input), 0) + coalesce(sum(output), 0) AS tokens FROM turn WHERE sid IS NOT NULL GROUP BY sid"""
+        any_value(who) AS who, count(*) AS turns, count(*) FILTER (status = 'ok') AS oks, coalesce(sum(cost), 0) AS cost, coalesce(sum(input), 0) + coalesce(sum(output), 0) AS tokens FROM turn WHERE sid IS NOT NULL GROUP BY sid"""
     )
     order = "country NULLS FIRST, off NULLS FIRST, plan NULLS FIRST, guest NULLS FIRST"
     db.execute(

@@ -1,6 +1,6 @@
 """People over time: who came when, who came back, who stays away, who got how far."""
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from datetime import timedelta
 
@@ -14,16 +14,16 @@ K = 50
 RETAINED = (1, 7, 30)
 LISTED = 100
 FUNNELS = {
-    "chat_to_connection": (30, [("turn", None), ("platform", "connected")]),
-    "guest_to_signup": (30, [("guest", None), ("signed_in", None)]),
-    "help_to_action": (1, [("journey", "help"), ("journey", "action")]),
+    "chat_to_connection": (30, ["chat", "platform:connected"]),
+    "guest_to_signup": (30, ["guest", "signed_in"]),
+    "help_to_action": (1, ["journey:help", "journey:action"]),
 }
 
 
 def check(gold, w, told):
     """All that needs a person's days."""
     days = defaultdict(set)
-    for day, u in w.db.execute("SELECT day, u FROM pday").fetchall():
+    for day, u in w.rows("SELECT DISTINCT :local(ms)::DATE, u FROM turn WHERE u IS NOT NULL AND ms < :to"):
         days[day].add(u)
     active(gold, w, days)
     retention(gold, w)
@@ -135,7 +135,7 @@ def churn(gold, w, told):
     for u, days in came.items():
         silent = (end - days[-1]).days
         recent += silent < 90
-        if len(days) < 3 or silent > 90:
+        if len(days) < 3 or silent > 89:
             continue
         gaps = sorted((b - a).days for a, b in zip(days, days[1:], strict=False))
         weeks = begun[u]
@@ -150,71 +150,67 @@ def churn(gold, w, told):
     gold.expect("usage.churn.users", [{"@": Num(-silent), "bucket": who, "reason": reason} for silent, who, reason in risk[:LISTED]])
 
 
-def steps_of(w):
-    """Sorted instants of each step, by person."""
-    sources = {
-        ("turn", None): "SELECT u, ms, id FROM turn WHERE u IS NOT NULL",
-        ("guest", None): "SELECT u, ms, id FROM turn WHERE u IS NOT NULL AND guest",
-        ("signed_in", None): "SELECT u, ms, id FROM turn WHERE u IS NOT NULL AND guest = false UNION ALL SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND name = 'sign_up'",
-        ("platform", "connected"): "SELECT user_id, ms, id FROM platform_ev WHERE user_id IS NOT NULL AND event = 'connected'",
-        ("journey", "help"): "SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND name = 'help'",
-        ("journey", "action"): "SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND name = 'action'",
-    }
-    out = {}
-    for step, sql in sources.items():
-        found = defaultdict(list)
-        for u, ms, _ in w.db.execute(sql).fetchall():
-            found[u].append(ms)
-        out[step] = {u: sorted(times) for u, times in found.items()}
-    return out
+def steps_of(w, step):
+    """Sorted (instant, id) of what a step names, by person."""
+    kind, _, name = step.partition(":")
+    names = ", ".join(f"'{one}'" for one in name.split("|"))
+    sql = {
+        "chat": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL",
+        "guest": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL AND guest",
+        "signed_in": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL AND guest = false",
+        "platform": f"SELECT user_id, ms, id FROM platform_ev WHERE user_id IS NOT NULL AND event IN ({names})",
+        "journey": f"SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND name IN ({names})",
+        "step": f"SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND funnel || '/' || step IN ({names})",
+    }[kind]
+    found = defaultdict(list)
+    for u, ms, event in w.db.execute(sql).fetchall():
+        found[u].append((ms, event))
+    return {u: sorted(events) for u, events in found.items()}
 
 
 def funnels(gold, w):
     """Steps in order, from a person's first first step in the window."""
-    times_of = steps_of(w)
     got = gold.find("usage.funnels")
     for name, (days, steps) in FUNNELS.items():
         if isinstance(got, dict) and name not in got:
-            gold.reasons["usage.funnels.NAME.steps"] = f"{name} is not configured"
+            gold.bad("usage.funnels.NAME.steps", f"{name} is not there")
             continue
-        reached = [[] for _ in steps]
-        froms = [[] for _ in steps]
-        for u, firsts in times_of[steps[0]].items():
-            start = next((ms for ms in firsts if w.from_ms <= ms < w.to_ms), None)
-            if start is None:
+        events = [steps_of(w, step) for step in steps]
+        reached, froms = [[] for _ in steps], []
+        for u, firsts in events[0].items():
+            first = next((event for event in firsts if w.from_ms <= event[0] < w.to_ms), None)
+            if first is None:
                 continue
-            before = start
-            for at, step in enumerate(steps):
-                times = times_of[step].get(u, [])
-                if at:
-                    # At or after the step before; no step of these funnels can be the same event as another.
-                    index = bisect_right(times, before - 1)
-                    found = times[index] if index < len(times) and times[index] - start <= days * DAY_MS else None
-                else:
-                    found = start
-                if found is None:
+            reached[0].append(0)
+            used, before = {first[1]}, first[0]
+            for at in range(1, len(steps)):
+                later = events[at].get(u, [])
+                found = next((event for event in later[bisect_left(later, (before, "")) :] if event[1] not in used), None)
+                if found is None or found[0] - first[0] > days * DAY_MS:
                     break
-                reached[at].append(found - before)
-                froms[at].append(found - start)
-                before = found
+                reached[at].append(found[0] - before)
+                used.add(found[1])
+                before = found[0]
+            else:
+                froms.append(before - first[0])
         rows = []
         for at, gaps in enumerate(reached):
             row = {"@": Num(len(gaps))}
             if at:
-                row |= {"from_previous": share(len(gaps), len(reached[at - 1])), "from_first": share(len(gaps), len(reached[0])), "time_from_previous": times(gaps)}
+                row |= {"from_previous": share(len(gaps), len(reached[at - 1])), "from_first": share(len(gaps), len(reached[0])), "time_from_previous": spans(gaps)}
             rows.append(row)
         gold.expect(f"usage.funnels.{name}.steps", rows)
-        gold.expect(f"usage.funnels.{name}.conversion", share(len(froms[-1]), len(froms[0])))
-        gold.expect(f"usage.funnels.{name}.time", times(froms[-1]))
-        gold.expect(f"usage.conversions.{name}", {"@": share(len(froms[-1]), len(froms[0]))})
+        gold.expect(f"usage.funnels.{name}.conversion", share(len(froms), len(reached[0])))
+        gold.expect(f"usage.funnels.{name}.time", spans(froms))
+        gold.expect(f"usage.conversions.{name}", {"@": share(len(froms), len(reached[0]))})
         node = gold.find(f"usage.conversions.{name}")
         if isinstance(node, dict) and "time" in node:
-            gold.compare(("usage", "conversions", name, "time"), times(froms[-1]), node["time"])
+            gold.compare(("usage", "conversions", name, "time"), spans(froms), node["time"])
     if got is UNSET:
         gold.missing["usage.funnels.NAME.steps"] += 1
 
 
-def times(values):
+def spans(values):
     """Median and 95 % quantile."""
     values = sorted(values)
     return {name: Num(quantile(values, q), ci=order_interval(values, q), n=len(values)) for name, q in (("median", 0.5), ("p95", 0.95))}

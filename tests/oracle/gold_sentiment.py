@@ -117,7 +117,7 @@ def check_crisis(gold, w):
     gold.expect("crisis.flagged_by_severity", Rows([{"@": Num(n), "bucket": str(severity)} for severity, n in rows]))
     rows = w.rows(f"SELECT disposition, count(*) FROM crisis_ev WHERE event = 'disposition' AND {at} AND {true} GROUP BY 1")
     gold.expect("crisis.dispositions", Rows([{"@": Num(n), "bucket": name} for name, n in rows]))
-    rows = w.rows(f"SELECT severity, count(*) FROM incident_ev WHERE {at} GROUP BY 1")
+    rows = w.rows(f"SELECT severity, count(*) FROM incident_ev WHERE {at} AND NOT coalesce(resolved, false) GROUP BY 1")
     gold.expect("crisis.incidents", Rows([{"@": Num(n), "bucket": name} for name, n in rows]))
     waits = [s for (s,) in w.rows(f"SELECT escalation_s FROM crisis_ev WHERE event = 'escalation' AND {true} AND escalation_s IS NOT NULL AND {at}")]
     gold.expect("crisis.time_to_escalation", spread(waits, shares={"median": 0.5, "p95": 0.95}))

@@ -44,7 +44,7 @@ def ratio_interval(sums, counts):
         return None
     ratio = y.sum() / x.sum()
     error = math.sqrt(((y - ratio * x) ** 2).sum() / (n - 1) / n) / x.mean()
-    return [ratio - Z * error, ratio + Z * error]
+    return [float(ratio - Z * error), float(ratio + Z * error)]
 
 
 def bootstrap_interval(values):

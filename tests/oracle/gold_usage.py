@@ -1,11 +1,10 @@
 """What the `usage` panel must say, but for people over time: see gold_people.py."""
 
 from collections import Counter, defaultdict
-from datetime import timedelta
 
-from gold_answer import UNSET, Num, Rows
-from gold_cost import BOOTSTRAP_NEAR, spread
-from gold_stats import bootstrap_interval, ratio_interval, wilson
+from gold_answer import Num, Rows
+from gold_cost import BOOTSTRAP_NEAR, ratio, spread
+from gold_stats import bootstrap_interval, wilson
 
 LISTED = 50
 
@@ -13,11 +12,6 @@ LISTED = 50
 def share(hits, n):
     """A proportion with its interval."""
     return Num(hits / n if n else None, ci=wilson(hits, n), n=n)
-
-
-def listed(counts, extra):
-    """Rows by name, the first fifty, and what is left as `:other`. Of equal counts any may be among the first."""
-    return sorted(counts, key=lambda name: (-counts[name], name))[:LISTED], extra
 
 
 def check(gold, w):
@@ -52,8 +46,8 @@ def check(gold, w):
         gold.expect(f"usage.per_user.{name}", Num(sum(values) / len(values) if values else None, ci=bootstrap_interval(values), n=len(values), near=BOOTSTRAP_NEAR))
     for name, column in (("turns", "turns"), ("messages", "turns + oks")):
         total = w.one(f"SELECT coalesce(sum({column}), 0)::BIGINT FROM s")
-        sums = w.rows(f"SELECT sum({column})::BIGINT, count(*) FROM s WHERE u IS NOT NULL GROUP BY u")
-        gold.expect(f"usage.per_session.{name}", Num(total / sessions if sessions else None, ci=ratio_interval(*zip(*sums, strict=True)) if sums else None))
+        sums = w.rows(f"SELECT sum({column})::BIGINT, count(*) FROM s GROUP BY who")
+        gold.expect(f"usage.per_session.{name}", Num(total / sessions if sessions else None, **ratio(sums)))
     shares = {"median": 0.5, "p95": 0.95, "p99": 0.99}
     gold.expect("usage.session_turns", spread([n for (n,) in w.rows("SELECT turns FROM s")], shares=shares))
     gold.expect("usage.session_length", spread([n for (n,) in w.rows("SELECT last_ms - ms FROM s")], shares=shares))
