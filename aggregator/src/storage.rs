@@ -130,11 +130,21 @@ pub trait Storage: HoldStorage + exporter::Ledger {
     /// # Errors
     /// When storage fails.
     fn save_checkpoint(&self, parts: &[Part], position: u64) -> Result<(), StorageError>;
-    /// Every part of the checkpoint and its position; none and 0 when there is none.
+    /// Log position that the checkpoint includes; 0 when there is none.
     ///
     /// # Errors
     /// When storage fails.
-    fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError>;
+    fn position(&self) -> Result<u64, StorageError>;
+    /// The parts of the checkpoint whose names start like this, by name.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn parts(&self, prefix: &str) -> Result<Vec<Part>, StorageError>;
+    /// The names of these.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn part_names(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
     /// Rows after `seq` that may hold events of a person, under any of their keys (at most [`USER_KEYS_MAX`]), ascending, at most `bytes_max` but at least one if there is any.
     ///
     /// # Errors
@@ -315,15 +325,16 @@ pub(crate) mod memory {
                 self.0.position.set(position);
             })
         }
-        fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
-            let parts = self
-                .0
-                .parts
-                .borrow()
-                .iter()
-                .map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() })
-                .collect();
-            Ok((parts, self.0.position.get()))
+        fn position(&self) -> Result<u64, StorageError> {
+            Ok(self.0.position.get())
+        }
+        fn parts(&self, prefix: &str) -> Result<Vec<Part>, StorageError> {
+            let parts = self.0.parts.borrow();
+            let named = parts.iter().filter(|(name, _)| name.starts_with(prefix));
+            Ok(named.map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() }).collect())
+        }
+        fn part_names(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+            Ok(self.0.parts.borrow().keys().filter(|name| name.starts_with(prefix)).cloned().collect())
         }
         fn rows_of(&self, users: &[UserKey], after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
             let mut rows = self.rows_after(after, usize::MAX)?;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use schemas::event::Service;
-use schemas::{Bucket15, Label, NanoUsd, UtcMillis};
+use schemas::{Bucket15, Label, UtcMillis};
 use serde_json::{Value, json};
 
-use super::metric::{Hidden, Metric, Unit, mean_half_even, quantile};
+use super::metric::{Hidden, Metric, Unit};
 use super::{Facts, budget};
 use crate::civil;
 use crate::fold::cost::{Amount, Line, Spend};
-use crate::protocol::{CivilDay, PeopleAnswer, ShardHealth};
+use crate::protocol::{CivilDay, ShardHealth};
 use crate::zone::Zone;
 
 pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
@@ -43,9 +43,6 @@ pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
             "cache_write": Metric::exact(whole.cache_write_tokens, Unit::Tokens, turns),
             "reasoning": Metric::exact(whole.reasoning_tokens, Unit::Tokens, turns),
         },
-        "per_user": distribution(facts.people.as_ref().map(|people| people.spend_per_user.as_slice())),
-        "per_session": distribution(facts.people.as_ref().map(|people| people.spend_per_session.as_slice())),
-        "top_users": facts.people.as_ref().map(top_users),
         "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
         "unpriced": {
             "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
@@ -185,34 +182,6 @@ fn pending(facts: &Facts<'_>, count: fn(&ShardHealth) -> u64) -> Metric {
     }
 }
 
-/// Mean and order statistics of sorted amounts; `None` when a Shard did not answer.
-fn distribution(sorted: Option<&[NanoUsd]>) -> Value {
-    let n = sorted.map_or(0, <[_]>::len) as u64;
-    let metric = |value: Option<i64>| match (sorted, value) {
-        (None, _) => Metric::hidden(Unit::NanoUsd, Hidden::ShardUnreachable, 0),
-        (_, None) => Metric::hidden(Unit::NanoUsd, Hidden::NoData, 0),
-        (_, Some(value)) => Metric::exact(value, Unit::NanoUsd, n),
-    };
-    let values = sorted.unwrap_or_default();
-    let at = |q: f64| metric(quantile(values, q).map(|amount| amount.0));
-    json!({
-        "mean": metric(mean_half_even(values.iter().map(|amount| i128::from(amount.0)).sum(), n)),
-        "median": at(0.5),
-        "p90": at(0.9),
-        "p95": at(0.95),
-        "p99": at(0.99),
-        "max": at(1.0),
-    })
-}
-
-fn top_users(people: &PeopleAnswer) -> Vec<Value> {
-    let row = |top: &crate::protocol::TopUser| {
-        Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
-            .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
-    };
-    people.top_users.iter().map(row).collect()
-}
-
 fn share(part: u64, whole: u64) -> Metric {
     if whole == 0 {
         return Metric::hidden(Unit::Share, Hidden::NoData, 0);
@@ -260,10 +229,10 @@ mod tests {
         fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
         let (pending_turns, pending_over) = fold.people.pending_counts();
         let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
-        let query = Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget: None };
+        let query = Query::of("UTC", window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Days(fold);
-        let answer = admin(&Facts { query: &query, counted: &days, people: None, budget_people: None, shards });
+        let answer = admin(&Facts { query: &query, counted: &days, people: None, people_as_of: None, budget_people: None, shards });
         let cost = &answer["panels"]["cost"];
         assert_eq!((&cost["spend"]["value"], &cost["unpriced"]["turns"]["value"]), (&json!(43), &json!(2)));
         assert_eq!((&cost["repriced"]["turns"]["value"], &cost["repriced"]["spend"]["value"]), (&json!(1), &json!(40)));

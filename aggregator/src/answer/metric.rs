@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::stats::distribution::Distribution;
+use crate::stats::proportion;
+
 /// Units of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +22,18 @@ pub enum Unit {
     Ms,
     /// Turns.
     Turns,
+    /// A mean of counts.
+    Mean,
+    /// A number a second.
+    Rate,
+    /// A score whose weights stand beside it.
+    Score,
+    /// Seconds.
+    S,
+    /// Whole days.
+    Days,
+    /// Robust standard deviations.
+    Z,
 }
 
 /// Why a value is not shown.
@@ -29,6 +44,10 @@ pub enum Hidden {
     NoData,
     /// A Shard did not answer: any number would be wrong.
     ShardUnreachable,
+    /// Too few days to tell.
+    NotEnoughData,
+    /// Not everyone has had that day yet.
+    NotMature,
     /// Fewer than 50 people stand behind it.
     #[serde(rename = "fewer_than_50_people")]
     FewerThan50People,
@@ -49,18 +68,51 @@ pub struct Metric {
     pub exact: bool,
     /// Why there is no value.
     pub hidden: Option<Hidden>,
+    /// Most that the value is off, as a share of it, where it is not exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
 }
 
 impl Metric {
     /// An exact number.
     pub fn exact(value: impl Into<Value>, unit: Unit, n: u64) -> Self {
-        Self { value: Some(value.into()), unit, ci: None, n, exact: true, hidden: None }
+        Self { value: Some(value.into()), unit, ci: None, n, exact: true, hidden: None, error: None }
     }
 
     /// No number, and why.
     #[must_use]
     pub fn hidden(unit: Unit, why: Hidden, n: u64) -> Self {
-        Self { value: None, unit, ci: None, n, exact: true, hidden: Some(why) }
+        Self { value: None, unit, ci: None, n, exact: true, hidden: Some(why), error: None }
+    }
+
+    /// A share of `n`, with its Wilson interval; no value of none.
+    #[must_use]
+    pub fn share(hits: u64, n: u64) -> Self {
+        if n == 0 {
+            return Self::hidden(Unit::Share, Hidden::NoData, 0);
+        }
+        Self { ci: proportion::wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
+    }
+
+    /// A quantile of a distribution, with its interval by order statistics.
+    #[must_use]
+    pub fn quantile(values: &Distribution, q: f64, unit: Unit) -> Self {
+        let Some((value, exact)) = values.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
+        Self {
+            ci: values.quantile_interval(q).map(|ends| ends.map(|end| end as f64)),
+            exact,
+            error: if exact { None } else { values.error() },
+            ..Self::exact(value, unit, values.n())
+        }
+    }
+
+    /// A number that rests on nothing where `n` is 0.
+    #[must_use]
+    pub fn of(value: Option<impl Into<Value>>, ci: Option<[f64; 2]>, unit: Unit, n: u64) -> Self {
+        match value {
+            Some(value) => Self { ci, ..Self::exact(value, unit, n) },
+            None => Self::hidden(unit, Hidden::NoData, n),
+        }
     }
 
     /// As JSON, with the series bucket that it belongs to and further members.
@@ -73,55 +125,5 @@ impl Metric {
             }
         }
         object
-    }
-}
-
-/// The smallest value that at least a share `q` of the values does not exceed (inverse of the empirical distribution;
-/// Hyndman & Fan 1996, type 1): always one of the values. `sorted` ascends; `None` when it is empty.
-pub fn quantile<T: Copy>(sorted: &[T], q: f64) -> Option<T> {
-    let rank = (sorted.len() as f64 * q).ceil().max(1.0) as usize;
-    sorted.get(rank - 1).copied()
-}
-
-/// Mean rounded to an integer, half to even. `None` for no values.
-#[must_use]
-pub fn mean_half_even(sum: i128, n: u64) -> Option<i64> {
-    let n = i128::from(n);
-    if n == 0 {
-        return None;
-    }
-    let (quotient, rest) = (sum.div_euclid(n), sum.rem_euclid(n));
-    let up = match (2 * rest).cmp(&n) {
-        std::cmp::Ordering::Less => 0,
-        std::cmp::Ordering::Greater => 1,
-        std::cmp::Ordering::Equal => quotient & 1,
-    };
-    i64::try_from(quotient + up).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_values() {
-        assert_eq!(quantile::<i64>(&[], 0.5), None);
-        assert_eq!(quantile(&[7], 0.99), Some(7));
-        assert_eq!(quantile(&[1, 2, 3, 4], 0.5), Some(2));
-        assert_eq!(quantile(&[1, 2, 3], 0.5), Some(2));
-        let hundred: Vec<i32> = (1..=100).collect();
-        assert_eq!(
-            (quantile(&hundred, 0.9), quantile(&hundred, 0.99), quantile(&hundred, 0.0)),
-            (Some(90), Some(99), Some(1))
-        );
-    }
-
-    #[test]
-    fn means_round_half_to_even() {
-        assert_eq!(mean_half_even(5, 2), Some(2));
-        assert_eq!(mean_half_even(7, 2), Some(4));
-        assert_eq!(mean_half_even(-5, 2), Some(-2));
-        assert_eq!(mean_half_even(10, 3), Some(3));
-        assert_eq!(mean_half_even(1, 0), None);
     }
 }

@@ -6,6 +6,7 @@ mod crisis;
 pub mod csv;
 pub mod metric;
 mod operations;
+mod people;
 mod public;
 mod usage;
 
@@ -18,7 +19,9 @@ use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
 use crate::fold::names::Visited;
-use crate::protocol::{PeopleAnswer, ShardHealth, Window};
+use crate::census::funnels::Funnel;
+use crate::census::{Ask, Census, Only, Scope};
+use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 
 pub use public::{PublicFacts, QuarterFacts, public_page};
@@ -30,13 +33,24 @@ pub use public::{PublicFacts, QuarterFacts, public_page};
 pub enum Panel {
     Cost,
     Usage,
+    Demographics,
+    Sentiment,
     Crisis,
     Operations,
+    Integrations,
 }
 
 impl Panel {
     /// Every panel, in the order of the answer.
-    pub const ALL: [Self; 4] = [Self::Cost, Self::Usage, Self::Crisis, Self::Operations];
+    pub const ALL: [Self; 7] = [
+        Self::Cost,
+        Self::Usage,
+        Self::Demographics,
+        Self::Sentiment,
+        Self::Crisis,
+        Self::Operations,
+        Self::Integrations,
+    ];
 
     /// The panel's name in `?panel=` and in the answer.
     #[must_use]
@@ -44,8 +58,11 @@ impl Panel {
         match self {
             Self::Cost => "cost",
             Self::Usage => "usage",
+            Self::Demographics => "demographics",
+            Self::Sentiment => "sentiment",
             Self::Crisis => "crisis",
             Self::Operations => "operations",
+            Self::Integrations => "integrations",
         }
     }
 }
@@ -64,6 +81,49 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
+    /// Funnels to count.
+    #[serde(default)]
+    pub funnels: Vec<Funnel>,
+    /// People and sessions of these attributes alone.
+    #[serde(default)]
+    pub only: Option<Only>,
+    /// Fewest people of a cohort that is shown.
+    #[serde(default = "people_min")]
+    pub people_min: u64,
+}
+
+fn people_min() -> u64 {
+    public::PEOPLE_MIN
+}
+
+impl Query {
+    /// A question about a window, with everything else as it is by default.
+    #[must_use]
+    pub fn of(tz: &str, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
+        Self {
+            tz: tz.to_owned(),
+            window,
+            panels,
+            now,
+            budget: None,
+            funnels: Vec::new(),
+            only: None,
+            people_min: people_min(),
+        }
+    }
+
+    /// What is asked about people.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        Ask {
+            window: self.window.clone(),
+            tz: self.tz.clone(),
+            now: self.now,
+            scope: Scope::Whole,
+            funnels: self.funnels.clone(),
+            only: self.only.clone(),
+        }
+    }
 }
 
 /// Counters of a range of buckets, merged over all Shards.
@@ -86,12 +146,23 @@ pub struct Facts<'a> {
     /// Counters.
     pub counted: &'a dyn Counted,
     /// What people did; `None` when a Shard did not answer.
-    pub people: Option<PeopleAnswer>,
+    pub people: Option<Census>,
+    /// When that was counted, of the Shard that counted first.
+    pub people_as_of: Option<UtcMillis>,
     /// What people did today and this month, in the home zone, where limits of theirs are asked for; `None` when a Shard did
     /// not answer.
-    pub budget_people: Option<(PeopleAnswer, PeopleAnswer)>,
+    pub budget_people: Option<(Census, Census)>,
     /// How each Shard is, by number; `None` for one that did not answer.
     pub shards: Vec<Option<ShardHealth>>,
+}
+
+impl Facts<'_> {
+    /// Today in the question's zone, in days since 1970.
+    fn today(&self) -> i32 {
+        let tz = civil::zone(&self.query.tz).unwrap_or(Zone::UTC);
+        let midnight = civil::date_of(tz, self.query.now).and_time(chrono::NaiveTime::MIN).and_utc();
+        (midnight.timestamp_millis() / schemas::time::DAY_MS) as i32
+    }
 }
 
 /// The answer of `GET /sage`.
@@ -101,12 +172,14 @@ pub fn admin(facts: &Facts<'_>) -> Value {
     let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
     let mut panels = Map::new();
     for panel in &query.panels {
-        let content = match panel {
+        let mut content = match panel {
             Panel::Cost => cost::answer(facts, tz),
             Panel::Usage => usage::answer(facts),
             Panel::Crisis => crisis::answer(facts),
             Panel::Operations => operations::answer(facts),
+            Panel::Demographics | Panel::Sentiment | Panel::Integrations => json!({}),
         };
+        people::extend(*panel, facts, tz, &mut content);
         panels.insert(panel.name().into(), content);
     }
     let mut panels = Value::Object(panels);
@@ -120,6 +193,7 @@ pub fn admin(facts: &Facts<'_>) -> Value {
         "to": civil::local_rfc3339(tz, query.window.to.start()),
         "tz": query.tz,
         "generated_at": query.now.to_rfc3339(),
+        "people_as_of": facts.people_as_of.map(UtcMillis::to_rfc3339),
         "unreachable_shards": silent,
         "panels": panels,
     })
@@ -156,9 +230,9 @@ mod tests {
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None };
-        let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
-        admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
+        let query = Query::of("UTC", window, Panel::ALL.to_vec(), now);
+        let people = shards.iter().all(Option::is_some).then(Census::default);
+        admin(&Facts { query: &query, counted: &Nothing, people, people_as_of: None, budget_people: None, shards })
     }
 
     #[test]

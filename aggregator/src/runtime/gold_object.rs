@@ -10,10 +10,11 @@ use super::call;
 use super::objects::{WorkerClock, route, shard_count};
 use super::sql::Sql;
 use crate::answer::{Counted, Facts, PublicFacts, QuarterFacts, Query, admin, public_page};
-use crate::budget::{HoldRequest, Settlement};
+use crate::budget::{HoldRequest, Settlement, Span};
+use crate::census::{Ask, Census, Scope};
 use crate::fold;
 use crate::gold::{Gold as GoldState, GoldError};
-use crate::protocol::{PeopleAnswer, PullRequest, ShardHealth, Window};
+use crate::protocol::{PullRequest, ShardHealth, Taken, Window};
 
 /// Quarters on the public page, the running one included.
 const QUARTERS_SHOWN: usize = 5;
@@ -93,15 +94,23 @@ impl Gold {
     }
 
     async fn answer(&self, query: &Query) -> Result<Response> {
-        let mut windows = vec![query.window.clone()];
+        let mut asks = vec![query.ask()];
         if let Some(budget) = query.budget.filter(|budget| budget.limits.of_people()) {
-            windows.extend([budget.periods.day.window(), budget.periods.month.window()]);
+            let ask = |span: Span, limit| Ask {
+                scope: Scope::Spend(limit),
+                only: None,
+                funnels: Vec::new(),
+                window: span.window(),
+                ..query.ask()
+            };
+            let (limits, periods) = (budget.limits, budget.periods);
+            asks.extend([ask(periods.day, limits.user_day), ask(periods.month, limits.user_month)]);
         }
-        let pulled = self.pull_all(&windows).await;
-        let people = merged_people(&pulled, 0);
-        let budget_people = merged_people(&pulled, 1).zip(merged_people(&pulled, 2));
+        let pulled = self.pull_all(&asks).await;
+        let (people, people_as_of) = merged(&pulled, 0).unzip();
+        let budget_people = merged(&pulled, 1).zip(merged(&pulled, 2)).map(|((day, _), (month, _))| (day, month));
         let shards = pulled.into_iter().map(|reply| reply.map(|(_, health)| health)).collect();
-        let answer = self.with(|gold| Ok(admin(&Facts { query, counted: gold, people, budget_people, shards })));
+        let answer = self.with(|gold| Ok(admin(&Facts { query, counted: gold, people, people_as_of, budget_people, shards })));
         match answer {
             Ok(answer) => Response::from_json(&answer),
             Err(error) => failed(&error.to_string()),
@@ -119,14 +128,15 @@ impl Gold {
             .take(QUARTERS_SHOWN)
             .collect();
         let windows: Vec<Window> = quarters.iter().map(quarter_window).collect();
-        let pulled = self.pull_all(&windows).await;
+        let asks: Vec<Ask> = windows.iter().map(|window| quarter_ask(window, now)).collect();
+        let pulled = self.pull_all(&asks).await;
         let page = self.with(|gold| {
             let facts = quarters.iter().zip(&windows).enumerate().map(|(at, (quarter, window))| {
-                let people = merged_people(&pulled, at);
+                let people = merged(&pulled, at).map(|(people, _)| people);
                 QuarterFacts {
                     quarter: *quarter,
-                    users: people.as_ref().map(|people| people.spend_per_user.len() as u64),
-                    sessions: people.as_ref().map(|people| people.turns_per_session.len() as u64),
+                    users: people.as_ref().map(|people| people.activity.users),
+                    sessions: people.as_ref().map(|people| people.sessions.turns.n()),
                     counters: gold.range(window.from, window.to),
                 }
             });
@@ -145,31 +155,39 @@ impl Gold {
     }
 
     /// Takes what changed from every Shard, and its people's answers; `None` for a Shard that did not answer.
-    async fn pull_all(&self, windows: &[Window]) -> Vec<Option<(Vec<PeopleAnswer>, ShardHealth)>> {
-        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, windows))).await
+    async fn pull_all(&self, asks: &[Ask]) -> Vec<Option<(Vec<Taken>, ShardHealth)>> {
+        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, asks))).await
     }
 
-    async fn pull_one(&self, shard: u32, windows: &[Window]) -> Option<(Vec<PeopleAnswer>, ShardHealth)> {
+    async fn pull_one(&self, shard: u32, asks: &[Ask]) -> Option<(Vec<Taken>, ShardHealth)> {
         for _ in 0..ROUNDS_MAX {
             let since = self.with(|gold| Ok(gold.upto(shard))).ok()?;
-            let request = PullRequest { since, windows: windows.to_vec() };
+            let request = PullRequest { since, asks: asks.to_vec() };
             let reply = call::pull(&self.env, shard, &request).await.ok()?;
             self.with(|gold| gold.apply(shard, &reply.changes)).ok()?;
             if !reply.changes.more {
-                return Some((reply.people, reply.health));
+                return Some((reply.taken, reply.health));
             }
         }
         None
     }
 }
 
-fn merged_people(pulled: &[Option<(Vec<PeopleAnswer>, ShardHealth)>], window: usize) -> Option<PeopleAnswer> {
-    let mut all = PeopleAnswer::default();
+/// All Shards' answers to an ask, and when the first of them was made; `None` when one did not answer.
+fn merged(pulled: &[Option<(Vec<Taken>, ShardHealth)>], ask: usize) -> Option<(Census, UtcMillis)> {
+    let mut all = Census::default();
+    let mut as_of = UtcMillis(i64::MAX);
     for reply in pulled {
-        let (people, _) = reply.as_ref()?;
-        all.merge(people.get(window)?);
+        let taken = reply.as_ref()?.0.get(ask)?;
+        all.merge(&taken.census);
+        as_of = as_of.min(taken.as_of);
     }
-    Some(all)
+    Some((all, as_of))
+}
+
+fn quarter_ask(window: &Window, now: UtcMillis) -> Ask {
+    let tz = crate::zone::Zone::UTC.name().to_owned();
+    Ask { window: window.clone(), tz, now, scope: Scope::Whole, funnels: Vec::new(), only: None }
 }
 
 fn quarter_window(quarter: &Quarter) -> Window {

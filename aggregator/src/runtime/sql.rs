@@ -290,17 +290,32 @@ impl Storage for Sql {
         self.write(checkpoint(parts, position))
     }
 
-    fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
+    fn position(&self) -> Result<u64, StorageError> {
+        Ok(self.kept("checkpoint")?.unwrap_or(0) as u64)
+    }
+
+    fn parts(&self, prefix: &str) -> Result<Vec<Part>, StorageError> {
         let mut parts: Vec<Part> = Vec::new();
-        for row in self.rows("SELECT part, bytes FROM checkpoint ORDER BY part, chunk", vec![])? {
+        let text_of = "SELECT part, bytes FROM checkpoint WHERE part >= ? AND part < ? ORDER BY part, chunk";
+        for row in self.rows(text_of, names_from(prefix))? {
             let (name, bytes) = (text(&row, 0), blob(&row, 1));
             match parts.last_mut().filter(|last| last.name == name) {
                 Some(last) => last.bytes.extend_from_slice(&bytes),
                 None => parts.push(Part { name, bytes }),
             }
         }
-        Ok((parts, self.kept("checkpoint")?.unwrap_or(0) as u64))
+        Ok(parts)
     }
+
+    fn part_names(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        let text_of = "SELECT DISTINCT part FROM checkpoint WHERE part >= ? AND part < ?";
+        Ok(self.rows(text_of, names_from(prefix))?.iter().map(|row| text(row, 0)).collect())
+    }
+}
+
+/// The bounds of all names that start like this; names are ASCII.
+fn names_from(prefix: &str) -> Vec<JsValue> {
+    vec![prefix.into(), format!("{prefix}\u{7f}").into()]
 }
 
 impl GoldStorage for Sql {

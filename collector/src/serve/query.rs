@@ -1,12 +1,14 @@
 //! `GET /sage?from=&to=&tz=&panel=&format=`: a checked question or a clear error.
 
 use aggregator::answer::{Panel, Query};
+use aggregator::census::funnels::{Funnel, Step};
 use aggregator::civil;
 use http::StatusCode;
 use schemas::UtcMillis;
 use schemas::time::DAY_MS;
 
 use crate::intake::Problem;
+use crate::settings;
 
 /// Days of the window when none is asked for, today included.
 const DEFAULT_DAYS: i64 = 30;
@@ -71,7 +73,18 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
         Some("csv") => return Err(bad("format=csv needs one panel, such as panel=cost")),
         Some(_) => return Err(bad("format must be json or csv")),
     };
-    Ok((Query { tz: tz.name().to_owned(), window: civil::window(tz, start, end), panels, now, budget: None }, format))
+    Ok((Query::of(tz.name(), civil::window(tz, start, end), panels, now), format))
+}
+
+/// The funnels of the settings, which have been checked.
+#[must_use]
+pub fn funnels(settings: &[settings::Funnel]) -> Vec<Funnel> {
+    let funnel = |funnel: &settings::Funnel| Funnel {
+        name: funnel.name.clone(),
+        within_days: funnel.within_days,
+        steps: funnel.steps.iter().map(|steps| steps.split('|').filter_map(Step::parse).collect()).collect(),
+    };
+    settings.iter().map(funnel).collect()
 }
 
 fn instant(text: &str, name: &str, of_date: impl Fn(chrono::NaiveDate) -> UtcMillis) -> Result<UtcMillis, Problem> {

@@ -80,7 +80,7 @@ pub enum Source {
 }
 
 /// Coarse facts about a person, none of which names one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cohort {
     /// ISO 3166-1 alpha-2 country.
