@@ -26,6 +26,7 @@ import gold_sentiment  # noqa: E402
 import gold_service  # noqa: E402
 import gold_usage  # noqa: E402
 from gold_answer import DIFFERENCES_SHOWN, Gold  # noqa: E402
+from gold_stats import check_itself  # noqa: E402
 from gold_window import Window, ms_of  # noqa: E402
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs/metrics.md"
@@ -53,6 +54,7 @@ def main():
     db = gold_load.connect(database)
     began = time.monotonic()
     if command == "load":
+        check_itself()
         kept = gold_load.load(db, files, json.loads(Path(second).read_text(encoding="utf-8")))
         json.dump({"kept": dict(kept), "seconds": round(time.monotonic() - began, 1)}, sys.stdout)
         return

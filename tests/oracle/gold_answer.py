@@ -33,8 +33,11 @@ class Rows(list):
         self.key, self.falling, self.top, self.partial = key, falling, top, partial
 
 
+UNITS = {"nano_usd", "count", "tokens", "share", "mean", "turns", "ms", "score", "days", "rate", "s", "z"}
+
+
 def names_of(page):
-    """(panel, name) of every row of the page, in order, without `[]`; `*` at the end: all that begins so."""
+    """Every row's names, `panel.name` without `[]` (`*` at the end: all that begins so), in order, and the unit where it is one."""
     panel, out = None, OrderedDict()
     for line in page.splitlines():
         if found := re.match(r"## `(\w+)`", line):
@@ -42,15 +45,17 @@ def names_of(page):
         if not (panel and line.startswith("| `")):
             continue
         stem = None
-        for name in re.findall(r"`([^`]+)`", line.split("|")[1]):
-            for one in expanded(name.replace("[]", "")):
-                if one.startswith("_by"):
-                    one = re.sub(r"_by.*", "", stem) + one
-                elif one.startswith("."):
-                    one = stem.rsplit(".", 1)[0] + one
-                else:
-                    stem = one
-                out[f"{panel}.{one.replace('…', '*')}"] = line.split("|")[1].strip()
+        names = [one for name in re.findall(r"`([^`]+)`", line.split("|")[1]) for one in expanded(name.replace("[]", ""))]
+        units = [unit.strip() for unit in line.split("|")[2].split(",")]
+        units = units * len(names) if len(units) == 1 else units if len(units) == len(names) else [None] * len(names)
+        for one, unit in zip(names, units, strict=True):
+            if one.startswith("_by"):
+                one = re.sub(r"_by.*", "", stem) + one
+            elif one.startswith("."):
+                one = stem.rsplit(".", 1)[0] + one
+            else:
+                stem = one
+            out[f"{panel}.{one.replace('…', '*')}"] = unit if unit in UNITS else None
     return out
 
 
@@ -191,6 +196,9 @@ class Gold:
         tol, abs_tol = wanted.tol, wanted.abs_tol
         if got.get("exact") is False:
             tol = max(tol, got.get("error") or 0)
+        unit = self.names.get(path.replace(".[]", ""))
+        if unit and got.get("unit") != unit:
+            self.bad(path, f"is in {got.get('unit')}, wanted {unit}")
         value = got["value"]
         where = f" [{got['bucket']}]" if "bucket" in got else ""
         if close(wanted.value, value, tol, abs_tol) or (got.get("exact") is False and None not in (value, wanted.value) and abs(value - wanted.value) <= tol * abs(wanted.value) + abs_tol):

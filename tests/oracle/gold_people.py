@@ -1,8 +1,10 @@
 """People over time: who came when, who came back, who stays away, who got how far."""
 
+import tomllib
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from datetime import timedelta
+from pathlib import Path
 
 from gold_answer import UNSET, Num, Rows
 from gold_cost import key
@@ -13,11 +15,8 @@ from gold_window import DAY_MS
 K = 50
 RETAINED = (1, 7, 30)
 LISTED = 100
-FUNNELS = {
-    "chat_to_connection": (30, ["chat", "platform:connected"]),
-    "guest_to_signup": (30, ["guest", "signed_in"]),
-    "help_to_action": (1, ["journey:help", "journey:action"]),
-}
+SETTINGS = Path(__file__).resolve().parent.parent.parent / "sage.toml"
+FUNNELS = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))["funnels"]
 
 
 def check(gold, w, told):
@@ -152,16 +151,18 @@ def churn(gold, w, told):
 
 def steps_of(w, step):
     """Sorted (instant, id) of what a step names, by person."""
-    kind, _, name = step.partition(":")
-    names = ", ".join(f"'{one}'" for one in name.split("|"))
-    sql = {
-        "chat": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL",
-        "guest": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL AND guest",
-        "signed_in": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL AND guest = false",
-        "platform": f"SELECT user_id, ms, id FROM platform_ev WHERE user_id IS NOT NULL AND event IN ({names})",
-        "journey": f"SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND name IN ({names})",
-        "step": f"SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND funnel || '/' || step IN ({names})",
-    }[kind]
+    selects = []
+    for one in step.split("|"):
+        kind, _, name = one.partition(":")
+        selects.append({
+            "chat": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL",
+            "guest": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL AND guest",
+            "signed_in": "SELECT u, ms, sid FROM session WHERE u IS NOT NULL AND guest = false",
+            "platform": f"SELECT user_id, ms, id FROM platform_ev WHERE user_id IS NOT NULL AND event = '{name}'",
+            "journey": f"SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND name = '{name}'",
+            "step": f"SELECT user_id, ms, id FROM journey_ev WHERE user_id IS NOT NULL AND funnel || '/' || step = '{name}'",
+        }[kind])
+    sql = " UNION ALL ".join(selects)
     found = defaultdict(list)
     for u, ms, event in w.db.execute(sql).fetchall():
         found[u].append((ms, event))
@@ -171,7 +172,8 @@ def steps_of(w, step):
 def funnels(gold, w):
     """Steps in order, from a person's first first step in the window."""
     got = gold.find("usage.funnels")
-    for name, (days, steps) in FUNNELS.items():
+    for funnel in FUNNELS:
+        name, days, steps = funnel["name"], funnel["within_days"], funnel["steps"]
         if isinstance(got, dict) and name not in got:
             gold.bad("usage.funnels.NAME.steps", f"{name} is not there")
             continue

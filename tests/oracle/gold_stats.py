@@ -65,3 +65,28 @@ def bootstrap_interval(values):
     acceleration = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
     ends = [stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))) for z in (-Z, Z)]
     return [float(end) for end in np.quantile(means, ends)]
+
+
+def check_itself():
+    """Holds what is written out here against the packages' own, on small and large cases."""
+    import duckdb
+
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 3, 7, 20, 72, 100, 367, 368, 1000):
+        values = sorted(int(value) for value in rng.integers(0, 500, n))
+        for q in (0.5, 0.75, 0.9, 0.95, 0.99):
+            ((theirs,),) = duckdb.execute(f"SELECT quantile_disc(x, {q}) FROM (SELECT unnest({values}) AS x)").fetchall()
+            assert quantile(values, q) == theirs, (n, q)
+            assert sum(value <= quantile(values, q) for value in values) >= q * n - 1e-9
+            interval = stats.quantile_test(values, q=np.quantile(values, q), p=q).confidence_interval(0.95)
+            ours = order_interval(values, q)
+            known = not (math.isnan(interval.low) or math.isnan(interval.high))
+            assert ours == ([interval.low, interval.high] if known else None), (n, q, ours, interval)
+    heavy = rng.pareto(2.5, 1_400) * 1e6
+    theirs = stats.bootstrap((heavy,), np.mean, n_resamples=9_999, method="BCa", rng=np.random.default_rng(4), batch=200).confidence_interval
+    for ours, end in zip(bootstrap_interval(heavy), theirs, strict=True):
+        assert abs(ours - end) < 0.1 * (theirs.high - theirs.low), (ours, end)
+    # A ratio whose denominators are all one is a mean: its interval is the usual one.
+    y = rng.normal(5, 2, 500)
+    mean = stats.norm.interval(2 * stats.norm.cdf(Z) - 1, y.mean(), stats.sem(y))
+    assert np.allclose(ratio_interval(y, np.ones(500)), mean, rtol=1e-12)
