@@ -1,6 +1,8 @@
 //! Gold: the days of all Shards, merged. No row of it knows a person.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use schemas::time::{DAY_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
@@ -20,9 +22,15 @@ pub struct StoredDay {
     pub shard: u32,
     /// Which day.
     pub day: UtcDay,
+    /// The Shard's log position of its last change.
+    pub changed: u64,
     /// [`Day`], encoded.
     pub bytes: Vec<u8>,
 }
+
+/// What Gold holds: of each Shard and day the log position of its last change, and of each Shard the position that its days are
+/// complete up to.
+pub type Held = (BTreeMap<(UtcDay, u32), u64>, BTreeMap<u32, u64>);
 
 /// Gold's storage. Every method is one atomic step.
 pub trait GoldStorage: HoldStorage {
@@ -31,11 +39,16 @@ pub trait GoldStorage: HoldStorage {
     /// # Errors
     /// When storage fails.
     fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError>;
-    /// Every stored day, and the position of every Shard.
+    /// What is stored, but the days themselves.
     ///
     /// # Errors
     /// When storage fails.
-    fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError>;
+    fn held(&self) -> Result<Held, StorageError>;
+    /// A stored day, encoded.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError>;
 }
 
 /// Why Gold could not take something in.
@@ -49,16 +62,69 @@ pub enum GoldError {
     Codec(#[from] CodecError),
 }
 
+/// Days in memory, decoded.
+const OPEN_DAYS_MAX: usize = 48;
+/// Sums in memory.
+const SUMS_MAX: usize = 2_000;
+/// Buckets of a span that is summed from the days themselves: a civil day has 100 at most.
+const SPAN_READ_MAX: i32 = 100;
+
+/// Decoded days, those used last.
+#[derive(Default)]
+struct Open {
+    days: BTreeMap<(UtcDay, u32), (Rc<Day>, u64)>,
+    uses: u64,
+}
+
+impl Open {
+    fn get(&mut self, key: (UtcDay, u32)) -> Option<Rc<Day>> {
+        self.uses += 1;
+        let (day, used) = self.days.get_mut(&key)?;
+        *used = self.uses;
+        Some(day.clone())
+    }
+
+    fn put(&mut self, key: (UtcDay, u32), day: Rc<Day>) {
+        self.uses += 1;
+        self.days.insert(key, (day, self.uses));
+        if self.days.len() > OPEN_DAYS_MAX {
+            let oldest = self.days.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
+            oldest.into_iter().for_each(|key| drop(self.days.remove(&key)));
+        }
+    }
+}
+
+/// Sums of spans of buckets that were asked for since a day of theirs last changed.
+#[derive(Default)]
+struct Sums {
+    buckets: BTreeMap<(i32, i32), Rc<Bucket>>,
+    visited: BTreeMap<(i32, i32), Rc<Visited>>,
+    intake: BTreeMap<(i32, i32), Rc<Tally>>,
+}
+
+impl Sums {
+    fn forget(&mut self, day: UtcDay) {
+        let (first, end) = (day.first_bucket().0, UtcDay(day.0 + 1).first_bucket().0);
+        let stays = |(from, to): &(i32, i32)| *to <= first || *from >= end;
+        self.buckets.retain(|span, _| stays(span));
+        self.visited.retain(|span, _| stays(span));
+        self.intake.retain(|span, _| stays(span));
+    }
+}
+
 /// The state of Gold over its storage.
 pub struct Gold<S> {
     storage: S,
-    days: BTreeMap<(UtcDay, u32), Day>,
+    /// Log position of each stored day's last change.
+    days: BTreeMap<(UtcDay, u32), u64>,
+    open: RefCell<Open>,
+    sums: RefCell<Sums>,
+    /// Why a stored day could not be read: what was summed since is wrong.
+    failed: Cell<Option<GoldError>>,
     upto: BTreeMap<u32, u64>,
     /// Shards of which some days are on their way: their turns up to `upto` may be in one of those.
     partial: BTreeSet<u32>,
     holds: Holds,
-    /// Spend of spans that were asked for since a day last changed.
-    spent: BTreeMap<(Bucket15, Bucket15), NanoUsd>,
 }
 
 impl<S: GoldStorage> Gold<S> {
@@ -67,15 +133,96 @@ impl<S: GoldStorage> Gold<S> {
     /// # Errors
     /// When storage can't be read.
     pub fn open(storage: S) -> Result<Self, GoldError> {
-        let (stored, upto) = storage.load()?;
-        let mut days = BTreeMap::new();
-        for row in stored {
-            days.insert((row.day, row.shard), Day::decode(&row.bytes)?);
-        }
+        let (days, upto) = storage.held()?;
         let mut holds: Holds = storage.holds()?.into_iter().collect();
         // Days are stored before the turns that they include are taken away.
         upto.iter().for_each(|(shard, upto)| drop(holds.covered(*shard, *upto)));
-        Ok(Self { storage, days, upto, partial: BTreeSet::new(), holds, spent: BTreeMap::new() })
+        Ok(Self {
+            storage,
+            days,
+            open: RefCell::default(),
+            sums: RefCell::default(),
+            failed: Cell::new(None),
+            upto,
+            partial: BTreeSet::new(),
+            holds,
+        })
+    }
+
+    /// Works something out from the days.
+    ///
+    /// # Errors
+    /// When one of them can't be read.
+    pub fn count<T>(&self, work: impl FnOnce(&Self) -> T) -> Result<T, GoldError> {
+        let result = work(self);
+        self.failed.take().map_or(Ok(result), Err)
+    }
+
+    fn day(&self, key: (UtcDay, u32)) -> Rc<Day> {
+        if let Some(day) = self.open.borrow_mut().get(key) {
+            return day;
+        }
+        let (date, shard) = key;
+        let read = self
+            .storage
+            .day(shard, date)
+            .map_err(GoldError::from)
+            .and_then(|bytes| Ok(Day::decode(&bytes.ok_or(CodecError)?)?));
+        let day = Rc::new(read.unwrap_or_else(|error| {
+            self.failed.set(Some(error));
+            Day::default()
+        }));
+        self.open.borrow_mut().put(key, day.clone());
+        day
+    }
+
+    /// The days that overlap a span of buckets.
+    fn days_of(&self, from: i32, to: i32) -> impl Iterator<Item = (UtcDay, Rc<Day>)> {
+        let keys = (Bucket15(from).utc_day(), 0)..=(Bucket15(to - 1).utc_day(), u32::MAX);
+        self.days.range(keys).map(|(key, _)| (key.0, self.day(*key)))
+    }
+
+    /// The sum over a span, which is kept until a day of it changes. Long spans are summed from their UTC days, all but the last two
+    /// of which seldom change.
+    fn sum<T: Clone + Default>(
+        &self,
+        (from, to): (i32, i32),
+        kept: fn(&mut Sums) -> &mut BTreeMap<(i32, i32), Rc<T>>,
+        read: &dyn Fn(&Self, i32, i32, &mut T),
+        merge: &dyn Fn(&mut T, &T),
+    ) -> Rc<T> {
+        if from >= to {
+            return Rc::default();
+        }
+        if let Some(sum) = kept(&mut self.sums.borrow_mut()).get(&(from, to)) {
+            return sum.clone();
+        }
+        let part = |from, to| self.sum((from, to), kept, read, merge);
+        let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
+        let mut sum;
+        if to - from <= SPAN_READ_MAX {
+            sum = T::default();
+            read(self, from, to, &mut sum);
+        } else if from < settled && settled < to {
+            sum = (*part(from, settled)).clone();
+            merge(&mut sum, &part(settled, to));
+        } else {
+            sum = T::default();
+            let mut at = from;
+            while at < to {
+                let end = UtcDay(Bucket15(at).utc_day().0 + 1).first_bucket().0.min(to);
+                merge(&mut sum, &part(at, end));
+                at = end;
+            }
+        }
+        let sum = Rc::new(sum);
+        let mut sums = self.sums.borrow_mut();
+        let kept = kept(&mut sums);
+        if kept.len() >= SUMS_MAX {
+            kept.clear();
+        }
+        kept.insert((from, to), sum.clone());
+        sum
     }
 
     /// Log position up to which Gold holds a Shard's days.
@@ -97,9 +244,10 @@ impl<S: GoldStorage> Gold<S> {
         let mut fresh = Vec::new();
         for changed in &changes.days {
             let day = Day::decode(&changed.bytes)?;
-            let newer = self.days.get(&(UtcDay(changed.day), shard)).is_none_or(|old| old.changed < day.changed);
+            let newer = self.days.get(&(UtcDay(changed.day), shard)).is_none_or(|old| *old < day.changed);
             if newer {
-                fresh.push((StoredDay { shard, day: UtcDay(changed.day), bytes: changed.bytes.clone() }, day));
+                let date = UtcDay(changed.day);
+                fresh.push((StoredDay { shard, day: date, changed: day.changed, bytes: changed.bytes.clone() }, day));
             }
         }
         let upto = held.max(changes.upto);
@@ -114,10 +262,11 @@ impl<S: GoldStorage> Gold<S> {
         let (stored, days): (Vec<StoredDay>, Vec<Day>) = fresh.into_iter().unzip();
         self.storage.save(shard, upto, &stored)?;
         for (row, day) in stored.iter().zip(days) {
-            self.days.insert((row.day, row.shard), day);
+            self.days.insert((row.day, row.shard), day.changed);
+            self.sums.borrow_mut().forget(row.day);
+            self.open.borrow_mut().put((row.day, row.shard), Rc::new(day));
         }
         self.upto.insert(shard, upto);
-        self.spent.clear();
         if !changes.more {
             let covered = self.holds.covered(shard, changes.upto);
             self.forget(&covered)?;
@@ -133,11 +282,14 @@ impl<S: GoldStorage> Gold<S> {
     pub fn hold(&mut self, request: &HoldRequest, now: UtcMillis) -> Result<HoldReply, GoldError> {
         let ended = self.holds.expire(now);
         let known = self.holds.contains(&request.id);
-        let mut limit = |kind, limit, span: Span| Limit { kind, limit, span, spent: self.spent_in(limit, span) };
+        let limit = |kind, limit, span: Span| Limit { kind, limit, span, spent: self.spent_in(limit, span) };
         let limits = [
             limit(LimitKind::Day, request.limits.day, request.periods.day),
             limit(LimitKind::Month, request.limits.month, request.periods.month),
         ];
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let refusal = self.holds.refusal(None, request.amount, &limits).filter(|_| !known);
         let hold = (refusal.is_none() && !known && request.asks_all()).then(|| request.hold(None, now));
         if hold.is_some() || !ended.is_empty() {
@@ -172,16 +324,8 @@ impl<S: GoldStorage> Gold<S> {
     }
 
     /// What the days say was spent; not looked up where there is no limit.
-    fn spent_in(&mut self, limit: NanoUsd, span: Span) -> NanoUsd {
-        if limit <= NanoUsd::ZERO || span.from >= span.to {
-            return NanoUsd::ZERO;
-        }
-        let days = &self.days;
-        *self.spent.entry((span.from, span.to)).or_insert_with(|| {
-            let keys = (span.from.utc_day(), 0)..=(Bucket15(span.to.0 - 1).utc_day(), u32::MAX);
-            let buckets = days.range(keys).flat_map(|(_, day)| day.buckets.range(span.from.0..span.to.0));
-            buckets.flat_map(|(_, bucket)| bucket.cost.lines.values()).map(|amount| amount.nano_usd).sum()
-        })
+    fn spent_in(&self, limit: NanoUsd, span: Span) -> NanoUsd {
+        if limit <= NanoUsd::ZERO { NanoUsd::ZERO } else { self.spend(span.from, span.to) }
     }
 
     /// The storage below.
@@ -190,37 +334,38 @@ impl<S: GoldStorage> Gold<S> {
     }
 }
 
-impl<S> Counted for Gold<S> {
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
-        let mut total = Bucket::default();
-        if from >= to {
-            return total;
-        }
-        let days = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
-        for day in self.days.range(days).map(|(_, day)| day) {
-            day.buckets.range(from.0..to.0).for_each(|(_, bucket)| total.merge(bucket));
-        }
-        total
+impl<S: GoldStorage> Counted for Gold<S> {
+    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
+        let read = |gold: &Self, from: i32, to: i32, sum: &mut Bucket| {
+            for (_, day) in gold.days_of(from, to) {
+                day.buckets.range(from..to).for_each(|(_, bucket)| sum.merge(bucket));
+            }
+        };
+        self.sum((from.0, to.0), |sums| &mut sums.buckets, &read, &|sum, part| sum.merge(part))
     }
 
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
-        let mut visited = Visited::default();
-        if from < to {
-            let days = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
-            for ((day, _), content) in self.days.range(days) {
-                content.visits.routes.sum(*day, from, to, &mut visited.routes);
-                content.visits.referrers.sum(*day, from, to, &mut visited.referrers);
+    fn visited(&self, from: Bucket15, to: Bucket15) -> Rc<Visited> {
+        let read = |gold: &Self, from: i32, to: i32, sum: &mut Visited| {
+            for (date, day) in gold.days_of(from, to) {
+                day.visits.routes.sum(date, Bucket15(from), Bucket15(to), &mut sum.routes);
+                day.visits.referrers.sum(date, Bucket15(from), Bucket15(to), &mut sum.referrers);
             }
-        }
-        visited
+        };
+        self.sum((from.0, to.0), |sums| &mut sums.visited, &read, &|sum, part| sum.merge(part))
+    }
+
+    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
+        let read = |gold: &Self, from: i32, to: i32, sum: &mut Tally| {
+            gold.intake(Bucket15(from).start(), Bucket15(to).start()).iter().for_each(|(_, tally)| sum.merge(tally));
+        };
+        self.sum((from.0, to.0), |sums| &mut sums.intake, &read, &|sum, part| sum.merge(part))
     }
 
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {
         let mut minutes: BTreeMap<i64, Tally> = BTreeMap::new();
-        let days = (UtcDay::of(from), 0)..=(UtcDay::of(to), u32::MAX);
-        for ((day, _), content) in self.days.range(days) {
-            let first = i64::from(day.0) * (DAY_MS / MINUTE_MS);
-            for (minute, tally) in &content.intake.0 {
+        for (date, day) in self.days_of(Bucket15::of(from).0, Bucket15::at_or_after(to).0) {
+            let first = i64::from(date.0) * (DAY_MS / MINUTE_MS);
+            for (minute, tally) in &day.intake.0 {
                 let minute = first + i64::from(*minute);
                 if (from.minute()..to.minute()).contains(&minute) {
                     minutes.entry(minute).or_default().merge(tally);
@@ -249,7 +394,7 @@ mod tests {
         shard.append(&[text.into_bytes()], UtcMillis(1_793_000_000_000)).unwrap();
     }
 
-    const EVER: (Bucket15, Bucket15) = (Bucket15(0), Bucket15(i32::MAX));
+    const EVER: (Bucket15, Bucket15) = (Bucket15(96 * 20_700), Bucket15(96 * 20_800));
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
@@ -287,8 +432,8 @@ mod tests {
             fold.row(1, UtcMillis(0), &events, &Tally::default());
             let mut expected = Bucket::default();
             fold.days.values().flat_map(|d| d.buckets.values()).for_each(|b| expected.merge(b));
-            prop_assert_eq!(gold.range(EVER.0, EVER.1), expected.clone());
-            let stored: u64 = gold.intake(UtcMillis(0), UtcMillis(i64::MAX / 2)).iter().map(|(_, t)| t.stored).sum();
+            prop_assert_eq!(&*gold.range(EVER.0, EVER.1), &expected);
+            let stored: u64 = gold.intake(EVER.0.start(), EVER.1.start()).iter().map(|(_, t)| t.stored).sum();
             prop_assert_eq!(stored, events.len() as u64);
             let days: Vec<Bucket15> = (0..=20_800).step_by(1).map(|d| UtcDay(d).first_bucket()).collect();
             let mut by_day = Bucket::default();

@@ -11,9 +11,9 @@ use schemas::event::Aside;
 use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis};
 
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
+use crate::census::{Ask, Taker};
 use crate::fold::intake::Tally;
 use crate::fold::pending::{PENDING_PAGE_MAX, PendingCursor, PendingPage};
-use crate::census::{Ask, Taker};
 use crate::fold::people::facts::Owner;
 use crate::fold::people::{Stored, Stretch};
 use crate::fold::{self, CodecError, Day, Fold};
@@ -407,7 +407,8 @@ impl<S: Storage> Shard<S> {
             self.days = days.into_iter().map(|(day, changed)| (UtcDay(day), changed)).collect();
         }
         for name in self.storage.part_names(FACTS)? {
-            let page = name.strip_prefix(FACTS).and_then(|rest| rest.split('/').next()).and_then(|page| page.parse().ok());
+            let page =
+                name.strip_prefix(FACTS).and_then(|rest| rest.split('/').next()).and_then(|page| page.parse().ok());
             self.pages.insert(page.ok_or(CodecError)?);
         }
         Ok(())

@@ -177,7 +177,7 @@ pub(crate) mod memory {
     use std::rc::Rc;
 
     use super::*;
-    use crate::gold::{GoldStorage, StoredDay};
+    use crate::gold::{GoldStorage, Held, StoredDay};
     use exporter::{Ledger, SqlError};
     use schemas::UtcDay;
 
@@ -194,7 +194,7 @@ pub(crate) mod memory {
         parts: RefCell<BTreeMap<String, Vec<u8>>>,
         position: Cell<u64>,
         holds: RefCell<BTreeMap<EventKey, Hold>>,
-        days: RefCell<BTreeMap<(u32, i32), Vec<u8>>>,
+        days: RefCell<BTreeMap<(u32, i32), (u64, Vec<u8>)>>,
         upto: RefCell<BTreeMap<u32, u64>>,
         ledger: RefCell<BTreeMap<String, Vec<u8>>>,
         fault: Cell<Option<(u32, Fault)>>,
@@ -272,19 +272,18 @@ pub(crate) mod memory {
     impl GoldStorage for Memory {
         fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
             self.write(|| {
-                let rows = days.iter().map(|row| ((row.shard, row.day.0), row.bytes.clone()));
+                let rows = days.iter().map(|row| ((row.shard, row.day.0), (row.changed, row.bytes.clone())));
                 self.0.days.borrow_mut().extend(rows);
                 self.0.upto.borrow_mut().insert(shard, upto);
             })
         }
-        fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
+        fn held(&self) -> Result<Held, StorageError> {
             let days = self.0.days.borrow();
-            let row = |((shard, day), bytes): (&(u32, i32), &Vec<u8>)| StoredDay {
-                shard: *shard,
-                day: UtcDay(*day),
-                bytes: bytes.clone(),
-            };
-            Ok((days.iter().map(row).collect(), self.0.upto.borrow().clone()))
+            let day = |((shard, day), (changed, _)): (&(u32, i32), &(u64, Vec<u8>))| ((UtcDay(*day), *shard), *changed);
+            Ok((days.iter().map(day).collect(), self.0.upto.borrow().clone()))
+        }
+        fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError> {
+            Ok(self.0.days.borrow().get(&(shard, day.0)).map(|(_, bytes)| bytes.clone()))
         }
     }
 

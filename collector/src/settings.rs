@@ -95,7 +95,9 @@ impl Funnel {
     }
 
     fn is_right(&self) -> bool {
-        let word = |text: &str| (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let word = |text: &str| {
+            (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
         let events = ["connected", "connection_failed", "disconnected", "expired", "synced"];
         let step = |text: &str| match text.split_once(':') {
             None => ["chat", "guest", "signed_in"].contains(&text),
@@ -423,7 +425,9 @@ impl Settings {
             }
         }
         let named = |funnel: &Funnel| self.funnels.iter().filter(|other| other.name == funnel.name).count();
-        if self.funnels.len() > FUNNELS_MAX || !self.funnels.iter().all(|funnel| funnel.is_right() && named(funnel) == 1) {
+        if self.funnels.len() > FUNNELS_MAX
+            || !self.funnels.iter().all(|funnel| funnel.is_right() && named(funnel) == 1)
+        {
             return wrong(
                 "funnels",
                 "must be at most 20, each with a name of its own (letters, digits and . _ -), within_days from 1 to 366 and 2 to 12 steps of \"chat\", \"guest\", \
@@ -514,7 +518,10 @@ mod tests {
             (r#"{"gateway":{"providers":{"X/":{"base_url":"http://a"}}}}"#, "lower-case"),
             (r#"{"funnels":[{"name":"a","steps":["chat"]}]}"#, "2 to 12 steps"),
             (r#"{"funnels":[{"name":"a","steps":["chat","mail"]}]}"#, "journey:NAME"),
-            (r#"{"funnels":[{"name":"a","steps":["chat","guest"]},{"name":"a","steps":["chat","guest"]}]}"#, "of its own"),
+            (
+                r#"{"funnels":[{"name":"a","steps":["chat","guest"]},{"name":"a","steps":["chat","guest"]}]}"#,
+                "of its own",
+            ),
             (r#"{"budget":{"day_usd":"-1"}}"#, "dollars"),
             (r#"{"budget":{"day_usd":1e300}}"#, "dollars"),
             (r#"{"budget":{"hard_stop":true}}"#, "require_key"),

@@ -30,7 +30,8 @@ pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery) -> Value {
 }
 
 fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {
-    let lines = facts.counted.range(span.from, span.to).cost.lines;
+    let sum = facts.counted.range(span.from, span.to);
+    let lines = &sum.cost.lines;
     let spent: NanoUsd = lines.values().map(|amount| amount.nano_usd).sum();
     let n = lines.values().map(|amount| amount.count).sum();
     json!({
@@ -73,25 +74,27 @@ fn state(spent: NanoUsd, limit: NanoUsd) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::answer::{Counted, Panel, Query, admin};
     use crate::budget::{Limits, Periods};
+    use crate::census::Census;
+    use crate::census::activity::TopUser;
     use crate::civil;
     use crate::fold::intake::Tally;
     use crate::fold::testing::turn;
     use crate::fold::{Bucket, Counters};
-    use crate::census::Census;
-    use crate::census::activity::TopUser;
     use crate::protocol::ShardHealth;
     use schemas::{Bucket15, UtcMillis};
 
     struct Turns(Vec<schemas::Event>);
     impl Counted for Turns {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
+        fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
             let mut bucket = Bucket::default();
             let within = |event: &&schemas::Event| (from..to).contains(&Bucket15::of(event.ts));
             self.0.iter().filter(within).for_each(|event| bucket.fold(event));
-            bucket
+            Rc::new(bucket)
         }
         fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
             Vec::new()
@@ -112,7 +115,8 @@ mod tests {
         let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
         let query = Query { budget, ..Query::of("UTC", window, vec![Panel::Cost], now) };
         let shards = vec![Some(ShardHealth::default())];
-        let answer = admin(&Facts { query: &query, counted: &turns, people: None, people_as_of: None, budget_people, shards });
+        let answer =
+            admin(&Facts { query: &query, counted: &turns, people: None, people_as_of: None, budget_people, shards });
         answer["panels"]["cost"]["budget"].clone()
     }
 

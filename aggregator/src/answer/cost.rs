@@ -1,6 +1,7 @@
 //! The cost panel.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use schemas::event::Service;
 use schemas::{Bucket15, Label, UtcMillis};
@@ -9,17 +10,20 @@ use serde_json::{Value, json};
 use super::metric::{Hidden, Metric, Unit};
 use super::{Facts, budget};
 use crate::civil;
+use crate::fold::Bucket;
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::protocol::{CivilDay, ShardHealth};
 use crate::zone::Zone;
 
 pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let spend = facts.counted.range(window.from, window.to).cost;
-    let whole = total(&spend);
-    let turns = turns(&spend);
-    let days: Vec<(&CivilDay, Spend)> =
-        window.days.iter().map(|day| (day, facts.counted.range(day.from, day.to).cost)).collect();
+    let all = facts.counted.range(window.from, window.to);
+    let spend = &all.cost;
+    let whole = total(spend);
+    let turns = turns(spend);
+    let days: Vec<(&CivilDay, Rc<Bucket>)> =
+        window.days.iter().map(|day| (day, facts.counted.range(day.from, day.to))).collect();
+    let days: Vec<(&CivilDay, &Spend)> = days.iter().map(|(day, bucket)| (*day, &bucket.cost)).collect();
     let rare = whole.rare.as_deref().cloned().unwrap_or_default();
     json!({
         "spend": money(&whole),
@@ -32,10 +36,10 @@ pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
                 services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))).collect();
             money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
         }).collect::<Vec<_>>(),
-        "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),
-        "spend_by_provider": series(group(&spend, |line| line.provider.as_ref().map(ToString::to_string))),
-        "spend_by_model": by_model(&spend),
-        "spend_by_feature": series(group(&spend, |line| line.feature.as_ref().map(ToString::to_string))),
+        "spend_by_service": series(group(spend, |line| Some(service_name(line.service)))),
+        "spend_by_provider": series(group(spend, |line| line.provider.as_ref().map(ToString::to_string))),
+        "spend_by_model": by_model(spend),
+        "spend_by_feature": series(group(spend, |line| line.feature.as_ref().map(ToString::to_string))),
         "tokens": {
             "input": Metric::exact(whole.input_tokens, Unit::Tokens, turns),
             "output": Metric::exact(whole.output_tokens, Unit::Tokens, turns),
@@ -136,7 +140,7 @@ fn tokens(amount: &Amount) -> Value {
 }
 
 /// What the operator's price list lacks: turns that still have no price, by model, with the days on which they came.
-fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
+fn unpriced_models(days: &[(&CivilDay, &Spend)]) -> Vec<Value> {
     struct Model<'a> {
         amount: Amount,
         first_day: &'a str,
@@ -200,15 +204,15 @@ mod tests {
     use crate::fold::intake::Tally;
     use crate::fold::pending::repriced_event;
     use crate::fold::testing::turn;
-    use crate::fold::{Bucket, Counters, Fold};
+    use crate::fold::{Counters, Fold};
 
     struct Days(Fold);
     impl Counted for Days {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
+        fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
             let mut total = Bucket::default();
             let buckets = self.0.days.values().flat_map(|day| &day.buckets);
             buckets.filter(|(at, _)| (from.0..to.0).contains(at)).for_each(|(_, bucket)| total.merge(bucket));
-            total
+            Rc::new(total)
         }
         fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
             Vec::new()
@@ -232,7 +236,14 @@ mod tests {
         let query = Query::of("UTC", window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Days(fold);
-        let answer = admin(&Facts { query: &query, counted: &days, people: None, people_as_of: None, budget_people: None, shards });
+        let answer = admin(&Facts {
+            query: &query,
+            counted: &days,
+            people: None,
+            people_as_of: None,
+            budget_people: None,
+            shards,
+        });
         let cost = &answer["panels"]["cost"];
         assert_eq!((&cost["spend"]["value"], &cost["unpriced"]["turns"]["value"]), (&json!(43), &json!(2)));
         assert_eq!((&cost["repriced"]["turns"]["value"], &cost["repriced"]["spend"]["value"]), (&json!(1), &json!(40)));

@@ -10,11 +10,12 @@ use crate::fold::safety::Safety;
 
 pub(super) fn answer(facts: &Facts<'_>) -> Value {
     let window = &facts.query.window;
-    let safety = facts.counted.range(window.from, window.to).safety;
+    let all = facts.counted.range(window.from, window.to);
+    let safety = &all.safety;
     json!({
-        "flagged": counted(&safety, CrisisEvent::Flagged),
-        "referrals": counted(&safety, CrisisEvent::Referral),
-        "escalations": counted(&safety, CrisisEvent::Escalation),
+        "flagged": counted(safety, CrisisEvent::Flagged),
+        "referrals": counted(safety, CrisisEvent::Referral),
+        "escalations": counted(safety, CrisisEvent::Escalation),
         "flagged_by_severity": (0..=4u8).map(|severity| {
             let n = safety.crisis.get(&(CrisisEvent::Flagged, severity)).copied().unwrap_or(0);
             Metric::exact(n, Unit::Count, n).in_bucket(&severity.to_string(), json!({}))

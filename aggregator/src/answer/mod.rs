@@ -4,23 +4,26 @@ mod budget;
 mod cost;
 mod crisis;
 pub mod csv;
+mod forecast;
 pub mod metric;
 mod operations;
 mod people;
 mod public;
 mod usage;
 
-use schemas::{Bucket15, UtcMillis};
+use std::rc::Rc;
+
+use schemas::{Bucket15, NanoUsd, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
+use crate::census::funnels::Funnel;
+use crate::census::{Ask, Census, Only, Scope};
 use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
 use crate::fold::names::Visited;
-use crate::census::funnels::Funnel;
-use crate::census::{Ask, Census, Only, Scope};
 use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 
@@ -81,6 +84,9 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
+    /// The zone that budgets go by.
+    #[serde(default)]
+    pub home: Option<String>,
     /// Funnels to count.
     #[serde(default)]
     pub funnels: Vec<Funnel>,
@@ -106,6 +112,7 @@ impl Query {
             panels,
             now,
             budget: None,
+            home: None,
             funnels: Vec::new(),
             only: None,
             people_min: people_min(),
@@ -129,13 +136,23 @@ impl Query {
 /// Counters of a range of buckets, merged over all Shards.
 pub trait Counted {
     /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
+    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket>;
     /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
     fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
+    /// Spend of `[from, to)`.
+    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
+        self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
+    }
     /// Requests of `[from, to)` of event time by route and by referrer.
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
+    fn visited(&self, from: Bucket15, to: Bucket15) -> Rc<Visited> {
         let _ = (from, to);
-        Visited::default()
+        Rc::default()
+    }
+    /// Intake of `[from, to)` of receive time.
+    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
+        let mut total = Tally::default();
+        self.intake(from.start(), to.start()).iter().for_each(|(_, tally)| total.merge(tally));
+        Rc::new(total)
     }
 }
 
@@ -219,8 +236,8 @@ mod tests {
 
     struct Nothing;
     impl Counted for Nothing {
-        fn range(&self, _: Bucket15, _: Bucket15) -> Bucket {
-            Bucket::default()
+        fn range(&self, _: Bucket15, _: Bucket15) -> Rc<Bucket> {
+            Rc::default()
         }
         fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
             Vec::new()

@@ -20,10 +20,9 @@ const NAMES_SHOWN: usize = 50;
 pub(super) fn answer(facts: &Facts<'_>) -> Value {
     let query = facts.query;
     let window = &query.window;
-    let mut total = Tally::default();
-    let minutes = facts.counted.intake(window.from.start(), window.to.start());
-    minutes.iter().for_each(|(_, tally)| total.merge(tally));
-    let requests = facts.counted.range(window.from, window.to).operations;
+    let total = facts.counted.intake_total(window.from, window.to);
+    let all = facts.counted.range(window.from, window.to);
+    let requests = &all.operations;
     let visited = facts.counted.visited(window.from, window.to);
     let count = |n: u64| Metric::exact(n, Unit::Count, n);
     json!({

@@ -34,7 +34,8 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
 /// What can be said when a Shard does not answer.
 fn without_people(facts: &Facts<'_>) -> Value {
     let window = &facts.query.window;
-    let turns = facts.counted.range(window.from, window.to).usage;
+    let all = facts.counted.range(window.from, window.to);
+    let turns = &all.usage;
     let unknown = Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0);
     let mut panel = Map::new();
     for name in ["dau", "wau", "mau", "users", "new_users", "returning_users", "sessions"] {
@@ -109,7 +110,8 @@ fn turns(facts: &Facts<'_>, census: &Census) -> (u64, u64, Vec<Value>) {
         return (activity.turns, activity.turns_ok, series(facts, &activity.turns_by_day));
     }
     let window = &facts.query.window;
-    let all = facts.counted.range(window.from, window.to).usage;
+    let range = facts.counted.range(window.from, window.to);
+    let all = &range.usage;
     let by_day: Vec<u64> = window.days.iter().map(|day| facts.counted.range(day.from, day.to).usage.turns).collect();
     (all.turns, all.turns_ok, series(facts, &by_day))
 }
@@ -228,9 +230,7 @@ pub(super) fn maximum(values: &Distribution, unit: Unit) -> Metric {
 
 /// 168 hours from Monday on.
 fn weekly(counts: &[u64]) -> Vec<Value> {
-    let row = |(hour, n): (usize, &u64)| {
-        count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}))
-    };
+    let row = |(hour, n): (usize, &u64)| count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}));
     counts.iter().enumerate().map(row).collect()
 }
 
@@ -263,11 +263,13 @@ fn hide(facts: &Facts<'_>, cohorts: &mut [Shown<'_>]) {
     for n in -7..=30 {
         loop {
             let pooled = |shown: &&Shown<'_>| n < 0 || is_mature(facts, shown.monday, n);
-            let hidden: Vec<u64> = cohorts.iter().filter(pooled).filter(|shown| shown.hidden).map(|shown| shown.cohort.users).collect();
+            let hidden: Vec<u64> =
+                cohorts.iter().filter(pooled).filter(|shown| shown.hidden).map(|shown| shown.cohort.users).collect();
             if hidden.is_empty() || hidden.len() > 1 && hidden.iter().sum::<u64>() >= least {
                 break;
             }
-            let shown = cohorts.iter_mut().filter(|shown| !shown.hidden && (n < 0 || is_mature(facts, shown.monday, n)));
+            let shown =
+                cohorts.iter_mut().filter(|shown| !shown.hidden && (n < 0 || is_mature(facts, shown.monday, n)));
             match shown.min_by_key(|shown| (shown.cohort.users, shown.monday)) {
                 Some(next) => next.hidden = true,
                 None => break,

@@ -113,6 +113,17 @@ pub struct Visited {
     pub referrers: BTreeMap<String, Count>,
 }
 
+impl Visited {
+    /// Adds another window's.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in [(&mut self.routes, &other.routes), (&mut self.referrers, &other.referrers)] {
+            for (name, count) in theirs {
+                mine.entry(name.clone()).or_default().add(*count);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -110,7 +110,9 @@ impl Gold {
         let (people, people_as_of) = merged(&pulled, 0).unzip();
         let budget_people = merged(&pulled, 1).zip(merged(&pulled, 2)).map(|((day, _), (month, _))| (day, month));
         let shards = pulled.into_iter().map(|reply| reply.map(|(_, health)| health)).collect();
-        let answer = self.with(|gold| Ok(admin(&Facts { query, counted: gold, people, people_as_of, budget_people, shards })));
+        let answer = self.with(|gold| {
+            gold.count(|gold| admin(&Facts { query, counted: gold, people, people_as_of, budget_people, shards }))
+        });
         match answer {
             Ok(answer) => Response::from_json(&answer),
             Err(error) => failed(&error.to_string()),
@@ -137,7 +139,7 @@ impl Gold {
                     quarter: *quarter,
                     users: people.as_ref().map(|people| people.activity.users),
                     sessions: people.as_ref().map(|people| people.sessions.turns.n()),
-                    counters: gold.range(window.from, window.to),
+                    counters: (*gold.range(window.from, window.to)).clone(),
                 }
             });
             Ok(public_page(&PublicFacts { now, quarters: facts.collect() }))

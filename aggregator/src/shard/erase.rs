@@ -10,9 +10,9 @@ use schemas::{Bucket15, Event, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::{Remark, Shard, ShardError, StoredFacts};
-use crate::fold::people::facts::{Facts, Owner};
 use crate::fold::Fold;
 use crate::fold::intake::Tally;
+use crate::fold::people::facts::{Facts, Owner};
 use crate::fold::standing::{Erased, Note};
 use crate::protocol::Person;
 use crate::storage::{ErasureWrite, Row, Storage, USER_KEYS_MAX};

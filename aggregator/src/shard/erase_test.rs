@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use schemas::event::{self, Rating};
 use schemas::time::{DAY_MS, HOUR_MS};
-use schemas::{Body, Bucket15, Label};
+use schemas::{Body, Label};
 
 use super::standing_test::bodies;
 use super::tests::{NOW, append, message};

@@ -3,13 +3,13 @@
 use schemas::consent::{Absence, TABLE, Treatment, treatment};
 use schemas::event::{self, Aside, Cohort, ConsentState, Country, Source};
 use schemas::event::{Policy, Said};
-use schemas::{Body, Bucket15, Event, Label, NanoUsd, SessionKey};
+use schemas::{Body, Event, Label, NanoUsd, SessionKey};
 
 use super::tests::{NOW, append, message};
 use super::*;
-use crate::protocol::Person;
 use crate::fold::intake::DropReason;
 use crate::fold::testing::turn;
+use crate::protocol::Person;
 use crate::storage::memory::Memory;
 
 const OUT: Said = Said { opted_out: true, age_13_plus: None };

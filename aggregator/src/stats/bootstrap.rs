@@ -184,6 +184,22 @@ mod tests {
     }
 
     #[test]
+    fn the_expansion_is_hall_s() {
+        // Efron & Tibshirani (1993), eq. 14.10, by hand.
+        assert!((corrected(1.9, 0.1, 0.1) - (0.1 + 2.0 / 0.8)).abs() < 1e-12);
+        for skew in [-0.005, 0.0, 0.002, 0.005] {
+            // Standard error 1: the ends are z + a (2 z² + 1), but for terms of a².
+            let n = 100.0;
+            let moments = Moments { n: 100, mean: 50.0, m2: n * n, m3: 6.0 * skew * n.powi(3) };
+            let [low, high] = of_moments(&moments).unwrap();
+            for (end, z) in [(low, -Z), (high, Z)] {
+                let wanted = 50.0 + z + skew * (2.0 * z * z + 1.0);
+                assert!((end - wanted).abs() <= 45.0 * skew * skew + 1e-12, "{skew} {z}: {end} {wanted}");
+            }
+        }
+    }
+
+    #[test]
     fn skew_values_are_covered() {
         let truth = 0.5f64.exp();
         for (n, least) in [(200, 91), (1_500, 93)] {

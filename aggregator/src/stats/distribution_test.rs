@@ -53,6 +53,27 @@ fn the_greatest_values_do_not_overflow() {
 }
 
 #[test]
+fn ends_are_exact_whatever_is_added() {
+    let many = || Distribution::of_values(vec![1_000_003; EXACT_MAX + 1]);
+    let ends = |all: &Distribution| (all.min().unwrap(), all.max().unwrap());
+    let mut all = many();
+    assert_eq!(
+        (ends(&all), all.quantile(0.0), all.quantile(1.0)),
+        ((1_000_003, 1_000_003), Some((1_000_003, true)), Some((1_000_003, true)))
+    );
+    all.merge(&Distribution::of_values(vec![999_001, 2_000_003]));
+    assert_eq!(ends(&all), (999_001, 2_000_003));
+    all.push(998_001);
+    all.push(3_000_003);
+    assert_eq!(ends(&all), (998_001, 3_000_003));
+    let mut few = Distribution::of_values(vec![997_001, 4_000_003]);
+    few.merge(&all);
+    assert_eq!(ends(&few), (997_001, 4_000_003));
+    all.merge(&few);
+    assert_eq!((ends(&all), all.n()), ((997_001, 4_000_003), 2 * 4_097 + 10));
+}
+
+#[test]
 fn small_values_stay_exact_in_any_number() {
     let all = Distribution::of_values((0..100_000).map(|n| n % 512).collect());
     assert_eq!((all.error(), all.quantile(0.5), all.quantile(0.99)), (None, Some((255, true)), Some((506, true))));

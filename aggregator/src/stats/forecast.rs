@@ -152,7 +152,8 @@ impl Model {
         let n = plain.len() as f64;
         let mut end = start;
         let errors: Vec<f64> = plain.iter().map(|log| end.step(*log)).collect();
-        let smear = errors.iter().map(|error| error.exp()).sum::<f64>() / n;
+        // At least 1 where the mean error is 0 (Jensen); what the past was overestimated by is no share of each day to come.
+        let smear = (errors.iter().map(|error| error.exp()).sum::<f64>() / n).max(1.0);
         let spread = |deviation: &dyn Fn(f64) -> f64| {
             (errors.iter().map(|error| deviation(*error).powi(2)).sum::<f64>() / (n - PARAMETERS)).sqrt()
         };
@@ -175,7 +176,7 @@ impl Model {
         for (_, weekday) in (0..horizon).zip(weekdays.iter().cycle()) {
             fade *= self.end.damping;
             rise += fade;
-            days.push(((self.end.level + self.end.trend * rise + weekday).min(LOG_MAX).exp(), rise));
+            days.push(((self.end.level + self.end.trend * rise + weekday).clamp(0.0, LOG_MAX).exp(), rise));
         }
         let sum: f64 = days.iter().map(|day| day.0).sum();
         // From the last day to the first: the share of the sum that comes after, and how much of it a trend of 1 would be.

@@ -42,6 +42,7 @@ async fn answer(
     let now = WorkerClock.now();
     admit(request, env, &isolate).await?;
     let (mut query, format) = query::read(query, &settings.time_zone, now)?;
+    query.home = Some(settings.time_zone.clone());
     query.funnels = crate::serve::query::funnels(&settings.funnels);
     let limits = gateway::limits(&settings.budget);
     query.budget = (limits.of_all() || limits.of_people())

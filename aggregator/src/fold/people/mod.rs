@@ -189,8 +189,10 @@ impl People {
     fn platform(&mut self, owner: Owner, event: &Event, platform: &Platform) {
         let kind = MarkKind::Platform(platform.event);
         // Calls come by the thousand, and say nothing of whether someone is connected.
-        let is_call =
-            matches!(platform.event, schemas::event::PlatformEvent::ApiCall | schemas::event::PlatformEvent::RateLimited);
+        let is_call = matches!(
+            platform.event,
+            schemas::event::PlatformEvent::ApiCall | schemas::event::PlatformEvent::RateLimited
+        );
         if !is_call || platform.token_expires_days.is_some() {
             self.mark(owner, event.ts, kind, Some(&platform.platform), platform.token_expires_days);
         }
@@ -251,12 +253,7 @@ impl People {
         self.recent.range((page, Stretch::MIN)..=(page, Stretch::MAX)).map(|(_, segment)| segment)
     }
 
-    fn ask_names(
-        &self,
-        number: u16,
-        stored: &dyn Stored,
-        ask: impl Fn(&Names) -> bool,
-    ) -> Result<bool, CodecError> {
+    fn ask_names(&self, number: u16, stored: &dyn Stored, ask: impl Fn(&Names) -> bool) -> Result<bool, CodecError> {
         if let Some(names) = self.names.borrow().get(&number) {
             return Ok(ask(names));
         }
@@ -558,7 +555,9 @@ impl People {
             let [from, to] = numbers(change).map(|owner| page_number(owner.bits()));
             let stretches: Vec<Stretch> = pages.get(&from).into_iter().flat_map(BTreeMap::keys).copied().collect();
             for stretch in stretches {
-                let Some(segment) = pages.get_mut(&from).and_then(|segments| segments.get_mut(&stretch)) else { continue };
+                let Some(segment) = pages.get_mut(&from).and_then(|segments| segments.get_mut(&stretch)) else {
+                    continue;
+                };
                 match change {
                     Move::Gone(owner) => {
                         if segment.remove(owner).is_some() {
