@@ -34,6 +34,14 @@ const WRONG = [{ type: 'turn', id: 'wrong-1', ts: 'yesterday' }, { type: 'no-suc
 const run = promisify(execFile);
 const oracle = (/** @type {string[]} */ args) => run(PYTHON, [join(ROOT, 'tests/oracle/gold.py'), ...args], { maxBuffer: 256 << 20, timeout: TIMEOUT_MS }).then(({ stdout }) => JSON.parse(stdout));
 
+/** An answer whose every value is another. @param {any} node @returns {any} */
+function changed(node) {
+  if (Array.isArray(node)) return node.map(changed);
+  if (node === null || typeof node !== 'object') return node;
+  const members = Object.entries(node).map(([name, member]) => [name, name === 'value' && typeof member === 'number' ? member * 1.01 + 1 : changed(member)]);
+  return Object.fromEntries(members);
+}
+
 /** Windows that are asked for. @param {number} now */
 function windows(now) {
   const date = (/** @type {number} */ ms) => new Date(ms).toISOString().slice(0, 10);
@@ -108,13 +116,21 @@ describe('gold', { timeout: 3 * TIMEOUT_MS }, () => {
         }
         const intake = { ...tally, received: tally.received + wrong.received + requests.length + vitals.length, dead_lettered: tally.dead_lettered + wrong.dead_lettered, stored: tally.stored + requests.length + vitals.length, from_ms: began };
         await writeFile(join(folder, 'told.json'), JSON.stringify({ salt: SALT, shards, requests, vitals, intake }));
-        await writeFile(join(folder, 'answers.json'), JSON.stringify(asked));
+        const check = async (/** @type {any[]} */ list, /** @type {string[]} */ ...more) => {
+          await writeFile(join(folder, 'answers.json'), JSON.stringify(list));
+          return oracle(['check', join(folder, 'gold.duckdb'), join(folder, 'told.json'), join(folder, 'answers.json'), ...more]);
+        };
         const table = `${process.env.SAGE_GOLD_TABLE ?? join(folder, 'table')}.${shards}`;
-        const report = await oracle(['check', join(folder, 'gold.duckdb'), join(folder, 'told.json'), join(folder, 'answers.json'), '--table', table]);
+        const report = await check(asked, '--table', table);
         t.diagnostic(`${tally.received} events sent in ${sent.toFixed(1)} s; ${JSON.stringify(year.kinds)} of ${year.people} people`);
         for (const one of report.windows) t.diagnostic(`${one.name}: ${one.equal} equal, ${one.differing} differ, in ${one.seconds} s`);
         for (const row of report.rows) t.diagnostic(`${row.row}: ${row.equal} equal, ${row.differing} differ, ${row.missing} missing${row.reason ? ` (${row.reason})` : ''}`);
-        const faults = [...report.notes, ...Object.keys(report.unexplained).map((path) => `no row explains ${path}`), ...report.rows.filter((/** @type {any} */ row) => row.missing).map((/** @type {any} */ row) => `${row.row} is not there`)];
+        // Were any of it wrong, it would be found.
+        const month = asked.filter(({ name }) => name === '30 days, UTC');
+        const [sound, spoilt] = [await check(month), await check(month.map((one) => ({ ...one, answer: changed(one.answer) })))];
+        const found = new Set(spoilt.rows.filter((/** @type {any} */ row) => row.differing).map((/** @type {any} */ row) => row.row));
+        const blind = sound.rows.filter((/** @type {any} */ row) => row.equal && !row.reason && !found.has(row.row)).map((/** @type {any} */ row) => `${row.row} may say anything`);
+        const faults = [...blind, ...report.notes, ...Object.keys(report.unexplained).map((path) => `no row explains ${path}`), ...report.rows.filter((/** @type {any} */ row) => row.missing).map((/** @type {any} */ row) => `${row.row} is not there`)];
         const here = asked.map(({ name, answer }) => ({ name, answer }));
         for (const [n, { name, answer }] of here.entries()) {
           const other = first[n];

@@ -14,6 +14,8 @@ const SUMS = /** @type {const} */ ([
   ['usage.satisfaction.by_intent#up', 'usage.satisfaction.up'], ['usage.satisfaction.by_intent#down', 'usage.satisfaction.down'],
   ['demographics.countries', 'usage.users'], ['demographics.countries#sessions', 'usage.sessions'],
   ['crisis.flagged_by_severity', 'crisis.flagged'], ['crisis.detectors#false_positives', 'crisis.false_positives'],
+  ['sentiment.frustration.by_intent#n', 'sentiment.observations'], ['sentiment.frustration.by_model#n', 'sentiment.observations'], ['sentiment.frustration.by_model_version#n', 'sentiment.observations'],
+  ['sentiment.frustration.by_hour#n', 'sentiment.observations'], ['sentiment.frustration.by_turn_number#n', 'sentiment.observations'], ['sentiment.frustration.heatmap#n', 'sentiment.observations'],
   ['operations.routes', 'operations.requests.total'], ['demographics.bots.by_kind', 'demographics.bots.total'], ['operations.intake.dropped_by_reason', 'operations.intake.dropped'],
 ]);
 
@@ -26,6 +28,7 @@ const RESTS = /** @type {const} */ ([['cost.per_user.histogram', 'cost.per_user.
  * @returns {{ wrong: string[], checked: number }}
  */
 export function sums(panels) {
+  /** @type {string[]} */
   const wrong = [];
   let checked = 0;
   const hold = (/** @type {string} */ what, /** @type {number} */ parts, /** @type {number} */ whole) => {

@@ -1,5 +1,6 @@
 """People over time: who came when, who came back, who stays away, who got how far."""
 
+import statistics
 import tomllib
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -70,7 +71,7 @@ def retention(gold, w):
     cohorts = defaultdict(list)
     for u, day in first.items():
         cohorts[day - timedelta(days=day.weekday())].append(u)
-    mondays = [day for day in w.days if day.weekday() == 0]
+    mondays = [day for day in w.days if day.weekday() == 0 and w.start_of(day) >= w.from_ms]
     #: When the last member has had day N in full.
     mature = lambda monday, n: monday + timedelta(days=6 + n) < w.today  # noqa: E731
     on = lambda u, n: first[u] + timedelta(days=n) in came[u]  # noqa: E731
@@ -138,7 +139,7 @@ def churn(gold, w, told):
             continue
         gaps = sorted((b - a).days for a, b in zip(days, days[1:], strict=False))
         weeks = begun[u]
-        usual = quantile(sorted(weeks[week] for week in range(1, 5)), 0.5)
+        usual = statistics.median(weeks[week] for week in range(1, 5))
         if silent > max(14, quantile(gaps, 0.95)):
             risk.append((-silent, key(told["salt"], u), "silent"))
         elif usual >= 2 and 2 * weeks[0] <= usual:
@@ -146,7 +147,7 @@ def churn(gold, w, told):
     risk.sort()
     gold.expect("usage.churn.at_risk", Num(len(risk)))
     gold.expect("usage.churn.share", share(len(risk), recent))
-    gold.expect("usage.churn.users", [{"@": Num(-silent), "bucket": who, "reason": reason} for silent, who, reason in risk[:LISTED]])
+    gold.expect("usage.churn.users", Rows([{"@": Num(-silent), "bucket": who, "reason": reason} for silent, who, reason in risk[:LISTED]], falling=True))
 
 
 def steps_of(w, step):

@@ -32,7 +32,7 @@ def check(gold, w):
     fresh = sum(first >= first_day for *_, first in people)
     gold.expect("usage.new_users", Num(fresh))
     gold.expect("usage.returning_users", Num(len(people) - fresh))
-    w.table("active", "SELECT DISTINCT t.u, t.day, seen.first FROM t JOIN seen USING (u)")
+    w.table("active", f"SELECT DISTINCT u, :local(ms)::DATE AS day, seen.first FROM turn JOIN seen USING (u) WHERE ms >= {w.start_of(w.days[0])} AND ms < :to")
     by_day = {day: counts for day, *counts in w.rows("SELECT day::VARCHAR, count(*) FILTER (first = day), count(*) FILTER (first < day) FROM active GROUP BY 1")}
     for at, name in enumerate(("new_users_by_day", "returning_users_by_day")):
         gold.expect(f"usage.{name}", Rows([{"@": Num(by_day.get(str(day), (0, 0))[at]), "bucket": str(day)} for day in w.days]))
