@@ -9,7 +9,8 @@ from gold_answer import UNSET, Num, Rows
 from gold_stats import bootstrap_interval, order_interval, quantile, ratio_interval, wilson
 from gold_window import half_even, step_of
 
-BOOTSTRAP_NEAR = 0.1
+#: How far two bootstraps of a heavy tail may lie apart, as a share of the interval's width.
+BOOTSTRAP_NEAR = 0.2
 SHARES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 

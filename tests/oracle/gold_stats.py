@@ -52,8 +52,10 @@ def bootstrap_interval(values):
     """Bias-corrected and accelerated bootstrap of the mean over people."""
     x = np.asarray(values, float)
     n = len(x)
-    if n < 2 or np.ptp(x) == 0:
+    if n < 2:
         return None
+    if np.ptp(x) == 0:
+        return [float(x[0])] * 2
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     if n <= 1_000:
         said = stats.bootstrap((x,), np.mean, n_resamples=9_999, method="BCa", rng=rng, batch=500).confidence_interval

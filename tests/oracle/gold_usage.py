@@ -26,10 +26,9 @@ def check(gold, w):
     per_day = dict(w.rows("SELECT day::VARCHAR, count(*) FROM s GROUP BY 1"))
     gold.expect("usage.sessions_by_day", Rows([{"@": Num(per_day.get(str(day), 0)), "bucket": str(day)} for day in w.days]))
 
-    people = w.rows("SELECT sessions::BIGINT, turns::BIGINT, messages::BIGINT, first FROM person")
+    people = w.rows("SELECT sessions::BIGINT, turns::BIGINT, messages::BIGINT, u FROM person")
     gold.expect("usage.users", Num(len(people)))
-    first_day = w.days[0]
-    fresh = sum(first >= first_day for *_, first in people)
+    fresh = w.one("SELECT count(*) FROM (SELECT u, min(ms) AS first FROM turn WHERE u IN (SELECT u FROM person) GROUP BY u) WHERE first >= :from")
     gold.expect("usage.new_users", Num(fresh))
     gold.expect("usage.returning_users", Num(len(people) - fresh))
     w.table("active", f"SELECT DISTINCT u, :local(ms)::DATE AS day, seen.first FROM turn JOIN seen USING (u) WHERE ms >= {w.start_of(w.days[0])} AND ms < :to")
