@@ -4,14 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use schemas::time::{DAY_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
-use crate::answer::Counted;
+use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample};
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
 use crate::fold::intake::Tally;
-use crate::fold::names::Visited;
-use crate::fold::{Bucket, CodecError, Counters, Day};
+use crate::fold::named::NamedTotals;
+use crate::fold::{Bucket, CodecError, Day};
 use crate::protocol::Changes;
 use crate::storage::{HoldStorage, StorageError};
 
@@ -94,21 +93,30 @@ impl Open {
     }
 }
 
+/// Sums of one kind by their span of buckets.
+type Kept<T> = BTreeMap<(i32, i32), Rc<T>>;
+
 /// Sums of spans of buckets that were asked for since a day of theirs last changed.
 #[derive(Default)]
 struct Sums {
-    buckets: BTreeMap<(i32, i32), Rc<Bucket>>,
-    visited: BTreeMap<(i32, i32), Rc<Visited>>,
-    intake: BTreeMap<(i32, i32), Rc<Tally>>,
+    range: Kept<Bucket>,
+    named: Kept<NamedTotals>,
+    intake_total: Kept<Tally>,
+    sentiment_by_quarter: Kept<ByQuarter>,
+    sample: Kept<Sample>,
+    last_words: Kept<LastWords>,
 }
 
 impl Sums {
     fn forget(&mut self, day: UtcDay) {
         let (first, end) = (day.first_bucket().0, UtcDay(day.0 + 1).first_bucket().0);
         let stays = |(from, to): &(i32, i32)| *to <= first || *from >= end;
-        self.buckets.retain(|span, _| stays(span));
-        self.visited.retain(|span, _| stays(span));
-        self.intake.retain(|span, _| stays(span));
+        self.range.retain(|span, _| stays(span));
+        self.named.retain(|span, _| stays(span));
+        self.intake_total.retain(|span, _| stays(span));
+        self.sentiment_by_quarter.retain(|span, _| stays(span));
+        self.sample.retain(|span, _| stays(span));
+        self.last_words.retain(|span, _| stays(span));
     }
 }
 
@@ -176,42 +184,30 @@ impl<S: GoldStorage> Gold<S> {
         day
     }
 
-    /// The days that overlap a span of buckets.
-    fn days_of(&self, from: i32, to: i32) -> impl Iterator<Item = (UtcDay, Rc<Day>)> {
-        let keys = (Bucket15(from).utc_day(), 0)..=(Bucket15(to - 1).utc_day(), u32::MAX);
-        self.days.range(keys).map(|(key, _)| (key.0, self.day(*key)))
-    }
-
     /// The sum over a span, which is kept until a day of it changes. Long spans are summed from their UTC days, all but the last two
     /// of which seldom change.
-    fn sum<T: Clone + Default>(
-        &self,
-        (from, to): (i32, i32),
-        kept: fn(&mut Sums) -> &mut BTreeMap<(i32, i32), Rc<T>>,
-        read: &dyn Fn(&Self, i32, i32, &mut T),
-        merge: &dyn Fn(&mut T, &T),
-    ) -> Rc<T> {
+    fn sum<T: Part>(&self, (from, to): (i32, i32), kept: fn(&mut Sums) -> &mut Kept<T>) -> Rc<T> {
         if from >= to {
             return Rc::default();
         }
         if let Some(sum) = kept(&mut self.sums.borrow_mut()).get(&(from, to)) {
             return sum.clone();
         }
-        let part = |from, to| self.sum((from, to), kept, read, merge);
+        let part = |from, to| self.sum((from, to), kept);
         let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
-        let mut sum;
+        let mut sum = T::default();
         if to - from <= SPAN_READ_MAX {
-            sum = T::default();
-            read(self, from, to, &mut sum);
+            for (date, day) in self.days(Bucket15(from).utc_day(), Bucket15(to - 1).utc_day()) {
+                sum.read(date, &day, Bucket15(from), Bucket15(to));
+            }
         } else if from < settled && settled < to {
             sum = (*part(from, settled)).clone();
-            merge(&mut sum, &part(settled, to));
+            sum.join(&part(settled, to));
         } else {
-            sum = T::default();
             let mut at = from;
             while at < to {
                 let end = UtcDay(Bucket15(at).utc_day().0 + 1).first_bucket().0.min(to);
-                merge(&mut sum, &part(at, end));
+                sum.join(&part(at, end));
                 at = end;
             }
         }
@@ -334,53 +330,42 @@ impl<S: GoldStorage> Gold<S> {
     }
 }
 
+macro_rules! kept_sums {
+    ($($name:ident: $part:ty,)+) => {
+        $(fn $name(&self, from: Bucket15, to: Bucket15) -> Rc<$part> {
+            self.sum((from.0, to.0), |sums| &mut sums.$name)
+        })+
+    };
+}
+
 impl<S: GoldStorage> Counted for Gold<S> {
-    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Bucket| {
-            for (_, day) in gold.days_of(from, to) {
-                day.buckets.range(from..to).for_each(|(_, bucket)| sum.merge(bucket));
-            }
-        };
-        self.sum((from.0, to.0), |sums| &mut sums.buckets, &read, &|sum, part| sum.merge(part))
+    kept_sums! {
+        range: Bucket,
+        named: NamedTotals,
+        intake_total: Tally,
+        sentiment_by_quarter: ByQuarter,
+        sample: Sample,
+        last_words: LastWords,
     }
 
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Rc<Visited> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Visited| {
-            for (date, day) in gold.days_of(from, to) {
-                day.visits.routes.sum(date, Bucket15(from), Bucket15(to), &mut sum.routes);
-                day.visits.referrers.sum(date, Bucket15(from), Bucket15(to), &mut sum.referrers);
-            }
-        };
-        self.sum((from.0, to.0), |sums| &mut sums.visited, &read, &|sum, part| sum.merge(part))
-    }
-
-    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
-        let read = |gold: &Self, from: i32, to: i32, sum: &mut Tally| {
-            gold.intake(Bucket15(from).start(), Bucket15(to).start()).iter().for_each(|(_, tally)| sum.merge(tally));
-        };
-        self.sum((from.0, to.0), |sums| &mut sums.intake, &read, &|sum, part| sum.merge(part))
-    }
-
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {
-        let mut minutes: BTreeMap<i64, Tally> = BTreeMap::new();
-        for (date, day) in self.days_of(Bucket15::of(from).0, Bucket15::at_or_after(to).0) {
-            let first = i64::from(date.0) * (DAY_MS / MINUTE_MS);
-            for (minute, tally) in &day.intake.0 {
-                let minute = first + i64::from(*minute);
-                if (from.minute()..to.minute()).contains(&minute) {
-                    minutes.entry(minute).or_default().merge(tally);
-                }
-            }
+    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)> {
+        if from > to {
+            return Vec::new();
         }
-        minutes.into_iter().collect()
+        self.days.range((from, 0)..=(to, u32::MAX)).map(|(key, _)| (key.0, self.day(*key))).collect()
+    }
+
+    fn ever(&self) -> Option<(UtcDay, UtcDay)> {
+        let first = self.days.first_key_value().map(|((day, _), _)| *day);
+        first.zip(self.days.last_key_value().map(|((day, _), _)| *day))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::Fold;
     use crate::fold::testing::history;
+    use crate::fold::{Counters, Fold};
     use crate::protocol::AppendHeader;
     use crate::shard::Shard;
     use crate::storage::memory::Memory;
@@ -435,9 +420,9 @@ mod tests {
             prop_assert_eq!(&*gold.range(EVER.0, EVER.1), &expected);
             let stored: u64 = gold.intake(EVER.0.start(), EVER.1.start()).iter().map(|(_, t)| t.stored).sum();
             prop_assert_eq!(stored, events.len() as u64);
-            let days: Vec<Bucket15> = (0..=20_800).step_by(1).map(|d| UtcDay(d).first_bucket()).collect();
+            let days: Vec<Bucket15> = (20_700..=20_800).map(|d| UtcDay(d).first_bucket()).collect();
             let mut by_day = Bucket::default();
-            days.windows(2).skip(20_700).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
+            days.windows(2).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
             prop_assert_eq!(by_day, expected);
             prop_assert_eq!(Gold::open(disk.clone()).unwrap().range(EVER.0, EVER.1), gold.range(EVER.0, EVER.1));
         }

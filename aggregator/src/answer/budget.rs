@@ -74,38 +74,22 @@ fn state(spent: NanoUsd, limit: NanoUsd) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
-    use crate::answer::{Counted, Panel, Query, admin};
+    use crate::answer::counted::testing::Folded;
+    use crate::answer::{Panel, Query, admin};
     use crate::budget::{Limits, Periods};
     use crate::census::Census;
     use crate::census::activity::TopUser;
     use crate::civil;
-    use crate::fold::intake::Tally;
     use crate::fold::testing::turn;
-    use crate::fold::{Bucket, Counters};
     use crate::protocol::ShardHealth;
-    use schemas::{Bucket15, UtcMillis};
-
-    struct Turns(Vec<schemas::Event>);
-    impl Counted for Turns {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket> {
-            let mut bucket = Bucket::default();
-            let within = |event: &&schemas::Event| (from..to).contains(&Bucket15::of(event.ts));
-            self.0.iter().filter(within).for_each(|event| bucket.fold(event));
-            Rc::new(bucket)
-        }
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-    }
+    use schemas::UtcMillis;
 
     fn ask(limits: Limits, budget_people: Option<(Census, Census)>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
         let tz = civil::zone("Asia/Kathmandu").unwrap();
         let at = |text, cost| turn(1, Some(1), None, UtcMillis::parse_rfc3339(text).unwrap().0, Some(cost), 0);
-        let turns = Turns(vec![
+        let turns = Folded::of(&[
             at("2026-11-21T18:14:59Z", 7),
             at("2026-11-21T18:15:00Z", 79),
             at("2026-10-31T18:14:00Z", 1_000),
@@ -113,10 +97,17 @@ mod tests {
         ]);
         let budget = Some(BudgetQuery { limits, periods: Periods::at(tz, now) });
         let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
-        let query = Query { budget, ..Query::of("UTC", window, vec![Panel::Cost], now) };
+        let query = Query { budget, ..Query::new(crate::zone::Zone::UTC, window, vec![Panel::Cost], now) };
         let shards = vec![Some(ShardHealth::default())];
-        let answer =
-            admin(&Facts { query: &query, counted: &turns, people: None, people_as_of: None, budget_people, shards });
+        let answer = admin(&Facts {
+            query: &query,
+            counted: &turns,
+            people: None,
+            people_as_of: None,
+            people_before: None,
+            budget_people,
+            shards,
+        });
         answer["panels"]["cost"]["budget"].clone()
     }
 

@@ -1,28 +1,49 @@
 //! The crisis panel: anonymous counts.
 
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, NaiveDate};
+use schemas::Bucket15;
 use schemas::event::CrisisEvent;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Facts;
-use super::metric::{Metric, Unit};
+use super::metric::{Metric, Unit, quantiles};
+use crate::civil;
+use crate::fold::named::NamedTotals;
+use crate::fold::names::{Additive, Rate};
 use crate::fold::safety::Safety;
+use crate::zone::Zone;
 
-pub(super) fn answer(facts: &Facts<'_>) -> Value {
+/// Referrals are reported by the civil years of California (Business and Professions Code §22603).
+const REFERRALS_ZONE: &str = "America/Los_Angeles";
+/// Years before it are mistakes.
+const EARLIEST_YEAR: i32 = 1970;
+
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
     let all = facts.counted.range(window.from, window.to);
     let safety = &all.safety;
+    let mut flags = Rate::default();
+    named.detectors.values().for_each(|rate| flags.merge(rate));
     json!({
         "flagged": counted(safety, CrisisEvent::Flagged),
         "referrals": counted(safety, CrisisEvent::Referral),
         "escalations": counted(safety, CrisisEvent::Escalation),
-        "flagged_by_severity": (0..=4u8).map(|severity| {
-            let n = safety.crisis.get(&(CrisisEvent::Flagged, severity)).copied().unwrap_or(0);
-            Metric::exact(n, Unit::Count, n).in_bucket(&severity.to_string(), json!({}))
+        "flagged_today": since(facts, tz, |date| date),
+        "flagged_week": since(facts, tz, civil::week_start),
+        "flagged_month": since(facts, tz, civil::month_start),
+        "flagged_by_severity": by_severity(safety),
+        "dispositions": named_counts(&safety.dispositions),
+        "time_to_escalation": quantiles(&named.escalation, [("median", 0.5), ("p95", 0.95), ("max", 1.0)], Unit::S),
+        "detectors": named.detectors.iter().map(|(version, rate)| {
+            Metric::count(rate.n).in_bucket(version, json!({ "false_positives": Metric::count(rate.hits) }))
         }).collect::<Vec<_>>(),
-        "dispositions": named(&safety.dispositions),
-        "false_positives": Metric::exact(safety.false_positives, Unit::Count, safety.false_positives),
-        "incidents": named(&safety.incidents),
+        "false_positives": Metric::exact(flags.hits, Unit::Count, flags.n.into()),
+        "false_positive_share": Metric::of_rate(flags),
+        "incidents": named_counts(&safety.incidents),
+        "referrals_by_year": referrals_by_year(facts),
     })
 }
 
@@ -31,13 +52,47 @@ pub(super) fn count_of(safety: &Safety, event: CrisisEvent) -> u64 {
 }
 
 fn counted(safety: &Safety, event: CrisisEvent) -> Metric {
-    let n = count_of(safety, event);
-    Metric::exact(n, Unit::Count, n)
+    Metric::count(count_of(safety, event))
 }
 
-fn named<K: Serialize>(counts: &std::collections::BTreeMap<K, u64>) -> Vec<Value> {
-    let row = |(key, n): (&K, &u64)| {
-        Metric::exact(*n, Unit::Count, *n).in_bucket(json!(key).as_str().unwrap_or_default(), json!({}))
+/// Flags from the start of the present day, week or month until the end of today.
+fn since(facts: &Facts<'_>, tz: Zone, first: fn(NaiveDate) -> NaiveDate) -> Value {
+    let (from, to) = civil::until_today(tz, facts.query.now, first);
+    let all = facts.counted.range(from, to);
+    let safety = &all.safety;
+    let Value::Object(mut metric) = json!(counted(safety, CrisisEvent::Flagged)) else { return Value::Null };
+    metric.insert("by_severity".into(), json!(by_severity(safety)));
+    Value::Object(metric)
+}
+
+fn by_severity(safety: &Safety) -> Vec<Value> {
+    let row = |severity: u8| {
+        let n = safety.crisis.get(&(CrisisEvent::Flagged, severity)).copied().unwrap_or(0);
+        Metric::count(n).in_bucket(&severity.to_string(), json!({}))
     };
+    (0..=4).map(row).collect()
+}
+
+fn named_counts<K: Serialize>(counts: &BTreeMap<K, u64>) -> Vec<Value> {
+    let row = |(key, n): (&K, &u64)| Metric::count(*n).in_bucket(json!(key).as_str().unwrap_or_default(), json!({}));
     counts.iter().map(row).collect()
+}
+
+/// Every year from the first of which anything is known to the present one, whatever the window.
+fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
+    let tz = civil::zone(REFERRALS_ZONE).unwrap_or(Zone::UTC);
+    let year_of = |at| civil::date_of(tz, at).year();
+    let counted = facts.counted.ever().map(|(day, _)| year_of(day.start()));
+    let present = year_of(facts.query.now);
+    let imported = facts.query.referrals.keys().copied().find(|year| (EARLIEST_YEAR..=present).contains(year));
+    let first = counted.into_iter().chain(imported).min().unwrap_or(present);
+    let start = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).map(|date| Bucket15::of(civil::day_start(tz, date)));
+    let row = |year: i32| {
+        let (from, to) = (start(year)?, start(year + 1)?);
+        let counted = count_of(&facts.counted.range(from, to).safety, CrisisEvent::Referral);
+        let imported = facts.query.referrals.get(&year).copied().unwrap_or(0);
+        let more = json!({ "counted": Metric::count(counted), "imported": Metric::count(imported) });
+        Some(Metric::count(counted + imported).in_bucket(&year.to_string(), more))
+    };
+    (first..=present).filter_map(row).collect()
 }

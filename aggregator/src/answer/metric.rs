@@ -1,10 +1,13 @@
 //! The one shape of a number.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::fold::names::Rate;
 use crate::stats::distribution::Distribution;
-use crate::stats::proportion;
+pub use crate::stats::distribution::mean_half_even;
+use crate::stats::histogram::{Counts, RELATIVE_ERROR};
+use crate::stats::proportion::wilson;
 
 /// Units of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -22,15 +25,15 @@ pub enum Unit {
     Ms,
     /// Turns.
     Turns,
-    /// A mean of counts.
-    Mean,
-    /// A number a second.
+    /// A number of things a second.
     Rate,
-    /// A score whose weights stand beside it.
+    /// A mean of numbers of things.
+    Mean,
+    /// A number by which things are ranked.
     Score,
     /// Seconds.
     S,
-    /// Whole days.
+    /// Days.
     Days,
     /// Robust standard deviations.
     Z,
@@ -68,7 +71,7 @@ pub struct Metric {
     pub exact: bool,
     /// Why there is no value.
     pub hidden: Option<Hidden>,
-    /// Most that the value is off, as a share of it, where it is not exact.
+    /// Where it is not exact: most that it is off, as a share of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
 }
@@ -85,13 +88,32 @@ impl Metric {
         Self { value: None, unit, ci: None, n, exact: true, hidden: Some(why), error: None }
     }
 
-    /// A share of `n`, with its Wilson interval; no value of none.
-    #[must_use]
-    pub fn share(hits: u64, n: u64) -> Self {
+    /// A number of things.
+    pub(super) fn count(n: impl Into<u64>) -> Self {
+        let n = n.into();
+        Self::exact(n, Unit::Count, n)
+    }
+
+    /// `hits` of `n` as a share, with its Wilson interval; hidden of none.
+    pub(super) fn share(hits: impl Into<u64>, n: impl Into<u64>) -> Self {
+        let (hits, n) = (hits.into(), n.into());
         if n == 0 {
             return Self::hidden(Unit::Share, Hidden::NoData, 0);
         }
-        Self { ci: proportion::wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
+        Self { ci: wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
+    }
+
+    /// The share of hits.
+    pub(super) fn of_rate(rate: Rate) -> Self {
+        Self::share(rate.hits, rate.n)
+    }
+
+    /// A quantile with its interval of order statistics; hidden of no values.
+    pub(super) fn quantile_of(counts: &Counts, q: f64, unit: Unit) -> Self {
+        let n = counts.n();
+        let Some((value, exact)) = counts.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
+        let ci = counts.quantile_interval(q).map(|ends| ends.map(|end| end as f64));
+        Self { ci, exact, error: (!exact).then_some(RELATIVE_ERROR), ..Self::exact(value, unit, n) }
     }
 
     /// A quantile of a distribution, with its interval by order statistics.
@@ -125,5 +147,97 @@ impl Metric {
             }
         }
         object
+    }
+}
+
+/// Members of a name each: quantiles with their intervals.
+pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N], unit: Unit) -> Map<String, Value> {
+    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile_of(counts, q, unit)))).collect()
+}
+
+/// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
+/// zeros under the bound 0. Values of one bin count where its middle is.
+pub(super) fn chart(counts: &Counts) -> Vec<Value> {
+    let mut bars: Vec<(u64, u64, bool)> = Vec::new();
+    let mut bound = 0_u64;
+    for (value, exact, n) in counts.bins() {
+        while bars.is_empty() && bound < value || bars.last().is_some_and(|(bound, ..)| *bound < value) {
+            bound = next_bound(bound);
+            if !bars.is_empty() || bound >= value {
+                bars.push((bound, 0, true));
+            }
+        }
+        if bars.is_empty() {
+            bars.push((bound, 0, true));
+        }
+        if let Some((_, count, all_exact)) = bars.last_mut() {
+            *count += n;
+            *all_exact &= exact;
+        }
+    }
+    let row = |(bound, n, exact): &(u64, u64, bool)| {
+        let error = (!exact).then_some(RELATIVE_ERROR);
+        Metric { exact: *exact, error, ..Metric::count(*n) }.in_bucket(&bound.to_string(), json!({}))
+    };
+    bars.iter().map(row).collect()
+}
+
+/// 0, 1, 2, 5, 10, 20, 50 …
+fn next_bound(bound: u64) -> u64 {
+    match bound {
+        0 => 1,
+        bound if bound.to_string().starts_with('2') => bound / 2 * 5,
+        bound => bound.saturating_mul(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(values: &[u64]) -> Counts {
+        let mut counts = Counts::default();
+        values.iter().for_each(|value| counts.record(*value));
+        counts
+    }
+
+    #[test]
+    fn a_share_has_its_interval_and_nothing_is_said_of_nothing() {
+        // Newcombe (1998), Statistics in Medicine 17, 857–872, table I, method 3.
+        let share = json!(Metric::share(81_u64, 263_u64));
+        let ends = [0, 1].map(|end| (share["ci"][end].as_f64().unwrap() * 1e4).round());
+        assert_eq!((ends, &share["n"], &share["exact"]), ([2553.0, 3662.0], &json!(263), &json!(true)));
+        assert_eq!(
+            (json!(Metric::share(0_u64, 0_u64))["hidden"].clone(), share.get("error")),
+            (json!("no_data"), None)
+        );
+    }
+
+    #[test]
+    fn a_quantile_that_is_off_says_how_much() {
+        let small = Metric::quantile_of(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
+        assert_eq!((small.value, small.exact, small.error, small.n), (Some(json!(2)), true, None, 3));
+        let large = Metric::quantile_of(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
+        assert_eq!((large.exact, large.error), (false, Some(1.0 / 512.0)));
+        assert!(large.value.unwrap().as_f64().unwrap() / 5e9 - 1.0 < 1.0 / 512.0);
+        assert_eq!(Metric::quantile_of(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
+    }
+
+    #[test]
+    fn charts_are_of_ones_twos_and_fives() {
+        let bars = |values: &[u64]| -> Vec<(String, u64, bool)> {
+            let row = |bar: &Value| {
+                let bound = bar["bucket"].as_str().unwrap().to_owned();
+                (bound, bar["value"].as_u64().unwrap(), bar["exact"].as_bool().unwrap())
+            };
+            chart(&counts(values)).iter().map(row).collect()
+        };
+        let bar = |bound: u64, n, exact| (bound.to_string(), n, exact);
+        assert_eq!(bars(&[]), []);
+        assert_eq!(bars(&[0, 0]), [bar(0, 2, true)]);
+        assert_eq!(bars(&[0, 1, 2, 3]), [bar(0, 1, true), bar(1, 1, true), bar(2, 1, true), bar(5, 1, true)]);
+        assert_eq!(bars(&[6, 10, 11, 51]), [bar(10, 2, true), bar(20, 1, true), bar(50, 0, true), bar(100, 1, true)]);
+        assert_eq!(bars(&[3_000_000]), [bar(5_000_000, 1, false)]);
+        assert_eq!(bars(&[u64::MAX]).len(), 1);
     }
 }

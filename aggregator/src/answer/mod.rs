@@ -2,31 +2,39 @@
 
 mod budget;
 mod cost;
+mod counted;
 mod crisis;
 pub mod csv;
+mod demographics;
+mod filter;
 mod forecast;
+mod health;
+mod integrations;
 pub mod metric;
 mod operations;
 mod people;
 mod public;
+mod satisfaction;
+mod sentiment;
 mod usage;
 
-use std::rc::Rc;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-use schemas::{Bucket15, NanoUsd, UtcMillis};
+use schemas::UtcMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
 use crate::census::funnels::Funnel;
-use crate::census::{Ask, Census, Only, Scope};
+use crate::census::{Ask, Census, Scope};
 use crate::civil;
-use crate::fold::Bucket;
-use crate::fold::intake::Tally;
-use crate::fold::names::Visited;
+use crate::fold::names::OTHER;
 use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 
+pub use counted::{ByQuarter, Counted, LastWords, Part, Sample};
+pub use filter::Filter;
 pub use public::{PublicFacts, QuarterFacts, public_page};
 
 /// Panels of `/sage`.
@@ -90,12 +98,18 @@ pub struct Query {
     /// Funnels to count.
     #[serde(default)]
     pub funnels: Vec<Funnel>,
-    /// People and sessions of these attributes alone.
-    #[serde(default)]
-    pub only: Option<Only>,
     /// Fewest people of a cohort that is shown.
     #[serde(default = "people_min")]
     pub people_min: u64,
+    /// Which part of the numbers; each panel asked for keeps it apart.
+    #[serde(default)]
+    pub filter: Filter,
+    /// An earlier window to set beside this one.
+    #[serde(default)]
+    pub previous: Option<Window>,
+    /// Crisis referrals of civil years before Sage counted them.
+    #[serde(default)]
+    pub referrals: BTreeMap<i32, u64>,
 }
 
 fn people_min() -> u64 {
@@ -103,20 +117,19 @@ fn people_min() -> u64 {
 }
 
 impl Query {
-    /// A question about a window, with everything else as it is by default.
+    /// A question without limits, filter or comparison.
     #[must_use]
-    pub fn of(tz: &str, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
-        Self {
-            tz: tz.to_owned(),
-            window,
-            panels,
-            now,
-            budget: None,
-            home: None,
-            funnels: Vec::new(),
-            only: None,
-            people_min: people_min(),
-        }
+    pub fn new(tz: Zone, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
+        let (filter, funnels, referrals) = Default::default();
+        let (tz, people_min) = (tz.name().to_owned(), people_min());
+        let (budget, home, previous) = (None, None, None);
+        Self { tz, window, panels, now, budget, home, funnels, people_min, filter, previous, referrals }
+    }
+
+    /// The same question of the earlier window; `None` where none is asked for.
+    #[must_use]
+    pub fn of_previous(&self) -> Option<Self> {
+        self.previous.clone().map(|window| Self { window, previous: None, ..self.clone() })
     }
 
     /// What is asked about people.
@@ -128,31 +141,8 @@ impl Query {
             now: self.now,
             scope: Scope::Whole,
             funnels: self.funnels.clone(),
-            only: self.only.clone(),
+            only: self.filter.only(),
         }
-    }
-}
-
-/// Counters of a range of buckets, merged over all Shards.
-pub trait Counted {
-    /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Rc<Bucket>;
-    /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
-    /// Spend of `[from, to)`.
-    fn spend(&self, from: Bucket15, to: Bucket15) -> NanoUsd {
-        self.range(from, to).cost.lines.values().map(|amount| amount.nano_usd).sum()
-    }
-    /// Requests of `[from, to)` of event time by route and by referrer.
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Rc<Visited> {
-        let _ = (from, to);
-        Rc::default()
-    }
-    /// Intake of `[from, to)` of receive time.
-    fn intake_total(&self, from: Bucket15, to: Bucket15) -> Rc<Tally> {
-        let mut total = Tally::default();
-        self.intake(from.start(), to.start()).iter().for_each(|(_, tally)| total.merge(tally));
-        Rc::new(total)
     }
 }
 
@@ -166,6 +156,8 @@ pub struct Facts<'a> {
     pub people: Option<Census>,
     /// When that was counted, of the Shard that counted first.
     pub people_as_of: Option<UtcMillis>,
+    /// What people did in the earlier window, where one is asked for.
+    pub people_before: Option<Census>,
     /// What people did today and this month, in the home zone, where limits of theirs are asked for; `None` when a Shard did
     /// not answer.
     pub budget_people: Option<(Census, Census)>,
@@ -187,25 +179,31 @@ impl Facts<'_> {
 pub fn admin(facts: &Facts<'_>) -> Value {
     let query = facts.query;
     let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
-    let mut panels = Map::new();
-    for panel in &query.panels {
-        let mut content = match panel {
-            Panel::Cost => cost::answer(facts, tz),
-            Panel::Usage => usage::answer(facts),
-            Panel::Crisis => crisis::answer(facts),
-            Panel::Operations => operations::answer(facts),
-            Panel::Demographics | Panel::Sentiment | Panel::Integrations => json!({}),
-        };
-        people::extend(*panel, facts, tz, &mut content);
-        panels.insert(panel.name().into(), content);
-    }
-    let mut panels = Value::Object(panels);
+    let mut panels = panels_of(facts, tz);
     let silent: Vec<usize> =
         facts.shards.iter().enumerate().filter(|(_, health)| health.is_none()).map(|(number, _)| number).collect();
+    let before = query.of_previous();
+    let mut previous = before.as_ref().map(|before| {
+        let facts = Facts {
+            query: before,
+            counted: facts.counted,
+            people: facts.people_before.clone(),
+            people_as_of: facts.people_as_of,
+            people_before: None,
+            budget_people: None,
+            shards: facts.shards.clone(),
+        };
+        json!({
+            "from": civil::local_rfc3339(tz, before.window.from.start()),
+            "to": civil::local_rfc3339(tz, before.window.to.start()),
+            "panels": panels_of(&facts, tz),
+        })
+    });
     if !silent.is_empty() {
         mark_incomplete(&mut panels);
+        previous.iter_mut().for_each(mark_incomplete);
     }
-    json!({
+    let mut answer = json!({
         "from": civil::local_rfc3339(tz, query.window.from.start()),
         "to": civil::local_rfc3339(tz, query.window.to.start()),
         "tz": query.tz,
@@ -213,7 +211,48 @@ pub fn admin(facts: &Facts<'_>) -> Value {
         "people_as_of": facts.people_as_of.map(UtcMillis::to_rfc3339),
         "unreachable_shards": silent,
         "panels": panels,
-    })
+    });
+    if let (Value::Object(members), Some(previous)) = (&mut answer, previous) {
+        members.insert("previous".into(), previous);
+    }
+    answer
+}
+
+/// The panels asked for. One that does not keep the filter apart is left out.
+fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
+    let query = facts.query;
+    let named = facts.counted.named(query.window.from, query.window.to);
+    let panel = |panel: &Panel| {
+        let mut content = match panel {
+            Panel::Cost => cost::answer(facts, &named, tz),
+            Panel::Usage => with(usage::answer(facts), satisfaction::members(facts, &named)),
+            Panel::Demographics => demographics::answer(facts, &named),
+            Panel::Sentiment => sentiment::answer(facts, &named, tz),
+            Panel::Crisis => crisis::answer(facts, &named, tz),
+            Panel::Operations => operations::answer(facts, &named),
+            Panel::Integrations => integrations::answer(facts, &named),
+        };
+        people::extend(*panel, facts, tz, &mut content);
+        (panel.name().to_owned(), content)
+    };
+    Value::Object(query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel).collect())
+}
+
+fn with(mut panel: Value, more: Map<String, Value>) -> Value {
+    if let Value::Object(members) = &mut panel {
+        members.extend(more);
+    }
+    panel
+}
+
+/// Names with their counts, most first; all beyond so many are one, so that the rows add up.
+fn ranked(names: BTreeMap<&str, u64>, shown: usize) -> Vec<(&str, u64)> {
+    let mut rows: Vec<(&str, u64)> = names.into_iter().filter(|(_, n)| *n > 0).collect();
+    rows.sort_by_key(|(name, n)| (*name == OTHER, Reverse(*n), *name));
+    let named = rows.iter().filter(|(name, _)| *name != OTHER).count().min(shown);
+    let other = rows.drain(named..).map(|(_, n)| n).sum();
+    rows.extend((other > 0).then_some((OTHER, other)));
+    rows
 }
 
 /// Of a Shard that does not answer Gold may not know the newest events: no counter is exact then.
@@ -232,24 +271,24 @@ fn mark_incomplete(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::counted::testing::Folded;
     use super::*;
-
-    struct Nothing;
-    impl Counted for Nothing {
-        fn range(&self, _: Bucket15, _: Bucket15) -> Rc<Bucket> {
-            Rc::default()
-        }
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-    }
 
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query::of("UTC", window, Panel::ALL.to_vec(), now);
+        let query = Query::new(Zone::UTC, window, Panel::ALL.to_vec(), now);
         let people = shards.iter().all(Option::is_some).then(Census::default);
-        admin(&Facts { query: &query, counted: &Nothing, people, people_as_of: None, budget_people: None, shards })
+        let counted = &Folded::of(&[]);
+        admin(&Facts {
+            query: &query,
+            counted,
+            people,
+            people_as_of: None,
+            people_before: None,
+            budget_people: None,
+            shards,
+        })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::forecast::History;
 use super::metric::{Hidden, Metric, Unit};
 use super::usage::{maximum, mean_amount, ratio, series};
-use super::{Facts, Panel};
+use super::{Facts, Filter, Panel};
 use crate::census::Census;
 use crate::stats::distribution::Distribution;
 use crate::zone::Zone;
@@ -15,9 +15,12 @@ use crate::zone::Zone;
 pub(super) fn extend(panel: Panel, facts: &Facts<'_>, tz: Zone, content: &mut Value) {
     let Value::Object(content) = content else { return };
     let census = facts.people.as_ref();
+    if matches!(facts.query.filter, Filter::Model(_) | Filter::Device(_)) {
+        return;
+    }
     let part = match panel {
         Panel::Cost => cost(census),
-        Panel::Operations => operations(census),
+        Panel::Operations => operations(census, content),
         Panel::Demographics => census.map_or(Value::Null, |census| demographics(census, content)),
         Panel::Sentiment => census.map_or(Value::Null, |census| sentiment(facts, census)),
         Panel::Integrations => census.map_or(Value::Null, integrations),
@@ -103,7 +106,21 @@ pub(super) fn histogram(bars: Vec<(i64, u64)>, n: u64) -> Value {
     bars.into_iter().map(row).collect()
 }
 
-fn operations(census: Option<&Census>) -> Value {
+/// Sessions under way; to each error how many people met it.
+fn operations(census: Option<&Census>, content: &mut Map<String, Value>) -> Value {
+    for error in content.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = error.get("bucket").and_then(Value::as_str).map(|name| name.replace(' ', "/"));
+        let users = match (census, name) {
+            (Some(census), Some(name)) => {
+                let n = census.integrations.errors.get(&name).copied().unwrap_or(0);
+                Metric::exact(n, Unit::Count, n)
+            }
+            _ => Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0),
+        };
+        if let Value::Object(error) = error {
+            error.insert("users".into(), json!(users));
+        }
+    }
     let active = match census {
         Some(census) => Metric::exact(census.sessions.active, Unit::Count, census.sessions.active),
         None => Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0),

@@ -21,7 +21,7 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
     let Some(census) = &facts.people else { return without_people(facts) };
     let mut panel = activity(facts, census);
     sessions(facts, census, &mut panel);
-    if facts.query.only.is_none() {
+    if facts.query.filter.only().is_none() {
         panel.insert("retention".into(), retention(facts, census));
         panel.insert("churn".into(), churn(census));
         panel.insert("funnels".into(), funnels(facts, census));
@@ -105,7 +105,7 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
 
 /// All turns, those with a whole reply, and all by day: of certain attributes those that belong to someone.
 fn turns(facts: &Facts<'_>, census: &Census) -> (u64, u64, Vec<Value>) {
-    if facts.query.only.is_some() {
+    if facts.query.filter.only().is_some() {
         let activity = &census.activity;
         return (activity.turns, activity.turns_ok, series(facts, &activity.turns_by_day));
     }
@@ -293,7 +293,7 @@ fn retention(facts: &Facts<'_>, census: &Census) -> Value {
             0 if cohorts.is_empty() => Metric::hidden(Unit::Share, Hidden::NoData, 0),
             0 => Metric::hidden(Unit::Share, Hidden::NotMature, 0),
             users if users < facts.query.people_min => Metric::hidden(Unit::Share, Hidden::FewerThan50People, 0),
-            users => Metric::share(mature().map(|shown| hits(shown.cohort)).sum(), users),
+            users => Metric::share(mature().map(|shown| hits(shown.cohort)).sum::<u64>(), users),
         }
     };
     let rows = cohorts.iter().map(|shown| {

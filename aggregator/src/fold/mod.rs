@@ -1,17 +1,23 @@
 //! The fold: everything Sage counts, as a function of the log alone.
 //!
 //! One file per panel, one shape for all: what it keeps per bucket, how it folds an event, how it merges. Counters of
-//! buckets are additive and know no person; [`people`] keeps what needs to know that two events are one person's.
+//! buckets, and of names in them ([`named`]), are additive and know no person; [`people`] keeps what needs to know that two events are one person's.
 //! The encoded form is positional: add fields at the end of a struct, with a serde default.
 
 pub mod cost;
+mod demographics;
+pub mod health;
 pub mod intake;
+pub mod integrations;
 mod msgpack;
+pub mod named;
 pub mod names;
+pub mod notices;
 pub mod operations;
 pub mod pending;
 pub mod people;
 pub mod safety;
+pub mod sentiment;
 pub mod standing;
 pub mod usage;
 pub mod visits;
@@ -21,8 +27,12 @@ use std::collections::BTreeMap;
 use schemas::{Body, Bucket15, Event, UserKey, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use health::Minutes;
 use intake::{IntakeMinutes, Tally};
+use named::Named;
+use notices::Notices;
 use people::People;
+use sentiment::{Sample, Sentiment};
 
 /// What one panel counts in one bucket.
 pub trait Counters: Default {
@@ -45,6 +55,9 @@ pub struct Bucket {
     pub operations: operations::Requests,
     /// Crisis handling, incidents, satisfaction.
     pub safety: safety::Safety,
+    /// Observations and moments; most buckets of many apps have none.
+    #[serde(default)]
+    pub sentiment: Option<Box<Sentiment>>,
 }
 
 impl Counters for Bucket {
@@ -53,6 +66,9 @@ impl Counters for Bucket {
         self.usage.fold(event);
         self.operations.fold(event);
         self.safety.fold(event);
+        if Sentiment::concerns(event) {
+            self.sentiment.get_or_insert_default().fold(event);
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -60,6 +76,9 @@ impl Counters for Bucket {
         self.usage.merge(&other.usage);
         self.operations.merge(&other.operations);
         self.safety.merge(&other.safety);
+        if let Some(other) = &other.sentiment {
+            self.sentiment.get_or_insert_default().merge(other);
+        }
     }
 
     fn take_out(&mut self, other: &Self) {
@@ -67,6 +86,10 @@ impl Counters for Bucket {
         self.usage.take_out(&other.usage);
         self.operations.take_out(&other.operations);
         self.safety.take_out(&other.safety);
+        if let (Some(sentiment), Some(other)) = (&mut self.sentiment, &other.sentiment) {
+            sentiment.take_out(other);
+        }
+        self.sentiment.take_if(|sentiment| **sentiment == Sentiment::default());
     }
 }
 
@@ -79,9 +102,18 @@ pub struct Day {
     pub intake: IntakeMinutes,
     /// Log position of the last change.
     pub changed: u64,
-    /// Requests by route and by referrer.
+    /// Counts by what outsiders can name.
     #[serde(default)]
-    pub visits: names::Visits,
+    pub named: Named,
+    /// Turns by minute; of the newest days alone.
+    #[serde(default)]
+    pub minutes: Minutes,
+    /// What operators decided and checked.
+    #[serde(default)]
+    pub notices: Notices,
+    /// Keys of sampled observations.
+    #[serde(default)]
+    pub sample: Sample,
 }
 
 impl Day {
@@ -129,27 +161,37 @@ pub struct Fold {
     pub days: BTreeMap<UtcDay, Day>,
     /// What is known of people, by their keys.
     pub people: People,
+    /// Of days before this one no minutes are kept.
+    minutes_from: UtcDay,
 }
 
 impl Fold {
     /// Counts one row of the log: its events, and the tally of the intake that made it.
     pub fn row(&mut self, seq: u64, received_at: UtcMillis, events: &[Event], tally: &Tally) {
+        self.drop_minutes(seq, received_at);
         for event in events {
-            let bucket = Bucket15::of(event.ts);
-            let day = self.days.entry(bucket.utc_day()).or_default();
+            let at = Bucket15::of(event.ts);
+            let date = at.utc_day();
+            let day = self.days.entry(date).or_default();
             day.changed = seq;
-            if let Body::Request(request) = &event.body {
-                day.visits.count(bucket, request);
-            }
-            let bucket = day.buckets.entry(bucket.0).or_default();
+            let bucket = day.buckets.entry(at.0).or_default();
             if let Body::Repriced(repriced) = &event.body {
                 // Of a turn that is not pending, or no longer, nothing changes.
                 if let Some(turn) = self.people.reprice(event, repriced) {
                     bucket.cost.reprice(&turn, &repriced.cost);
+                    day.named.reprice(at, &turn, &repriced.cost);
                 }
                 continue;
             }
             bucket.fold(event);
+            day.named.fold(at, event);
+            day.notices.fold(event);
+            day.sample.fold(at, event);
+            if let Body::Turn(turn) = &event.body
+                && date >= self.minutes_from
+            {
+                day.minutes.fold(event.ts, turn);
+            }
             self.people.fold(event);
         }
         if tally.received() == 0 {
@@ -158,6 +200,20 @@ impl Fold {
         let day = self.days.entry(UtcDay::of(received_at)).or_default();
         day.changed = seq;
         day.intake.add(received_at, tally);
+    }
+
+    /// Drops minutes that no one asks for any more.
+    fn drop_minutes(&mut self, seq: u64, received_at: UtcMillis) {
+        let from = health::first_day(received_at);
+        if from <= self.minutes_from {
+            return;
+        }
+        self.minutes_from = from;
+        let before = self.days.range_mut(..from);
+        for day in before.map(|(_, day)| day).filter(|day| !day.minutes.is_empty()) {
+            day.minutes = Minutes::default();
+            day.changed = seq;
+        }
     }
 
     /// Takes out what one person's events, alone in `theirs`, have added, by a row of the log at `seq`; `users` are all keys of theirs. Their choices go with
@@ -173,6 +229,9 @@ impl Fold {
             }
             day.buckets.retain(|_, bucket| *bucket != Bucket::default());
             day.intake.take_out(&taken.intake);
+            day.named.take_out(&taken.named);
+            day.minutes.take_out(&taken.minutes);
+            day.sample.take_out(&taken.sample);
         }
         users.iter().for_each(|user| self.people.forget(*user));
     }
@@ -203,6 +262,7 @@ pub(crate) mod testing {
                 provenance: Provenance::Computed,
                 units: Vec::new(),
                 range: None,
+                cache: None,
             },
             None => Cost::Unpriced { unpriced: UnpricedReason::UnknownModel },
         };

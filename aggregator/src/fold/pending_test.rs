@@ -24,6 +24,7 @@ fn price(nano_usd: i64) -> Cost {
         provenance: Provenance::Computed,
         units: Vec::new(),
         range: None,
+        cache: None,
     }
 }
 

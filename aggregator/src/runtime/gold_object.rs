@@ -106,12 +106,23 @@ impl Gold {
             let (limits, periods) = (budget.limits, budget.periods);
             asks.extend([ask(periods.day, limits.user_day), ask(periods.month, limits.user_month)]);
         }
+        let before = query.of_previous().map(|before| {
+            asks.push(before.ask());
+            asks.len() - 1
+        });
         let pulled = self.pull_all(&asks).await;
+        let people_before = before.and_then(|at| merged(&pulled, at)).map(|(people, _)| people);
         let (people, people_as_of) = merged(&pulled, 0).unzip();
-        let budget_people = merged(&pulled, 1).zip(merged(&pulled, 2)).map(|((day, _), (month, _))| (day, month));
+        let budgets = query
+            .budget
+            .filter(|budget| budget.limits.of_people())
+            .and_then(|_| merged(&pulled, 1).zip(merged(&pulled, 2)));
+        let budget_people = budgets.map(|((day, _), (month, _))| (day, month));
         let shards = pulled.into_iter().map(|reply| reply.map(|(_, health)| health)).collect();
         let answer = self.with(|gold| {
-            gold.count(|gold| admin(&Facts { query, counted: gold, people, people_as_of, budget_people, shards }))
+            gold.count(|gold| {
+                admin(&Facts { query, counted: gold, people, people_as_of, people_before, budget_people, shards })
+            })
         });
         match answer {
             Ok(answer) => Response::from_json(&answer),

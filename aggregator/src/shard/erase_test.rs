@@ -51,7 +51,7 @@ type Knowledge = (BTreeMap<i32, Bucket>, BTreeMap<(i32, u16), Tally>, Vec<String
 fn known(shard: &mut Shard<Memory>) -> Knowledge {
     let told = shard.told();
     shard.all_days();
-    let Fold { days, people } = &shard.fold;
+    let Fold { days, people, .. } = &shard.fold;
     let all = days.values().flat_map(|day| &day.buckets);
     let buckets = all.filter(|(_, bucket)| **bucket != Bucket::default()).map(|(at, bucket)| (*at, bucket.clone()));
     let tallies = days

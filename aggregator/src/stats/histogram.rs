@@ -1,4 +1,4 @@
-//! Counts of latencies and other small numbers, for every bucket of time: few bytes, and what was counted can be taken out.
+//! Counts of latencies, amounts and other numbers, for every bucket of time: few bytes, and what was counted can be taken out.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -23,7 +23,7 @@ pub struct Counts {
 
 impl Counts {
     /// Counts a value.
-    pub fn record(&mut self, value: u32) {
+    pub fn record(&mut self, value: impl Into<u64>) {
         self.add(bin_of(value.into()), 1);
     }
 
@@ -72,23 +72,30 @@ impl Counts {
     /// The `q`-quantile (type 1) and whether it is exact: a value below 512, else the middle of its bin, off by at most
     /// [`RELATIVE_ERROR`]. `None` of no values.
     #[must_use]
-    pub fn quantile(&self, q: f64) -> Option<(u32, bool)> {
+    pub fn quantile(&self, q: f64) -> Option<(u64, bool)> {
         self.at_rank(quantile::rank(self.n(), q))
     }
 
     /// Interval of the `q`-quantile by [`quantile::interval`], `None` where there is none: from the least value of the lower
     /// rank's bin to the greatest of the upper one's, so that it covers as much as the values' own.
     #[must_use]
-    pub fn quantile_interval(&self, q: f64) -> Option<[u32; 2]> {
+    pub fn quantile_interval(&self, q: f64) -> Option<[u64; 2]> {
         let (lower, upper) = quantile::interval(self.n(), q)?;
         let (low, _) = layout::bounds(self.bin_at(lower)?);
         let (high, width) = layout::bounds(self.bin_at(upper)?);
-        Some([u32::try_from(low).ok()?, u32::try_from(high + (width - 1)).ok()?])
+        Some([low, high + (width - 1)])
     }
 
-    fn at_rank(&self, rank: u64) -> Option<(u32, bool)> {
-        let (value, exact) = layout::middle(self.bin_at(rank)?);
-        Some((u32::try_from(value).ok()?, exact))
+    fn at_rank(&self, rank: u64) -> Option<(u64, bool)> {
+        self.bin_at(rank).map(layout::middle)
+    }
+
+    /// The value that stands for each bin, whether it is the only one in it, and how many values the bin has, ascending.
+    pub fn bins(&self) -> impl Iterator<Item = (u64, bool, u64)> {
+        self.entries.iter().map(|entry| {
+            let (value, only) = layout::middle(bin(*entry));
+            (value, only, count(*entry))
+        })
     }
 
     fn bin_at(&self, rank: u64) -> Option<u16> {
@@ -105,14 +112,14 @@ impl Counts {
     /// How many values exceeded `limit`: those of bins whose middle does, so only values within [`RELATIVE_ERROR`] of the limit may
     /// be taken for the other side.
     #[must_use]
-    pub fn over(&self, limit: u32) -> u64 {
-        let over = |entry: &&u64| layout::middle(bin(**entry)).0 > u64::from(limit);
+    pub fn over(&self, limit: u64) -> u64 {
+        let over = |entry: &&u64| layout::middle(bin(**entry)).0 > limit;
         self.entries.iter().filter(over).map(|entry| count(*entry)).sum()
     }
 
     /// Share of values that exceeded `limit`, in [0, 1], counted as [`Counts::over`] does. `None` of no values.
     #[must_use]
-    pub fn share_over(&self, limit: u32) -> Option<f64> {
+    pub fn share_over(&self, limit: u64) -> Option<f64> {
         let n = self.n();
         (n > 0).then(|| self.over(limit) as f64 / n as f64)
     }
@@ -158,7 +165,7 @@ impl<'de> Deserialize<'de> for Counts {
 }
 
 /// The bin of the greatest value.
-const BIN_MAX: u64 = 23 * 256 + 511;
+const BIN_MAX: u64 = 55 * 256 + 511;
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +200,7 @@ mod tests {
         {
             assert!(read(numbers).is_err(), "{numbers:?}");
         }
-        assert_eq!(u64::from(bin_of(u32::MAX.into())), BIN_MAX);
+        assert_eq!(u64::from(bin_of(u64::MAX)), BIN_MAX);
     }
 
     #[test]
@@ -206,7 +213,7 @@ mod tests {
     #[test]
     fn limits_are_read_at_the_bins() {
         let counts = counts(&[100, 1_999, 2_000, 2_001, 2_010, 5_100]);
-        assert_eq!((counts.over(99), counts.over(100), counts.over(u32::MAX)), (6, 5, 0));
+        assert_eq!((counts.over(99), counts.over(100), counts.over(u64::MAX)), (6, 5, 0));
         assert_eq!((counts.over(1_990), counts.over(2_005), counts.share_over(5_000)), (5, 2, Some(1.0 / 6.0)));
         assert_eq!(Counts::default().share_over(1), None);
     }
@@ -234,18 +241,19 @@ mod tests {
             let counts = counts(&values);
             values.sort_unstable();
             prop_assert_eq!(counts.n(), values.len() as u64);
-            let near = |value: u32, said: u32| f64::from(value.abs_diff(said)) <= f64::from(value) * RELATIVE_ERROR;
+            let near = |value: u32, said: u64| u64::from(value).abs_diff(said) as f64 <= f64::from(value) * RELATIVE_ERROR;
             match (counts.quantile(q), quantile::of_sorted(&values, q)) {
-                (Some((said, exact)), Some(value)) => prop_assert!(near(value, said) && (!exact || said == value)),
+                (Some((said, exact)), Some(value)) => prop_assert!(near(value, said) && (!exact || said == u64::from(value))),
                 (said, value) => prop_assert!(said.is_none() && value.is_none()),
             }
             if let Some((lower, upper)) = quantile::interval(counts.n(), q) {
                 let [low, high] = counts.quantile_interval(q).unwrap();
                 let (lower, upper) = (values[lower as usize - 1], values[upper as usize - 1]);
-                prop_assert!(low <= lower && upper <= high && bin_of(low.into()) == bin_of(lower.into()) && bin_of(high.into()) == bin_of(upper.into()));
+                let (lower, upper) = (u64::from(lower), u64::from(upper));
+                prop_assert!(low <= lower && upper <= high && bin_of(low) == bin_of(lower) && bin_of(high) == bin_of(upper));
             }
             let surely = |shift: f64| values.iter().filter(|v| f64::from(**v) > f64::from(limit) * (1.0 + shift)).count() as u64;
-            prop_assert!(surely(0.004) <= counts.over(limit) && counts.over(limit) <= surely(-0.004));
+            prop_assert!(surely(0.004) <= counts.over(limit.into()) && counts.over(limit.into()) <= surely(-0.004));
         }
     }
 }

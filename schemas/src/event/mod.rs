@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub use aside::{Aside, Policy, Said, Was};
 pub use conversation::{
-    AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
-    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, WISH_CHARS_MAX, Wish,
+    AmountRange, CacheEffect, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation,
+    PRICE_CONTEXT_MAX, PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason,
+    WISH_CHARS_MAX, Wish,
 };
 pub use edge::{
     Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, System, Vital,
