@@ -5,6 +5,7 @@
  * statsmodels (tests/oracle/gold.py). Prints each row of the page with how many of its numbers were compared.
  *
  *     SAGE_GOLD_EVENTS=1000000 node --test tests/e2e/gold.test.mjs     # the big one
+ *     SAGE_GOLD_SHARDS=8, SAGE_GOLD_SEED=8                             # others
  *     SAGE_GOLD_TABLE=<file>                                           # the table with every difference
  */
 import assert from 'node:assert/strict';
@@ -23,8 +24,10 @@ import { ADMIN_TOKEN, PYTHON, ROOT, SALT, seeded, startOrigin, startSage, until 
 import { differences, sums } from '../lib/sums.mjs';
 
 const EVENTS = Number(process.env.SAGE_GOLD_EVENTS ?? 60_000);
+const SHARDS = (process.env.SAGE_GOLD_SHARDS ?? '1,8').split(',').map(Number);
 const SEED = Number(process.env.SAGE_GOLD_SEED ?? 7);
 const REQUESTS = 300;
+const FAULTS_SHOWN = 120;
 const DAY_MS = 86_400_000;
 /** A minute, and what a million more events take. */
 const TIMEOUT_MS = 180_000 + EVENTS * 2;
@@ -34,11 +37,12 @@ const WRONG = [{ type: 'turn', id: 'wrong-1', ts: 'yesterday' }, { type: 'no-suc
 const run = promisify(execFile);
 const oracle = (/** @type {string[]} */ args) => run(PYTHON, [join(ROOT, 'tests/oracle/gold.py'), ...args], { maxBuffer: 256 << 20, timeout: TIMEOUT_MS }).then(({ stdout }) => JSON.parse(stdout));
 
+const KEPT = new Set(['n', 'error']);
 /** An answer whose every value is another. @param {any} node @returns {any} */
 function changed(node) {
   if (Array.isArray(node)) return node.map(changed);
   if (node === null || typeof node !== 'object') return node;
-  const members = Object.entries(node).map(([name, member]) => [name, name === 'value' && typeof member === 'number' ? member * 1.01 + 1 : changed(member)]);
+  const members = Object.entries(node).map(([name, member]) => [name, typeof member === 'number' && !KEPT.has(name) ? member * 1.01 + 1 : changed(member)]);
   return Object.fromEntries(members);
 }
 
@@ -84,9 +88,9 @@ describe('gold', { timeout: 3 * TIMEOUT_MS }, () => {
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
-  for (const shards of [1, 8]) {
+  for (const shards of SHARDS) {
     test(`${EVENTS} events, ${shards} Shard(s): every row of the page`, { timeout: TIMEOUT_MS }, async (t) => {
-      const sage = await startSage({ origin: origin.url, shards });
+      const sage = await startSage({ origin: origin.url, shards, settings: { client: { country: 'cloudfront' } } });
       try {
         const began = Date.now();
         const tally = emptyTally();
@@ -109,11 +113,11 @@ describe('gold', { timeout: 3 * TIMEOUT_MS }, () => {
         const asked = [];
         for (const window of windows(Date.now())) asked.push({ ...window, answer: await sage.sage(new URLSearchParams({ from: window.from, to: window.to, tz: window.tz }).toString()) });
 
-        for (const { name, answer } of asked) {
+        const unequal = asked.flatMap(({ name, answer }) => {
           const { wrong: off, checked } = sums(answer.panels);
-          assert.deepEqual(off, [], `sums in ${name}`);
           assert.ok(checked >= 5);
-        }
+          return off.map((text) => `${name}: sum of ${text}`);
+        });
         const intake = { ...tally, received: tally.received + wrong.received + requests.length + vitals.length, dead_lettered: tally.dead_lettered + wrong.dead_lettered, stored: tally.stored + requests.length + vitals.length, from_ms: began };
         await writeFile(join(folder, 'told.json'), JSON.stringify({ salt: SALT, shards, requests, vitals, intake }));
         const check = async (/** @type {any[]} */ list, /** @type {string[]} */ ...more) => {
@@ -130,14 +134,14 @@ describe('gold', { timeout: 3 * TIMEOUT_MS }, () => {
         const [sound, spoilt] = [await check(quarter), await check(quarter.map((one) => ({ ...one, answer: changed(one.answer) })))];
         const found = new Set(spoilt.rows.filter((/** @type {any} */ row) => row.differing).map((/** @type {any} */ row) => row.row));
         const blind = sound.rows.filter((/** @type {any} */ row) => row.equal && !row.reason && !found.has(row.row)).map((/** @type {any} */ row) => `${row.row} may say anything`);
-        const faults = [...blind, ...report.notes, ...Object.keys(report.unexplained).map((path) => `no row explains ${path}`), ...report.rows.filter((/** @type {any} */ row) => row.missing).map((/** @type {any} */ row) => `${row.row} is not there`)];
+        const faults = [...unequal, ...blind, ...report.notes, ...Object.keys(report.unexplained).map((path) => `no row explains ${path}`), ...report.rows.filter((/** @type {any} */ row) => row.missing).map((/** @type {any} */ row) => `${row.row} is not there`)];
         const here = asked.map(({ name, answer }) => ({ name, answer }));
         for (const [n, { name, answer }] of here.entries()) {
           const other = first[n];
-          if (other) faults.push(...differences(other.answer, answer).slice(0, 20).map((text) => `${name}, by 1 Shard and by ${shards}, in two orders: ${text}`));
+          if (other) faults.unshift(...differences(other.answer, answer).slice(0, 20).map((text) => `${name}, by 1 Shard and by ${shards}, in two orders: ${text}`));
         }
         first = here;
-        assert.ok(!report.failed && !faults.length, `${faults.length} faults:\n${faults.slice(0, 80).join('\n')}`);
+        assert.ok(!report.failed && !faults.length, `${faults.length} faults:\n${faults.slice(0, FAULTS_SHOWN).join('\n')}`);
       } finally {
         await sage.stop();
       }

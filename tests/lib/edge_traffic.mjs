@@ -10,8 +10,8 @@ import { PUBLIC_KEY } from './sage.mjs';
 const AGENTS = /** @type {const} */ ([
   ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36', 'desktop', 'Chrome', 'Windows', null],
   ['Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0', 'desktop', 'Firefox', 'Linux', null],
-  ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1', 'mobile', 'Mobile Safari', 'iOS', null],
-  ['Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36', 'mobile', 'Chrome Mobile', 'Android', null],
+  ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1', 'mobile', 'Mobile-Safari', 'iOS', null],
+  ['Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36', 'mobile', 'Chrome-Mobile', 'Android', null],
   ['Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)', 'bot', '', '', 'ai_crawler'],
   ['curl/8.5.0', 'bot', '', '', 'http_library'],
 ]);
@@ -40,7 +40,7 @@ export async function visitApp(sage, random, count) {
     const [path, route] = random.pick(PATHS);
     const [sent, referrer] = random.pick(REFERRERS);
     const country = random.pick(COUNTRIES);
-    const reply = await sage.request(path, { headers: { 'user-agent': agent, accept: '*/*', ...(sent ? { referer: sent } : {}), ...(country ? { 'cf-ipcountry': country } : {}) } });
+    const reply = await sage.request(path, { headers: { 'user-agent': agent, accept: '*/*', ...(sent ? { referer: sent } : {}), ...(country ? { 'cloudfront-viewer-country': country } : {}) } });
     made.push({ ms: Date.now(), route, status: reply.status, unreachable: path === '/gone', bot, device, browser, os, country, referrer });
   }
   return made;

@@ -74,6 +74,8 @@ def close(a, b, tol, abs_tol=0.0):
     """Equal; of floats nearly."""
     if isinstance(a, bool) or isinstance(b, bool) or isinstance(a, str) or isinstance(b, str) or a is None or b is None:
         return a == b
+    if isinstance(a, (dict, list)) or isinstance(b, (dict, list)):
+        return a == b
     if isinstance(a, int) and isinstance(b, int):
         return abs(a - b) <= abs_tol
     return math.isclose(a, b, rel_tol=tol, abs_tol=max(tol, abs_tol))
@@ -185,7 +187,7 @@ class Gold:
             if close(wanted, got, FLOAT):
                 self.good(path)
             else:
-                self.bad(path, f"is {got}, wanted {wanted}")
+                self.bad(path, f"is {str(got)[:80]}, wanted {wanted}")
 
     def number(self, at, path, wanted, got):
         if not isinstance(got, dict) or "value" not in got:

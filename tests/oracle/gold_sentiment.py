@@ -85,7 +85,7 @@ def wishes(gold, w):
         mean = sum(confidences) / len(confidences)
         score = len(confidences) * WEIGHTS[tier] * mean
         said = {"wish_building": "building", "wish_planned": "planned", "wish_declined": "declined"}.get(status.get(tag), "open")
-        scored.append({"@": Num(score), "bucket": tag, "frequency": len(confidences), "tier": tier, "confidence": mean, "status": said})
+        scored.append({"@": Num(score), "bucket": tag, "frequency": len(confidences), "tier": tier, "weight": WEIGHTS[tier], "confidence": mean, "status": said})
     scored.sort(key=lambda row: (-row["@"].value, row["bucket"]))
     gold.expect("sentiment.wishes", Rows(scored[:WISHES], falling=True, top=WISHES))
 
@@ -128,4 +128,4 @@ def check_crisis(gold, w):
     gold.expect("crisis.false_positives", Num(wrong))
     gold.expect("crisis.false_positive_share", share(wrong, flags))
     rows = w.rows(f"SELECT year(timezone('America/Los_Angeles', make_timestamptz(ms * 1000))), count(*) FROM crisis_ev WHERE event = 'referral' AND {true} GROUP BY 1")
-    gold.expect("crisis.referrals_by_year", Rows([{"@": Num(n), "bucket": str(year)} for year, n in rows]))
+    gold.expect("crisis.referrals_by_year", Rows([{"@": Num(n), "bucket": str(year), "counted": Num(n), "imported": Num(0)} for year, n in rows]))

@@ -110,7 +110,7 @@ def intents(gold, w):
     rest = [facts[name] for name in order[LISTED:]]
     if rest:
         rows.append((":other", [sum(column) for column in zip(*rest, strict=True)]))
-    gold.expect("usage.intents", Rows([{"@": Num(n), "bucket": name, "success_rate": share(yes, said), "misunderstood": Num(wrong)} for name, (n, said, yes, wrong) in rows]))
+    gold.expect("usage.intents", Rows([{"@": Num(n), "bucket": name, "success_rate": share(yes, said), "misunderstood": share(wrong, n)} for name, (n, said, yes, wrong) in rows]))
 
     # The session of a mention: the same thread's, as of an observation.
     w.table(
