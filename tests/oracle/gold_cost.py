@@ -10,7 +10,7 @@ from gold_stats import bootstrap_interval, order_interval, quantile, ratio_inter
 from gold_window import half_even, step_of
 
 #: How far two bootstraps of a heavy tail may lie apart, as a share of the interval's width.
-BOOTSTRAP_NEAR = 0.2
+BOOTSTRAP_NEAR = 0.25
 SHARES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 
