@@ -4,7 +4,7 @@
     python tests/oracle/gold.py load <database> <erased.json> <events.ndjson> …
     python tests/oracle/gold.py check <database> <told.json> <answers.json> [--table <file>]
 
-`load` reads the raw events, once. `check` takes what the test did (`salt`, `shards`, `requests`, `vitals`, `intake`) and a list of
+`load` reads the raw events, once. `check` takes what the test did (`salt`, `shards`, `budget`, `requests`, `vitals`, `intake`) and a list of
 `{"name", "from", "to", "tz", "answer"}`, compares every number of every answer with one of its own (counts and quantiles by DuckDB,
 intervals by scipy and statsmodels, prices by genai-prices), and prints one JSON object: every row of the page with how many of its
 numbers were equal, differed or were missing. Exits with 1 when one differs, is missing, or is explained by no row.
@@ -36,6 +36,7 @@ def check(db, told, asked, page):
     """One answer."""
     answer = asked["answer"]
     gold = Gold(answer, page)
+    gold.salt = told["salt"]
     w = Window(db, asked["tz"], asked["from"], asked["to"], ms_of(datetime.fromisoformat(answer["generated_at"])))
     gold_cost.check(gold, w, told)
     gold_usage.check(gold, w)

@@ -90,6 +90,7 @@ class Gold:
         self.equal, self.differing, self.missing = Counter(), Counter(), Counter()
         self.reasons, self.notes, self.consumed = {}, [], set()
         self.n_unchecked = 0
+        self.salt = ""
 
     # --- where a path belongs ---
 

@@ -3,11 +3,11 @@
 import hashlib
 import hmac
 import statistics
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from gold_answer import UNSET, Num, Rows
-from gold_stats import bootstrap_interval, order_interval, quantile, ratio_interval, wilson
-from gold_window import half_even, step_of
+from gold_stats import bootstrap_interval, order_interval, quantile, ratio_interval
+from gold_window import DAY_MS, half_even, ms_of, step_of
 
 #: How far two bootstraps of a heavy tail may lie apart, as a share of the interval's width.
 BOOTSTRAP_NEAR = 0.25
@@ -118,7 +118,7 @@ def check(gold, w, told):
     gold.expect("cost.tokens_per_session", spread(values, mean))
 
     quality(gold, w)
-    forecasts(gold, w, spend_of)
+    forecasts(gold, w, told, spend_of)
 
 
 def quality(gold, w):
@@ -150,7 +150,7 @@ def quality(gold, w):
     gold.expect("cost.cache_write_premium", Num(premium))
 
 
-def forecasts(gold, w, spend_of):
+def forecasts(gold, w, told, spend_of):
     """Budgets and spikes; of forecasts only that they are plausible."""
     today = w.today
     first = w.one("SELECT min(ms) FROM money WHERE cost > 0")
@@ -169,7 +169,10 @@ def forecasts(gold, w, spend_of):
             ci = node["ci"]
             plausible = node["value"] is not None and pace / 20 <= node["value"] <= 20 * pace and ci and ci[0] <= node["value"] <= ci[1] and 0 <= ci[0]
         (gold.good if plausible else lambda path: gold.bad(path, f"is not plausible: {node}"))(f"cost.projection.{name}")
-    gold.free("cost.budget", "none is set here; tests/e2e/budget.test.mjs checks them")
+    if told.get("budget"):
+        budgets(gold, w, told["budget"], spend_of)
+    else:
+        gold.free("cost.budget", "none is set")
     weekday = [spend_of(*w.span(today - timedelta(days=7 * n))) for n in range(1, 9)]
     node = gold.find("cost.spike")
     if node is UNSET:
@@ -179,3 +182,29 @@ def forecasts(gold, w, spend_of):
     z = (spend_of(*w.span(today)) - median) / (1.4826 * mad) if mad else None
     gold.expect("cost.spike", {"@": Num(z, tol=1e-3), "median": Num(median, abs_tol=1), "mad": Num(mad, abs_tol=1)})
     gold.free("cost.spike.is_spike", "the page states no threshold")
+
+
+def budgets(gold, w, limits, spend_of):
+    """Days and months of the home zone, UTC, whatever zone is asked for; `limits` in nano-USD by name."""
+    day = w.now_ms // DAY_MS * DAY_MS
+    month = ms_of(datetime.fromtimestamp(w.now_ms / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+    for name, start in (("day", day), ("month", month)):
+        limit, spent = limits[name], spend_of(start, day + DAY_MS)
+        state = "exceeded" if spent >= limit else "warning" if spent >= 0.8 * limit else "ok"
+        gold.expect(f"cost.budget.{name}", {"limit": Num(limit), "spent": Num(spent), "share": Num(spent / limit), "state": state})
+    node = gold.find("cost.budget.month.projected")
+    gold.free("cost.budget.month.projected", "its forecast only as far as it is plausible: between what was spent until yesterday and 20 times that pace; the rest is compared")
+    before = spend_of(month, day)
+    if node is UNSET or node["value"] is None or not before <= node["value"] <= 20 * max(before, spend_of(month, day + DAY_MS)) + limits["month"] or not node["ci"][0] <= node["value"] <= node["ci"][1]:
+        gold.bad("cost.budget.month.projected", f"is not plausible: {node}, spent until yesterday {before}")
+    else:
+        gold.good("cost.budget.month.projected")
+    limit = limits["user_month"]
+    rows = w.rows(f"SELECT u, sum(cost)::BIGINT, count(*) FROM turn WHERE u IS NOT NULL AND ms >= {month} AND ms < {day + DAY_MS} GROUP BY 1 HAVING sum(cost) >= {limit}")
+    gold.expect("cost.budget.user_month.limit", Num(limit))
+    gold.expect("cost.budget.user_month.users_at_limit", Num(len(rows)))
+    path = ("cost", "budget", "user_month", "top_users_at_limit")
+    got = gold.find(".".join(path))
+    if got is not UNSET:
+        top = [{"@": Num(spent), "bucket": key(gold.salt, who), "turns": turns} for who, spent, turns in rows]
+        gold.compare(path, Rows(top, falling=True, top=len(got)), got)
