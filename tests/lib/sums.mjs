@@ -54,7 +54,7 @@ export function sums(panels) {
 }
 
 /** Parts of an answer that are of the instant of asking, or measured by Sage. */
-const LIVE = /^(generated_at|panels\.operations\.|panels\.integrations\.freshness)/;
+const LIVE = /^(generated_at|people_as_of|panels\.operations\.|panels\.integrations\.freshness)/;
 /** How far apart the same float may lie, added up in another order. */
 const FLOAT = 1e-9;
 

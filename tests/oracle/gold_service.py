@@ -117,10 +117,10 @@ def check_operations(gold, w, told):
 def model_api(gold, w):
     """By provider: the last hour, the last five minutes."""
     now = w.now_ms
-    # Minutes are whole ones; the one that runs is beside the five.
-    recent = now // MINUTE_MS * MINUTE_MS - 5 * MINUTE_MS
+    # Minutes are whole ones; the one that runs is beside the five, and the sixty.
+    recent, hour = (now // MINUTE_MS * MINUTE_MS - minutes * MINUTE_MS for minutes in (5, 60))
     rows = w.rows(
-        f"""SELECT provider, count(*) FILTER (ms > {now - 60 * MINUTE_MS}), count(*) FILTER (ms > {now - 60 * MINUTE_MS} AND status IN ('error', 'timeout')),
+        f"""SELECT provider, count(*) FILTER (ms >= {hour}), count(*) FILTER (ms >= {hour} AND status IN ('error', 'timeout')),
         count(*) FILTER (ms >= {recent}), count(*) FILTER (ms >= {recent} AND status IN ('error', 'timeout')) FROM turn WHERE ms <= {now} GROUP BY 1"""
     )
     codes = defaultdict(Counter)
