@@ -20,7 +20,7 @@ enum Call {
     Mean { values: Vec<f64>, seed: u64 },
     Moments { values: Vec<f64> },
     Distribution { parts: Vec<Vec<i64>>, q: Vec<f64> },
-    Counts { parts: Vec<Vec<u32>>, q: Vec<f64>, limit: u32 },
+    Counts { parts: Vec<Vec<u32>>, q: Vec<f64>, limit: u64 },
     Project { days: Vec<f64>, first_weekday: u8, horizons: Vec<u32> },
     SameWeekday { today: f64, history: Vec<f64> },
     Ewma { values: Vec<f64>, lambda: f64 },

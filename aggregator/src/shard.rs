@@ -427,7 +427,8 @@ impl<S: Storage> Shard<S> {
         days.insert(UtcDay::of(row.received_at));
         self.open_days(days.iter().copied())?;
         remark.notes.iter().for_each(|note| self.fold.people.note(note));
-        self.fold.row(row.seq, row.received_at, events, &remark.tally);
+        let others = self.fold.row(row.seq, row.received_at, events, &remark.tally);
+        days.extend(others);
         self.seq = row.seq;
         self.note_changes(&days);
         Ok(())

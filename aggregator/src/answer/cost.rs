@@ -272,7 +272,7 @@ mod tests {
         let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
         let query = Query::new(Zone::UTC, window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
-        let days = Folded(fold);
+        let days = Folded(vec![fold]);
         let answer = admin(&Facts {
             query: &query,
             counted: &days,

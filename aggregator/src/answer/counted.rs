@@ -215,14 +215,14 @@ fn summed<T: Part, C: Counted + ?Sized>(counted: &C, from: Bucket15, to: Bucket1
 
 #[cfg(test)]
 pub(crate) mod testing {
-    //! A fold that answers.
+    //! Folds that answer.
 
     use schemas::Event;
 
     use super::*;
     use crate::fold::Fold;
 
-    pub(crate) struct Folded(pub Fold);
+    pub(crate) struct Folded(pub Vec<Fold>);
 
     impl Folded {
         /// Events that were received a moment after the last of them.
@@ -230,17 +230,18 @@ pub(crate) mod testing {
             let mut fold = Fold::default();
             let last = events.iter().map(|event| event.ts).max().unwrap_or_default();
             fold.row(1, last, events, &Tally { stored: events.len() as u64, ..Tally::default() });
-            Self(fold)
+            Self(vec![fold])
         }
     }
 
     impl Counted for Folded {
         fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)> {
-            self.0.days.range(from..=to).map(|(date, day)| (*date, Rc::new(day.clone()))).collect()
+            let days = self.0.iter().flat_map(|fold| fold.days.range(from..=to));
+            days.map(|(date, day)| (*date, Rc::new(day.clone()))).collect()
         }
         fn ever(&self) -> Option<(UtcDay, UtcDay)> {
-            let first = self.0.days.keys().next().copied();
-            first.zip(self.0.days.keys().next_back().copied())
+            let days = || self.0.iter().flat_map(|fold| fold.days.keys()).copied();
+            days().min().zip(days().max())
         }
     }
 }

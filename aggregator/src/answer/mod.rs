@@ -33,6 +33,8 @@ use crate::fold::names::OTHER;
 use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 
+#[cfg(test)]
+pub(crate) use counted::testing;
 pub use counted::{ByQuarter, Counted, LastWords, Part, Sample};
 pub use filter::Filter;
 pub use public::{PublicFacts, QuarterFacts, public_page};
@@ -303,3 +305,7 @@ mod tests {
         assert_eq!(whole["panels"]["usage"]["users"]["value"], json!(0));
     }
 }
+
+#[cfg(test)]
+#[path = "panels_test.rs"]
+mod panels;

@@ -50,9 +50,9 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
                 cell(*hour, *turn, *rate)
             })).collect::<Vec<_>>(),
         },
-        "wishes": wishes(&named.wishes, &notices),
+        "wishes": wishes(&named.wishes, notices),
         "wish_weights": TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier)))).collect::<serde_json::Map<_, _>>(),
-        "audit": { "weeks": audit(facts, &notices) },
+        "audit": { "weeks": audit(facts, notices) },
         "moments": { "handed_in": Metric::count(seen.moments) },
     })
 }
@@ -75,7 +75,7 @@ fn by_hour(facts: &Facts<'_>, tz: Zone) -> BTreeMap<u8, Sentiment> {
         for (quarter, seen) in &facts.counted.sentiment_by_quarter(from, to).0 {
             let local = i64::from(*quarter) + span.offset_ms / schemas::time::BUCKET_MS;
             let hour = u8::try_from(local.rem_euclid(QUARTERS.1) / QUARTERS.0).unwrap_or(0);
-            Additive::merge(hours.entry(hour).or_default(), &seen);
+            Additive::merge(hours.entry(hour).or_default(), seen);
         }
     }
     hours

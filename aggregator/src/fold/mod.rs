@@ -60,6 +60,14 @@ pub struct Bucket {
     pub sentiment: Option<Box<Sentiment>>,
 }
 
+impl Bucket {
+    /// Does it count this event? Others are counted by name alone, or not at all.
+    fn concerns(event: &Event) -> bool {
+        use Body::{Consent, Journey, Notice, Platform, Vital};
+        !matches!(event.body, Journey(_) | Platform(_) | Vital(_) | Consent(_) | Notice(_))
+    }
+}
+
 impl Counters for Bucket {
     fn fold(&mut self, event: &Event) {
         self.cost.fold(event);
@@ -166,24 +174,25 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Counts one row of the log: its events, and the tally of the intake that made it.
-    pub fn row(&mut self, seq: u64, received_at: UtcMillis, events: &[Event], tally: &Tally) {
-        self.drop_minutes(seq, received_at);
+    /// Counts one row of the log: its events, and the tally of the intake that made it. Returns other days that it changed.
+    pub fn row(&mut self, seq: u64, received_at: UtcMillis, events: &[Event], tally: &Tally) -> Vec<UtcDay> {
+        let dropped = self.drop_minutes(seq, received_at);
         for event in events {
             let at = Bucket15::of(event.ts);
             let date = at.utc_day();
             let day = self.days.entry(date).or_default();
             day.changed = seq;
-            let bucket = day.buckets.entry(at.0).or_default();
             if let Body::Repriced(repriced) = &event.body {
                 // Of a turn that is not pending, or no longer, nothing changes.
                 if let Some(turn) = self.people.reprice(event, repriced) {
-                    bucket.cost.reprice(&turn, &repriced.cost);
+                    day.buckets.entry(at.0).or_default().cost.reprice(&turn, &repriced.cost);
                     day.named.reprice(at, &turn, &repriced.cost);
                 }
                 continue;
             }
-            bucket.fold(event);
+            if Bucket::concerns(event) {
+                day.buckets.entry(at.0).or_default().fold(event);
+            }
             day.named.fold(at, event);
             day.notices.fold(event);
             day.sample.fold(at, event);
@@ -194,26 +203,27 @@ impl Fold {
             }
             self.people.fold(event);
         }
-        if tally.received() == 0 {
-            return;
+        if tally.received() > 0 {
+            let day = self.days.entry(UtcDay::of(received_at)).or_default();
+            day.changed = seq;
+            day.intake.add(received_at, tally);
         }
-        let day = self.days.entry(UtcDay::of(received_at)).or_default();
-        day.changed = seq;
-        day.intake.add(received_at, tally);
+        dropped
     }
 
-    /// Drops minutes that no one asks for any more.
-    fn drop_minutes(&mut self, seq: u64, received_at: UtcMillis) {
+    /// Drops minutes that no one asks for any more, and returns the days that had any.
+    fn drop_minutes(&mut self, seq: u64, received_at: UtcMillis) -> Vec<UtcDay> {
         let from = health::first_day(received_at);
-        if from <= self.minutes_from {
-            return;
+        let mut changed = Vec::new();
+        if from > self.minutes_from {
+            self.minutes_from = from;
+            for (date, day) in self.days.range_mut(..from).filter(|(_, day)| !day.minutes.is_empty()) {
+                day.minutes = Minutes::default();
+                day.changed = seq;
+                changed.push(*date);
+            }
         }
-        self.minutes_from = from;
-        let before = self.days.range_mut(..from);
-        for day in before.map(|(_, day)| day).filter(|day| !day.minutes.is_empty()) {
-            day.minutes = Minutes::default();
-            day.changed = seq;
-        }
+        changed
     }
 
     /// Takes out what one person's events, alone in `theirs`, have added, by a row of the log at `seq`; `users` are all keys of theirs. Their choices go with
@@ -295,6 +305,55 @@ pub(crate) mod testing {
         }
     }
 
+    /// Bodies that say all that their kinds can, to be counted by it.
+    pub(crate) fn told() -> Vec<Body> {
+        let json = r#"[
+            {"turn":{"provider":"openai","model":"m1","status":"timeout","error_code":"overloaded","latency_ms":5001,"ttft_ms":300,
+                "cost":{"nano_usd":7000000,"price_version":"v","tier":"base","provenance":"estimated",
+                    "cache":{"saved":900,"write_premium":-3}}}},
+            {"turn":{"provider":"anthropic","model":"m2","status":"error","latency_ms":2000,"cost":{"unpriced":"not_billed"}}},
+            {"request":{"method":"GET","route":"/chat/:id","status":503,"ttfb_ms":80,"referrer_domain":"example.org",
+                "device":{"class":"mobile","browser":{"family":"Chrome"},"os":{"family":"Android"}}}},
+            {"request":{"method":"GET","route":"/","status":404,"ttfb_ms":9,"referrer_domain":"example.org",
+                "device":{"class":"bot","browser":{"family":"Other"},"os":{"family":"Other"},
+                    "bot":{"name":"GPTBot","kind":"ai_crawler","evidence":["name"]}}}},
+            {"feedback":{"rating":"up","model":"m1","intent":"sleep","wishes":["dark-mode","export"]}},
+            {"feedback":{"rating":"down","intent":"sleep"}},
+            {"feedback":{"rating":"4"}},
+            {"observation":{"emotion":"anger","intensity":3,"frustration":["repeated","gave_up","repeated"],"intent":"sleep",
+                "wish":{"tag":"dark-mode","kano":"must_be"},"confidence":0.25,"model_version":"s1","turn_index":12}},
+            {"observation":{"emotion":"joy","intensity":1,"confidence":1,"model_version":"s2","turn_index":0}},
+            {"error":{"component":"ui","code":"E1","fatal":true}},
+            {"vital":{"name":"cls","value":0.1004,"route":"/","device":"tablet"}},
+            {"vital":{"name":"lcp","value":2500.4,"route":"/"}},
+            {"journey":{"name":"plan_made","intent":"sleep","success":true,"confidence":0.49,"duration_ms":1200}},
+            {"platform":{"platform":"whatsapp","event":"connection_failed","reason":"denied"}},
+            {"platform":{"platform":"whatsapp","event":"api_call","status":429,"latency_ms":90}},
+            {"platform":{"platform":"whatsapp","event":"rate_limited"}},
+            {"crisis":{"event":"flagged","severity":4,"detector_version":"d1","false_positive":true}},
+            {"crisis":{"event":"escalation","severity":4,"escalation_s":700}},
+            {"notice":{"kind":"wish_building","code":"dark-mode"}},
+            {"notice":{"kind":"observation_audit","code":"2026-W43","checked":3,"agreed":2}}]"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Events of all kinds, of people and of no one, over three days.
+    pub(crate) fn happenings(max: usize) -> impl Strategy<Value = Vec<Event>> {
+        let start = UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap().0;
+        let kinds = told().len();
+        let one = (0..kinds + 4, 0i64..3 * 24 * 3_600_000, proptest::option::weighted(0.8, 0u8..4));
+        proptest::collection::vec(one, 0..max).prop_map(move |happened| {
+            let event = |(i, (kind, ms, user)): (usize, (usize, i64, Option<u8>))| {
+                let plain = turn(i as u128 + 1, user, Some(1), start + ms, Some(ms), (kind % 3) as u8);
+                let body = told().into_iter().nth(kind).unwrap_or_else(|| plain.body.clone());
+                let cohort =
+                    schemas::event::Cohort { country: schemas::event::Country::parse("NP"), ..plain.cohort.clone() };
+                Event { body, cohort, ..plain }
+            };
+            happened.into_iter().enumerate().map(event).collect()
+        })
+    }
+
     pub(crate) fn history(max: usize) -> impl Strategy<Value = Vec<Event>> {
         let start = UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap().0;
         let one = (
@@ -315,3 +374,7 @@ pub(crate) mod testing {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "laws_test.rs"]
+mod laws;

@@ -12,8 +12,8 @@ use super::tests::{NOW, append, message};
 use super::*;
 use crate::fold::intake::DropReason;
 use crate::fold::pending::repriced_event;
-use crate::fold::testing::{history, turn};
-use crate::fold::{Bucket, Fold};
+use crate::fold::testing::{history, told, turn};
+use crate::fold::{Bucket, Day, Fold, health};
 use crate::protocol::Person;
 use crate::storage::memory::{Fault, Memory};
 
@@ -28,12 +28,12 @@ fn person(n: u8) -> Person {
 /// Turns of a random history, and events of other kinds between them. No one opts out: what is stored without its person is
 /// no one's to erase.
 fn lives() -> impl Strategy<Value = Vec<Event>> {
-    (history(60), proptest::collection::vec((0u8..6, 0usize..15, 0i64..14 * 24), 0..40)).prop_map(
+    (history(60), proptest::collection::vec((0u8..6, 0usize..15 + told().len(), 0i64..14 * 24), 0..40)).prop_map(
         |(mut events, others)| {
             let start = events.iter().map(|event| event.ts.0).min().unwrap_or(NOW.0);
             for (i, (who, kind, hours)) in others.into_iter().enumerate() {
                 let base = turn(10_000 + i as u128, Some(who), None, start + hours * HOUR_MS, None, 0);
-                let body = bodies().remove(kind);
+                let body = bodies().into_iter().chain(told()).nth(kind).unwrap();
                 if body.kind() != "consent" {
                     events.push(Event { body, ..base });
                 }
@@ -44,8 +44,8 @@ fn lives() -> impl Strategy<Value = Vec<Event>> {
     )
 }
 
-/// Counts by bucket, intake by minute, people, and turns that wait for a price.
-type Knowledge = (BTreeMap<i32, Bucket>, BTreeMap<(i32, u16), Tally>, Vec<String>, (u64, u64));
+/// Counts by bucket, intake by minute, people, turns that wait for a price, and what days hold beside that.
+type Knowledge = (BTreeMap<i32, Bucket>, BTreeMap<(i32, u16), Tally>, Vec<String>, (u64, u64), BTreeMap<UtcDay, Day>);
 
 /// Everything that the Shard counts and knows, but log positions and tombstones.
 fn known(shard: &mut Shard<Memory>) -> Knowledge {
@@ -63,7 +63,15 @@ fn known(shard: &mut Shard<Memory>) -> Knowledge {
     of_people.extend(pending);
     of_people
         .extend(choices.map(|choices| choices.replace("Some(Choices { analytics: None, age_13_plus: None })", "None")));
-    (buckets.collect(), tallies.collect(), of_people, people.pending_counts())
+    let beside = days.iter().map(|(date, day)| {
+        let (buckets, intake, changed) = Default::default();
+        // Who has received nothing for a while has not dropped the minutes of before.
+        let kept = *date >= health::first_day(NOW.plus_ms(99 * HOUR_MS));
+        let minutes = if kept { day.minutes.clone() } else { Default::default() };
+        (*date, Day { buckets, intake, changed, minutes, ..day.clone() })
+    });
+    let beside = beside.filter(|(_, day)| *day != Day::default()).collect();
+    (buckets.collect(), tallies.collect(), of_people, people.pending_counts(), beside)
 }
 
 fn lines(storage: &Memory) -> Vec<String> {

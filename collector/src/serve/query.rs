@@ -215,7 +215,6 @@ mod tests {
             ("panel=", "panel"),
             ("filter=model", "model:gpt-4o"),
             ("filter=user:alice", "model"),
-            ("filter=plan:free", "no panel"),
             ("filter=model:gpt-4o&panel=crisis", "crisis keeps no filter"),
             ("filter=plan:free&panel=demographics", "demographics keeps country, device"),
             ("filter=country:DE&panel=demographics,cost", "cost keeps model"),
