@@ -10,6 +10,7 @@ pub mod batch;
 pub mod budget;
 pub mod civil;
 mod correlate;
+pub mod disclosure;
 pub mod fold;
 pub mod gold;
 pub mod protocol;
