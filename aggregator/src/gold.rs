@@ -7,6 +7,8 @@ use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
 use crate::answer::Counted;
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
+use crate::disclosure::archive::Archive;
+use crate::disclosure::noted::Noted;
 use crate::fold::intake::Tally;
 use crate::fold::names::Visited;
 use crate::fold::{Bucket, CodecError, Counters, Day};
@@ -25,7 +27,7 @@ pub struct StoredDay {
 }
 
 /// Gold's storage. Every method is one atomic step.
-pub trait GoldStorage: HoldStorage {
+pub trait GoldStorage: HoldStorage + Archive {
     /// Stores days of a Shard and the log position that they are complete up to.
     ///
     /// # Errors
@@ -56,6 +58,7 @@ pub struct Gold<S> {
     upto: BTreeMap<u32, u64>,
     /// Shards of which some days are on their way: their turns up to `upto` may be in one of those.
     partial: BTreeSet<u32>,
+    noted: Noted,
     holds: Holds,
     /// Spend of spans that were asked for since a day last changed.
     spent: BTreeMap<(Bucket15, Bucket15), NanoUsd>,
@@ -72,10 +75,12 @@ impl<S: GoldStorage> Gold<S> {
         for row in stored {
             days.insert((row.day, row.shard), Day::decode(&row.bytes)?);
         }
+        let mut noted = Noted::default();
+        days.iter().for_each(|((day, shard), content)| noted.note(*day, *shard, content));
         let mut holds: Holds = storage.holds()?.into_iter().collect();
         // Days are stored before the turns that they include are taken away.
         upto.iter().for_each(|(shard, upto)| drop(holds.covered(*shard, *upto)));
-        Ok(Self { storage, days, upto, partial: BTreeSet::new(), holds, spent: BTreeMap::new() })
+        Ok(Self { storage, days, upto, partial: BTreeSet::new(), noted, holds, spent: BTreeMap::new() })
     }
 
     /// Log position up to which Gold holds a Shard's days.
@@ -114,6 +119,7 @@ impl<S: GoldStorage> Gold<S> {
         let (stored, days): (Vec<StoredDay>, Vec<Day>) = fresh.into_iter().unzip();
         self.storage.save(shard, upto, &stored)?;
         for (row, day) in stored.iter().zip(days) {
+            self.noted.note(row.day, row.shard, &day);
             self.days.insert((row.day, row.shard), day);
         }
         self.upto.insert(shard, upto);
@@ -201,6 +207,10 @@ impl<S> Counted for Gold<S> {
             day.buckets.range(from.0..to.0).for_each(|(_, bucket)| total.merge(bucket));
         }
         total
+    }
+
+    fn noted(&self) -> Option<&Noted> {
+        Some(&self.noted)
     }
 
     fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {

@@ -7,6 +7,7 @@ use schemas::event::Source;
 use schemas::{Bucket15, EventKey, NanoUsd, ReplyKey, UserKey};
 use serde::{Deserialize, Serialize};
 
+use crate::disclosure::contribution::Cap;
 use crate::fold::intake::DropReason;
 
 /// Events for one Shard. On the wire: this header as one line of JSON, then `events` lines of canonical events, then
@@ -154,6 +155,9 @@ pub struct PullRequest {
     pub since: u64,
     /// Windows to answer for people. Empty: changed days only.
     pub windows: Vec<Window>,
+    /// The most that one person adds to sums that are published; `None`: none is asked for.
+    #[serde(default)]
+    pub cap: Option<Cap>,
 }
 
 /// A changed day, whole.
@@ -250,6 +254,12 @@ pub struct PeopleAnswer {
     pub wau: Vec<u32>,
     /// People active in the thirty days that end with each day.
     pub mau: Vec<u32>,
+    /// Visits of people that began in the window, each person's up to the cap that was asked for.
+    #[serde(default)]
+    pub capped_sessions: u64,
+    /// Turns of people, each person's up to the cap that was asked for.
+    #[serde(default)]
+    pub capped_turns: u64,
 }
 
 /// A person who spent much.
@@ -279,6 +289,8 @@ impl PeopleAnswer {
         add(&mut self.dau, &other.dau);
         add(&mut self.wau, &other.wau);
         add(&mut self.mau, &other.mau);
+        self.capped_sessions = self.capped_sessions.saturating_add(other.capped_sessions);
+        self.capped_turns = self.capped_turns.saturating_add(other.capped_turns);
     }
 }
 

@@ -11,6 +11,7 @@ use schemas::event::Aside;
 use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis};
 
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
+use crate::disclosure::contribution::Cap;
 use crate::fold::intake::Tally;
 use crate::fold::pending::{PENDING_PAGE_MAX, PendingCursor, PendingPage};
 use crate::fold::{self, CodecError, Day, Fold};
@@ -261,6 +262,13 @@ impl<S: Storage> Shard<S> {
     #[must_use]
     pub fn people(&self, window: &Window) -> PeopleAnswer {
         people_answer::answer(&self.fold.people, window)
+    }
+
+    /// [`Self::people`] with the sums that are published, each person's up to `cap`.
+    #[must_use]
+    pub fn people_capped(&self, window: &Window, cap: Option<Cap>) -> PeopleAnswer {
+        let sums = cap.map(|cap| people_answer::capped(&self.fold.people, window, cap)).unwrap_or_default();
+        PeopleAnswer { capped_sessions: sums.sessions, capped_turns: sums.turns, ..self.people(window) }
     }
 
     /// The Shard's turns that wait for a price, after a cursor, [`PENDING_PAGE_MAX`] at most.

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use super::metric::{Metric, Unit};
+use crate::disclosure::noted::Noted;
+use crate::disclosure::years;
 use crate::fold::safety::Safety;
 
 pub(super) fn answer(facts: &Facts<'_>) -> Value {
@@ -22,15 +24,22 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
         "dispositions": named(&safety.dispositions),
         "false_positives": Metric::exact(safety.false_positives, Unit::Count, safety.false_positives),
         "incidents": named(&safety.incidents),
+        "referrals_by_year": referrals_by_year(facts),
     })
 }
 
-pub(super) fn count_of(safety: &Safety, event: CrisisEvent) -> u64 {
-    safety.crisis.iter().filter(|((kind, _), _)| *kind == event).map(|(_, n)| n).sum()
+/// The report that California asks for (B&P §22603): exact, however few, by its civil year, whatever window is asked for.
+fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
+    let mut years = facts.counted.noted().map(Noted::referrals_by_year).unwrap_or_default();
+    for (year, before) in &facts.query.referrals {
+        *years.entry(*year).or_default() += before;
+    }
+    years.entry(years::year_of(facts.query.now)).or_default();
+    years.iter().map(|(year, n)| Metric::exact(*n, Unit::Count, *n).in_bucket(&year.to_string(), json!({}))).collect()
 }
 
 fn counted(safety: &Safety, event: CrisisEvent) -> Metric {
-    let n = count_of(safety, event);
+    let n = safety.count_of(event);
     Metric::exact(n, Unit::Count, n)
 }
 

@@ -6,8 +6,10 @@ mod crisis;
 pub mod csv;
 pub mod metric;
 mod operations;
-mod public;
+pub mod public;
 mod usage;
+
+use std::collections::BTreeMap;
 
 use schemas::{Bucket15, UtcMillis};
 use serde::{Deserialize, Serialize};
@@ -15,13 +17,12 @@ use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
 use crate::civil;
+use crate::disclosure::noted::Noted;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
 use crate::fold::names::Visited;
 use crate::protocol::{PeopleAnswer, ShardHealth, Window};
 use crate::zone::Zone;
-
-pub use public::{PublicFacts, QuarterFacts, public_page};
 
 /// Panels of `/sage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
+    /// Crisis referrals of California's civil years that were issued before Sage counted them.
+    #[serde(default)]
+    pub referrals: BTreeMap<i32, u64>,
 }
 
 /// Counters of a range of buckets, merged over all Shards.
@@ -76,6 +80,10 @@ pub trait Counted {
     fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
         let _ = (from, to);
         Visited::default()
+    }
+    /// Referrals and notices of all time.
+    fn noted(&self) -> Option<&Noted> {
+        None
     }
 }
 
@@ -156,7 +164,14 @@ mod tests {
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None };
+        let query = Query {
+            tz: "UTC".into(),
+            window,
+            panels: Panel::ALL.to_vec(),
+            now,
+            budget: None,
+            referrals: BTreeMap::new(),
+        };
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
         admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
     }

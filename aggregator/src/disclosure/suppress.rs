@@ -157,13 +157,17 @@ impl Table {
     /// Numbers that were said before stay. If the table is not safe with all others hidden, nothing is said of any of them.
     #[must_use]
     pub fn suppress(mut self) -> Vec<State> {
+        if self.protectors > 0 && self.is_too_small() {
+            self.withhold();
+            return self.states();
+        }
         self.hide_small();
         if self.numbers.iter().any(|number| number.state == State::Small) {
             self.numbers.iter_mut().take(self.protectors).for_each(|number| number.state = State::Protects);
         }
         while !self.is_safe() {
             let Some(next) = self.next_to_hide().filter(|_| self.protectors == 0) else {
-                self.numbers.iter_mut().filter(|number| !number.said).for_each(|number| number.state = State::Withheld);
+                self.withhold();
                 break;
             };
             if let Some(number) = self.numbers.get_mut(next) {
@@ -179,6 +183,16 @@ impl Table {
     pub fn small_only(mut self) -> Vec<State> {
         self.hide_small();
         self.states()
+    }
+
+    /// Of fewer than twice k people a group of k or more leaves fewer than k for all others, whatever is hidden.
+    fn is_too_small(&self) -> bool {
+        let all: Vec<usize> = (0..self.cells.len()).collect();
+        people_of(&self.cells, &all) < self.rule.people_min.saturating_mul(2)
+    }
+
+    fn withhold(&mut self) {
+        self.numbers.iter_mut().filter(|number| !number.said).for_each(|number| number.state = State::Withheld);
     }
 
     fn states(&self) -> Vec<State> {

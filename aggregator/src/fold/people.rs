@@ -312,6 +312,11 @@ impl People {
         self.pages.values().flat_map(|page| &page.ledgers)
     }
 
+    /// Every thread and its visits.
+    pub fn threads(&self) -> impl Iterator<Item = (&Thread, &[Visit])> {
+        self.pages.values().flat_map(|page| &page.visits).map(|(thread, visits)| (thread, visits.as_slice()))
+    }
+
     /// Every visit.
     pub fn visits(&self) -> impl Iterator<Item = &Visit> {
         self.pages.values().flat_map(|page| page.visits.values().flatten())

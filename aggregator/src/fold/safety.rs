@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use schemas::event::{CrisisEvent, Disposition, IncidentSeverity, Rating};
-use schemas::{Body, Event};
+use schemas::event::{CrisisEvent, Disposition, IncidentSeverity, NoticeKind, Rating};
+use schemas::{Body, Event, Label};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
@@ -21,6 +21,17 @@ pub struct Safety {
     pub incidents: BTreeMap<IncidentSeverity, u64>,
     /// Ratings of replies.
     pub ratings: BTreeMap<Rating, u64>,
+    /// Public notices by what they are about and the app's name for it.
+    #[serde(default)]
+    pub notices: BTreeMap<(NoticeKind, Label), u64>,
+}
+
+impl Safety {
+    /// Crisis events of one step, of any severity.
+    #[must_use]
+    pub fn count_of(&self, event: CrisisEvent) -> u64 {
+        self.crisis.iter().filter(|((kind, _), _)| *kind == event).map(|(_, n)| n).sum()
+    }
 }
 
 impl Counters for Safety {
@@ -36,6 +47,7 @@ impl Counters for Safety {
             Body::Incident(incident) if !incident.resolved => {
                 *self.incidents.entry(incident.severity).or_default() += 1;
             }
+            Body::Notice(notice) => *self.notices.entry((notice.kind, notice.code.clone())).or_default() += 1,
             Body::Feedback(feedback) => *self.ratings.entry(feedback.rating).or_default() += 1,
             _ => {}
         }
@@ -47,6 +59,7 @@ impl Counters for Safety {
         self.false_positives += other.false_positives;
         merge_counts(&mut self.incidents, &other.incidents);
         merge_counts(&mut self.ratings, &other.ratings);
+        merge_counts(&mut self.notices, &other.notices);
     }
 
     fn take_out(&mut self, other: &Self) {
@@ -55,10 +68,11 @@ impl Counters for Safety {
         self.false_positives = self.false_positives.saturating_sub(other.false_positives);
         take_out_counts(&mut self.incidents, &other.incidents);
         take_out_counts(&mut self.ratings, &other.ratings);
+        take_out_counts(&mut self.notices, &other.notices);
     }
 }
 
-fn take_out_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+fn take_out_counts<K: Ord>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
     for (key, taken) in other {
         if let Some(count) = mine.get_mut(key) {
             *count = count.saturating_sub(*taken);
@@ -67,8 +81,8 @@ fn take_out_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<
     mine.retain(|_, count| *count > 0);
 }
 
-fn merge_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+fn merge_counts<K: Ord + Clone>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
     for (key, count) in other {
-        *mine.entry(*key).or_default() += count;
+        *mine.entry(key.clone()).or_default() += count;
     }
 }

@@ -3,20 +3,22 @@
 use std::cell::RefCell;
 
 use futures_util::future::join_all;
-use schemas::{Bucket15, Clock, Quarter, UtcMillis};
+use schemas::{Clock, UtcMillis};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::call;
 use super::objects::{WorkerClock, route, shard_count};
 use super::sql::Sql;
-use crate::answer::{Counted, Facts, PublicFacts, QuarterFacts, Query, admin, public_page};
+use crate::answer::public::{self, PeriodFacts, PublicRules, facts};
+use crate::answer::{Counted, Facts, Query, admin};
 use crate::budget::{HoldRequest, Settlement};
+use crate::disclosure::archive::{self, Archive, Period, Records};
+use crate::disclosure::contribution::Cap;
+use crate::disclosure::noise::{Random, RandomError};
 use crate::fold;
 use crate::gold::{Gold as GoldState, GoldError};
 use crate::protocol::{PeopleAnswer, PullRequest, ShardHealth, Window};
 
-/// Quarters on the public page, the running one included.
-const QUARTERS_SHOWN: usize = 5;
 /// How long the public page is kept, milliseconds.
 const PUBLIC_MS_MAX: i64 = 10_000;
 /// Rounds of changes taken from a Shard for one answer; each brings up to [`crate::shard::CHANGES_BYTES_MAX`].
@@ -64,7 +66,10 @@ impl DurableObject for Gold {
                 Ok(query) => self.answer(&query).await,
                 Err(_) => Response::error("malformed", 400),
             },
-            route::PUBLIC => self.public().await,
+            route::PUBLIC => match request.json::<PublicRules>().await {
+                Ok(rules) => self.public(&rules).await,
+                Err(_) => Response::error("malformed", 400),
+            },
             route::PROBE => match self.with(|gold| Ok(gold.storage().probe(WorkerClock.now())?)) {
                 Ok(()) => Response::ok("ok"),
                 Err(error) => failed(&error.to_string()),
@@ -97,7 +102,7 @@ impl Gold {
         if let Some(budget) = query.budget.filter(|budget| budget.limits.of_people()) {
             windows.extend([budget.periods.day.window(), budget.periods.month.window()]);
         }
-        let pulled = self.pull_all(&windows).await;
+        let pulled = self.pull_all(&windows, None).await;
         let people = merged_people(&pulled, 0);
         let budget_people = merged_people(&pulled, 1).zip(merged_people(&pulled, 2));
         let shards = pulled.into_iter().map(|reply| reply.map(|(_, health)| health)).collect();
@@ -108,34 +113,34 @@ impl Gold {
         }
     }
 
-    async fn public(&self) -> Result<Response> {
+    async fn public(&self, rules: &PublicRules) -> Result<Response> {
         let now = WorkerClock.now();
         let kept =
             self.public.borrow().as_ref().filter(|(at, _)| now.0 - at.0 < PUBLIC_MS_MAX).map(|(_, text)| text.clone());
         if let Some(text) = kept {
             return Response::ok(text);
         }
-        let quarters: Vec<Quarter> = std::iter::successors(Some(Quarter::of(now)), |quarter| Some(quarter.previous()))
-            .take(QUARTERS_SHOWN)
-            .collect();
-        let windows: Vec<Window> = quarters.iter().map(quarter_window).collect();
-        let pulled = self.pull_all(&windows).await;
+        let mut asked: Vec<Period> = Vec::new();
+        // The first round brings the days that tell what is due; the second, where anything is, the people.
+        let complete = loop {
+            let windows: Vec<Window> = asked.iter().filter_map(|period| facts::window(*period)).collect();
+            let pulled = self.pull_all(&windows, Some(rules.cap)).await;
+            let complete = pulled.iter().all(Option::is_some);
+            let due = self.with(|gold| publish(gold, rules, now, &asked, &pulled));
+            match due {
+                Ok(due) if complete && asked.is_empty() && !due.is_empty() => asked = due,
+                Ok(_) => break complete,
+                Err(error) => return failed(&error.to_string()),
+            }
+        };
         let page = self.with(|gold| {
-            let facts = quarters.iter().zip(&windows).enumerate().map(|(at, (quarter, window))| {
-                let people = merged_people(&pulled, at);
-                QuarterFacts {
-                    quarter: *quarter,
-                    users: people.as_ref().map(|people| people.spend_per_user.len() as u64),
-                    sessions: people.as_ref().map(|people| people.turns_per_session.len() as u64),
-                    counters: gold.range(window.from, window.to),
-                }
-            });
-            Ok(public_page(&PublicFacts { now, quarters: facts.collect() }))
+            let records = archive::records(gold.storage())?;
+            Ok(public::page(now, &facts::of_open(now, gold), &records, rules, complete))
         });
         match page {
             Ok(page) => {
                 let text = page.to_string();
-                if pulled.iter().all(Option::is_some) {
+                if complete {
                     self.public.replace(Some((now, text.clone())));
                 }
                 Response::ok(text)
@@ -145,14 +150,19 @@ impl Gold {
     }
 
     /// Takes what changed from every Shard, and its people's answers; `None` for a Shard that did not answer.
-    async fn pull_all(&self, windows: &[Window]) -> Vec<Option<(Vec<PeopleAnswer>, ShardHealth)>> {
-        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, windows))).await
+    async fn pull_all(&self, windows: &[Window], cap: Option<Cap>) -> Vec<Option<(Vec<PeopleAnswer>, ShardHealth)>> {
+        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, windows, cap))).await
     }
 
-    async fn pull_one(&self, shard: u32, windows: &[Window]) -> Option<(Vec<PeopleAnswer>, ShardHealth)> {
+    async fn pull_one(
+        &self,
+        shard: u32,
+        windows: &[Window],
+        cap: Option<Cap>,
+    ) -> Option<(Vec<PeopleAnswer>, ShardHealth)> {
         for _ in 0..ROUNDS_MAX {
             let since = self.with(|gold| Ok(gold.upto(shard))).ok()?;
-            let request = PullRequest { since, windows: windows.to_vec() };
+            let request = PullRequest { since, windows: windows.to_vec(), cap };
             let reply = call::pull(&self.env, shard, &request).await.ok()?;
             self.with(|gold| gold.apply(shard, &reply.changes)).ok()?;
             if !reply.changes.more {
@@ -172,9 +182,40 @@ fn merged_people(pulled: &[Option<(Vec<PeopleAnswer>, ShardHealth)>], window: us
     Some(all)
 }
 
-fn quarter_window(quarter: &Quarter) -> Window {
-    let (from, to) = (Bucket15::of(quarter.start()), Bucket15::of(quarter.end()));
-    Window { days: Vec::new(), before: Vec::new(), from, to }
+/// Makes the records of the periods whose people were asked for, if every Shard has answered; returns what is due then.
+fn publish(
+    gold: &GoldState<Sql>,
+    rules: &PublicRules,
+    now: UtcMillis,
+    asked: &[Period],
+    pulled: &[Option<(Vec<PeopleAnswer>, ShardHealth)>],
+) -> std::result::Result<Vec<Period>, GoldError> {
+    let storage = gold.storage();
+    let mut records: Records = archive::records(storage)?;
+    let mut windows = 0;
+    for period in asked {
+        let mut people = Some(PeopleAnswer::default());
+        if facts::window(*period).is_some() {
+            people = merged_people(pulled, windows);
+            windows += 1;
+        }
+        let Some(people) = people else { break };
+        let facts: PeriodFacts = facts::of_period(*period, facts::people(&people), gold);
+        let record = public::record(*period, &facts, rules, &records, now, &mut Platform);
+        let record = record.map_err(|_| crate::storage::StorageError("random"))?;
+        storage.keep_record(&period.name(), &record.to_string())?;
+        records.insert(period.name(), record);
+    }
+    Ok(archive::due(now, gold.noted().and_then(|noted| noted.first_day()), &records))
+}
+
+/// The platform's generator of random bits.
+struct Platform;
+
+impl Random for Platform {
+    fn bits(&mut self) -> std::result::Result<u64, RandomError> {
+        getrandom::u64().map_err(|_| RandomError)
+    }
 }
 
 fn reply_bytes<T: serde::Serialize>(result: std::result::Result<T, GoldError>) -> Result<Response> {

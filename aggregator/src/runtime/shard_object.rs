@@ -238,8 +238,11 @@ impl Shard {
         self.with(|shard| {
             let changes = shard.changes(ask.since)?;
             // People are asked for again with the last changes; working them out before would be for nothing.
-            let people =
-                if changes.more { Vec::new() } else { ask.windows.iter().map(|window| shard.people(window)).collect() };
+            let people = if changes.more {
+                Vec::new()
+            } else {
+                ask.windows.iter().map(|window| shard.people_capped(window, ask.cap)).collect()
+            };
             Ok(PullReply { people, changes, health })
         })
     }

@@ -1,7 +1,10 @@
 //! What a Shard's people did in a window.
 
-use schemas::NanoUsd;
+use std::collections::BTreeMap;
 
+use schemas::{NanoUsd, UserKey};
+
+use crate::disclosure::contribution::{Cap, Capped};
 use crate::fold::people::{Ledger, People};
 use crate::protocol::{CivilDay, PeopleAnswer, TopUser, Window, rank};
 
@@ -44,6 +47,25 @@ pub(super) fn answer(people: &People, window: &Window) -> PeopleAnswer {
     answer.turns_per_session.sort_unstable();
     answer.length_per_session_ms.sort_unstable();
     answer
+}
+
+/// What people did in a window, each up to the cap.
+pub(super) fn capped(people: &People, window: &Window, cap: Cap) -> Capped {
+    let mut each: BTreeMap<UserKey, (u64, u64)> = BTreeMap::new();
+    for (user, ledger) in people.ledgers() {
+        let entries = ledger.between(window.from, window.to);
+        if !entries.is_empty() {
+            each.entry(*user).or_default().1 = entries.iter().map(|entry| u64::from(entry.turns)).sum();
+        }
+    }
+    let span = window.from.start().0..window.to.start().0;
+    for (thread, visits) in people.threads() {
+        let began = visits.iter().filter(|visit| span.contains(&visit.start_ms)).count() as u64;
+        if let Some(user) = thread.user().filter(|_| began > 0) {
+            each.entry(user).or_default().0 += began;
+        }
+    }
+    Capped::of(each.into_values(), cap)
 }
 
 /// Indices into `calendar` of the days on which a person was active, ascending.

@@ -71,7 +71,17 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
         Some("csv") => return Err(bad("format=csv needs one panel, such as panel=cost")),
         Some(_) => return Err(bad("format must be json or csv")),
     };
-    Ok((Query { tz: tz.name().to_owned(), window: civil::window(tz, start, end), panels, now, budget: None }, format))
+    Ok((
+        Query {
+            tz: tz.name().to_owned(),
+            window: civil::window(tz, start, end),
+            panels,
+            now,
+            budget: None,
+            referrals: Default::default(),
+        },
+        format,
+    ))
 }
 
 fn instant(text: &str, name: &str, of_date: impl Fn(chrono::NaiveDate) -> UtcMillis) -> Result<UtcMillis, Problem> {

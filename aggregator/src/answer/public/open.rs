@@ -1,0 +1,64 @@
+//! A quarter that runs, or settles: how far it has come by the end of its last month, in steps.
+
+use schemas::{Quarter, UtcMillis};
+use serde_json::{Value, json};
+
+use super::super::metric::{Hidden, Metric, Unit};
+use super::{OpenFacts, PeriodFacts, PublicRules, closed, heading, hidden, incidents, policy};
+use crate::disclosure::archive::{Period, Records, last_months};
+use crate::disclosure::steps::step;
+
+/// The step that people had reached by the end of a month.
+pub(super) fn record(period: Period, facts: &PeriodFacts, rules: &PublicRules) -> Value {
+    json!({ "state": "running", "until": period.span().1.plus_ms(-1).utc_date().to_string(), "step": step(facts.people.users, rules.people_min) })
+}
+
+/// The highest step that was shown of a quarter; 0 when none was.
+pub(super) fn step_shown(quarter: Quarter, records: &Records) -> u64 {
+    let of = |months| records.get(&Period::Months(quarter, months).name()).and_then(|record| record["step"].as_u64());
+    [1, 2].into_iter().filter_map(of).max().unwrap_or(0)
+}
+
+/// A step: there are that many, or more.
+pub(super) fn at_least(step: u64) -> Value {
+    let mut metric = json!(Metric { exact: false, ..Metric::exact(step, Unit::Count, step) });
+    metric["at_least"] = true.into();
+    metric
+}
+
+pub(super) fn section(
+    facts: &OpenFacts,
+    records: &Records,
+    rules: &PublicRules,
+    now: UtcMillis,
+    complete: bool,
+) -> Value {
+    let quarter = facts.quarter;
+    let state = if quarter.end() <= now { "closing" } else { "running" };
+    let mut section = heading(quarter, state);
+    let settled = last_months(quarter, now).and_then(|months| records.get(&months.name()));
+    // With noise nothing is told twice: the steps have none.
+    let settled = settled.filter(|_| rules.epsilon.is_none());
+    let users = match settled.map(|record| record["step"].as_u64().unwrap_or(0)) {
+        Some(0) => json!(hidden(Hidden::BelowFirstStep)),
+        Some(step) => at_least(step),
+        None => json!(hidden(Hidden::QuarterRunning)),
+    };
+    let later = || hidden(Hidden::QuarterRunning);
+    section["users"] = users;
+    section["users_until"] = settled.map_or(Value::Null, |record| record["until"].clone());
+    section["sessions"] = json!(later());
+    section["turns"] = json!(later());
+    section["countries"] = json!({ "number": later(), "list": [], "elsewhere": later() });
+    section["sentiment"] = json!({ "by_emotion": [], "hidden": Hidden::QuarterRunning });
+    section["wishes"] = closed::wishes_hidden(&facts.notices, Hidden::QuarterRunning);
+    section["crisis"] = closed::crisis(|_| later(), |_| later());
+    section["incidents"] = if complete { incidents(&facts.safety) } else { unreachable() };
+    section["safety_policy"] = policy(&facts.notices, quarter).into();
+    section["published_on"] = Period::Quarter(quarter).settled().utc_date().to_string().into();
+    section
+}
+
+fn unreachable() -> Value {
+    json!({ "p0": hidden(Hidden::ShardUnreachable), "p1": hidden(Hidden::ShardUnreachable) })
+}
