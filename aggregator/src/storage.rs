@@ -263,7 +263,7 @@ pub(crate) mod memory {
 
     impl Archive for Memory {
         fn keep_record(&self, name: &str, record: &str) -> Result<(), StorageError> {
-            self.write(|| drop(self.0.records.borrow_mut().entry(name.into()).or_insert_with(|| record.into())))
+            self.write(|| _ = self.0.records.borrow_mut().entry(name.into()).or_insert_with(|| record.into()))
         }
         fn records(&self) -> Result<Vec<(String, String)>, StorageError> {
             Ok(self.0.records.borrow().iter().map(|(name, record)| (name.clone(), record.clone())).collect())

@@ -128,7 +128,8 @@ pub fn due(now: UtcMillis, first: Option<UtcDay>, records: &Records) -> Vec<Peri
     let mut known: Vec<i32> = quarters.iter().map(|quarter| quarter.year).collect();
     known.dedup();
     due.extend(known.into_iter().map(Period::Year));
-    due.extend(open_quarters(now).into_iter().filter_map(|quarter| last_months(quarter, now)));
+    let open = open_quarters(now).into_iter().filter(|quarter| quarter.end() > first.start());
+    due.extend(open.filter_map(|quarter| last_months(quarter, now)));
     due.retain(|period| period.settled() <= now && !records.contains_key(&period.name()));
     due
 }
@@ -152,6 +153,7 @@ mod tests {
         assert_eq!(names("2026-11-08T00:00:00Z", "2026-10-09T00:00:00Z", &[]), ["2026-Q4/1"]);
         assert_eq!(names("2026-12-09T00:00:00Z", "2026-10-09T00:00:00Z", &["2026-Q4/1"]), ["2026-Q4/2"]);
         assert_eq!(names("2027-01-07T23:00:00Z", "2026-10-09T00:00:00Z", &["2026-Q4/2"]), [""; 0]);
+        assert_eq!(names("2027-01-07T23:00:00Z", "2027-01-01T00:00:00Z", &[]), [""; 0]);
         assert_eq!(names("2027-01-08T00:00:00Z", "2026-10-09T00:00:00Z", &[]), ["2026-Q4"]);
         assert_eq!(names("2027-01-08T08:00:00Z", "2026-10-09T00:00:00Z", &["2026-Q4"]), ["2026"]);
         assert_eq!(

@@ -12,3 +12,7 @@ mod simplex;
 pub mod steps;
 pub mod suppress;
 pub mod years;
+
+#[cfg(test)]
+#[path = "attack_test.rs"]
+mod attack;

@@ -63,7 +63,7 @@ impl Rule {
 }
 
 /// A smallest part of a table: what belongs to no finer one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
     /// People behind it.
     pub people: u64,

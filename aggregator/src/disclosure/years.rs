@@ -53,13 +53,11 @@ pub fn rule(people_min: u64) -> Rule {
 #[must_use]
 pub fn public(referrals: u64, quarters: &[Option<Said>], people_min: u64) -> State {
     let rule = rule(people_min);
-    if rule.is_small(referrals) {
-        return State::Small;
-    }
     let said: Vec<Said> = quarters.iter().flatten().copied().collect();
     if said.is_empty() {
-        return State::Shown;
+        return if rule.is_small(referrals) { State::Small } else { State::Shown };
     }
+    // That the sum is small, too, would bound each of its quarters.
     if said.len() < quarters.len() || said.iter().map(|quarter| quarter.referrals).sum::<u64>() != referrals {
         return State::Protects;
     }
@@ -67,7 +65,6 @@ pub fn public(referrals: u64, quarters: &[Option<Said>], people_min: u64) -> Sta
     let cells: Vec<usize> = said.iter().map(|quarter| table.cell(Cell::of_people(quarter.referrals))).collect();
     said.iter().zip(&cells).for_each(|(quarter, cell)| table.said(&[*cell], quarter.state));
     table.show(&cells);
-    // Whether it is small, or only protects, is told of a year that stands alone.
     match table.suppress().last() {
         Some(State::Shown) => State::Shown,
         _ => State::Protects,
@@ -92,7 +89,7 @@ mod tests {
         assert_eq!(year([60, 70, 80, 7]), State::Protects);
         assert_eq!(year([60, 70, 0, 7]), State::Protects);
         assert_eq!(year([0, 0, 0, 0]), State::Shown);
-        assert_eq!(year([0, 0, 0, 9]), State::Small);
+        assert_eq!(year([0, 0, 0, 9]), State::Protects);
         // Two that are 60 together are each 11 or more.
         assert_eq!(year([60, 70, 30, 30]), State::Protects);
         assert_eq!(year([60, 30, 20, 25]), State::Shown);

@@ -52,7 +52,7 @@ pub fn of_period(period: Period, people: PeopleFacts, counted: &dyn Counted) -> 
     facts
 }
 
-/// Facts of the quarters that are open at `now`, newest first.
+/// Facts of the quarters that are open at `now`, newest first; without the one before where nothing is known of it.
 #[must_use]
 pub fn of_open(now: UtcMillis, counted: &dyn Counted) -> Vec<OpenFacts> {
     let facts = |quarter| {
@@ -63,5 +63,6 @@ pub fn of_open(now: UtcMillis, counted: &dyn Counted) -> Vec<OpenFacts> {
             notices: counted.noted().map(|noted| noted.notices(now.min(quarter.end()))).unwrap_or_default(),
         }
     };
-    open_quarters(now).into_iter().map(facts).collect()
+    let first = counted.noted().and_then(|noted| noted.first_day()).map_or(now, |day| day.start());
+    open_quarters(now).into_iter().filter(|quarter| quarter.end() > first.min(now)).map(facts).collect()
 }

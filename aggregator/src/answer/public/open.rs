@@ -42,7 +42,8 @@ pub(super) fn section(
     let users = match settled.map(|record| record["step"].as_u64().unwrap_or(0)) {
         Some(0) => json!(hidden(Hidden::BelowFirstStep)),
         Some(step) => at_least(step),
-        None => json!(hidden(Hidden::QuarterRunning)),
+        None if complete => json!(hidden(Hidden::QuarterRunning)),
+        None => json!(hidden(Hidden::ShardUnreachable)),
     };
     let later = || hidden(Hidden::QuarterRunning);
     section["users"] = users;
