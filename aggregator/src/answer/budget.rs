@@ -109,7 +109,8 @@ mod tests {
         ]);
         let budget = Some(BudgetQuery { limits, periods: Periods::at(tz, now) });
         let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
-        let query = Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget, referrals: Default::default() };
+        let query =
+            Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget, referrals: Default::default() };
         let shards = vec![Some(ShardHealth::default())];
         let answer = admin(&Facts { query: &query, counted: &turns, people: None, budget_people, shards });
         answer["panels"]["cost"]["budget"].clone()

@@ -260,7 +260,14 @@ mod tests {
         fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
         let (pending_turns, pending_over) = fold.people.pending_counts();
         let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
-        let query = Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget: None, referrals: Default::default() };
+        let query = Query {
+            tz: "UTC".into(),
+            window,
+            panels: vec![Panel::Cost],
+            now,
+            budget: None,
+            referrals: Default::default(),
+        };
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Days(fold);
         let answer = admin(&Facts { query: &query, counted: &days, people: None, budget_people: None, shards });

@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::archive::{self, Period, Records};
 use super::contribution::Capped;
 use super::noise::testing::Seeded;
-use super::suppress::Cell;
 use super::steps;
+use super::suppress::Cell;
 use crate::answer::public::{self, OpenFacts, PeopleFacts, PeriodFacts, PublicRules};
 use crate::fold::safety::Safety;
 
@@ -113,7 +113,7 @@ fn quarter_at(at: usize) -> Quarter {
 }
 
 /// Every page that the public could have saved, one a week, until all is published; those that differ in nothing but the hour
-/// are made once.
+/// are made once, and closed quarters, which stay as they are, are on the last.
 fn publish(truth: &[Truth], rules: &PublicRules) -> Vec<Value> {
     let first = quarter_at(0).start();
     let mut records = Records::new();
@@ -127,7 +127,11 @@ fn publish(truth: &[Truth], rules: &PublicRules) -> Vec<Value> {
             records.insert(period.name(), record);
         }
         let open = archive::open_quarters(now);
-        let state = Some((records.len(), open.iter().map(|quarter| archive::last_months(*quarter, now)).collect::<Vec<_>>(), open.clone()));
+        let state = Some((
+            records.len(),
+            open.iter().map(|quarter| archive::last_months(*quarter, now)).collect::<Vec<_>>(),
+            open.clone(),
+        ));
         if std::mem::replace(&mut last, state.clone()) == state {
             continue;
         }
@@ -135,8 +139,11 @@ fn publish(truth: &[Truth], rules: &PublicRules) -> Vec<Value> {
             .into_iter()
             .map(|quarter| OpenFacts { quarter, safety: Safety::default(), notices: Vec::new() })
             .collect();
-        pages.push(public::page(now, &open, &records, rules, true));
+        let running = records.iter().filter(|(_, record)| record["state"] == "running");
+        let running: Records = running.map(|(name, record)| (name.clone(), record.clone())).collect();
+        pages.push(public::page(now, &open, &running, rules, true));
     }
+    pages.push(public::page(quarter_at(QUARTERS as usize + 1).start(), &[], &records, rules, true));
     pages
 }
 
@@ -306,7 +313,9 @@ fn emotion_notes(seen: &[&Value], was: &Truth) -> Option<Notes> {
         let at = EMOTIONS.iter().position(|emotion| serde_json::json!(emotion) == name);
         let cell = match at {
             Some(at) => was.emotions[at],
-            None if name == "none" => Cell { people: (was.sessions - with).min(was.users(3)), value: was.sessions - with },
+            None if name == "none" => {
+                Cell { people: (was.sessions - with).min(was.users(3)), value: was.sessions - with }
+            }
             None => Cell::of_people(0),
         };
         let id = notes.unknown(name.to_owned(), cell.value);
@@ -325,7 +334,8 @@ fn year_notes(sections: &BTreeMap<String, Vec<&Value>>, pages: &[Value], was: &[
     let mut notes = Notes::default();
     let ids: Vec<usize> = (0..4).map(|at| notes.unknown(quarter_at(at).to_string(), was[at].referrals)).collect();
     for (at, id) in ids.iter().enumerate() {
-        let seen = sections.get(&quarter_at(at).to_string()).into_iter().flatten().find(|section| section["closed"] == true);
+        let seen =
+            sections.get(&quarter_at(at).to_string()).into_iter().flatten().find(|section| section["closed"] == true);
         if let Some(section) = seen {
             // Where the people are too few, so may any number of crises be.
             let people = section["users"]["value"].is_u64();
@@ -439,7 +449,12 @@ impl Lp {
         let slack = notes.at_most.len();
         let width = n + slack + 1;
         let mut table: Vec<Vec<f64>> = Vec::new();
-        for (at, (terms, value)) in notes.equal.iter().map(|row| (None, row)).chain(notes.at_most.iter().enumerate().map(|(at, row)| (Some(at), row))) {
+        for (at, (terms, value)) in notes
+            .equal
+            .iter()
+            .map(|row| (None, row))
+            .chain(notes.at_most.iter().enumerate().map(|(at, row)| (Some(at), row)))
+        {
             let mut row = vec![0.0; width];
             terms.iter().for_each(|(column, c)| row[*column] += c);
             at.into_iter().for_each(|at| row[n + at] = 1.0);

@@ -177,14 +177,6 @@ impl Table {
         self.states()
     }
 
-    /// What each number would be if only small ones were hidden, and not what gives them away.
-    #[cfg(test)]
-    #[must_use]
-    pub fn small_only(mut self) -> Vec<State> {
-        self.hide_small();
-        self.states()
-    }
-
     /// Of fewer than twice k people a group of k or more leaves fewer than k for all others, whatever is hidden.
     fn is_too_small(&self) -> bool {
         let all: Vec<usize> = (0..self.cells.len()).collect();

@@ -35,7 +35,9 @@ fn closed(people: PeopleFacts) -> Value {
 fn tells_nothing(value: &Value) -> bool {
     match value {
         Value::Object(members) => {
-            members.get("value").is_none_or(Value::is_null) && members.get("n").is_none_or(|n| *n == 0) && members.values().all(tells_nothing)
+            members.get("value").is_none_or(Value::is_null)
+                && members.get("n").is_none_or(|n| *n == 0)
+                && members.values().all(tells_nothing)
         }
         Value::Array(items) => items.iter().all(tells_nothing),
         _ => true,
@@ -65,7 +67,11 @@ fn of_six_people_nothing_is_told_but_what_is_no_ones() {
         assert_eq!(record[name]["hidden"], "fewer_than_50_people");
     }
     // Six or none: no one can tell.
-    let mut none = closed_with(&PeriodFacts { notices: facts.notices, ..PeriodFacts::default() }, &PublicRules::default(), &Records::new());
+    let mut none = closed_with(
+        &PeriodFacts { notices: facts.notices, ..PeriodFacts::default() },
+        &PublicRules::default(),
+        &Records::new(),
+    );
     none["incidents"] = Value::Null;
     record["countries"] = Value::Null;
     none["countries"] = Value::Null;
@@ -75,7 +81,8 @@ fn of_six_people_nothing_is_told_but_what_is_no_ones() {
 #[test]
 fn a_closed_quarter_is_exact() {
     let mut people = people(1_000);
-    people.countries = Some([("AT".to_owned(), 300), ("DE".to_owned(), 600), ("FR".to_owned(), 97), ("IT".to_owned(), 3)].into());
+    people.countries =
+        Some([("AT".to_owned(), 300), ("DE".to_owned(), 600), ("FR".to_owned(), 97), ("IT".to_owned(), 3)].into());
     let emotions = [(Emotion::Neutral, (900, 1_900)), (Emotion::Joy, (400, 600)), (Emotion::Fear, (20, 30))];
     people.emotions = Some(emotions.map(|(emotion, (people, value))| (emotion, Cell { people, value })).into());
     people.wishes = Some([(label("dark-mode"), 77), (label("voice"), 49), (label("export"), 50)].into());
@@ -90,18 +97,43 @@ fn a_closed_quarter_is_exact() {
         notice("2026-05-01T00:00:00Z", NoticeKind::SafetyPolicy, "v1"),
     ];
     let record = closed_with(&facts, &PublicRules::default(), &Records::new());
-    assert_eq!(["users", "sessions", "turns"].map(|name| record[name]["value"].as_u64().unwrap()), [1_000, 3_000, 9_000]);
+    assert_eq!(
+        ["users", "sessions", "turns"].map(|name| record[name]["value"].as_u64().unwrap()),
+        [1_000, 3_000, 9_000]
+    );
     // Three from Italy: Austria joins them, and no one can tell.
     let countries = &record["countries"];
     assert_eq!((&countries["number"]["value"], &countries["elsewhere"]["value"]), (&json!(2), &json!(303)));
-    assert_eq!(countries["list"].as_array().unwrap().iter().map(|row| row["bucket"].as_str().unwrap()).collect::<Vec<_>>(), ["DE", "FR"]);
-    let by_emotion: Vec<(&str, Option<u64>)> = record["sentiment"]["by_emotion"].as_array().unwrap().iter()
-        .map(|row| (row["bucket"].as_str().unwrap(), row["value"].as_u64())).collect();
+    assert_eq!(
+        countries["list"].as_array().unwrap().iter().map(|row| row["bucket"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["DE", "FR"]
+    );
+    let by_emotion: Vec<(&str, Option<u64>)> = record["sentiment"]["by_emotion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["bucket"].as_str().unwrap(), row["value"].as_u64()))
+        .collect();
     assert_eq!(by_emotion[..4], [("none", None), ("neutral", None), ("joy", Some(600)), ("trust", None)]);
-    let wishes: Vec<Value> = record["wishes"].as_array().unwrap().iter().map(|wish| json!([wish["bucket"], wish["status"], wish["since"], wish["value"]])).collect();
-    assert_eq!(wishes, [json!(["dark-mode", "building", "2026-08-01", 77]), json!(["export", "open", null, 50]), json!(["voice", "declined", "2026-08-01", null])]);
+    let wishes: Vec<Value> = record["wishes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|wish| json!([wish["bucket"], wish["status"], wish["since"], wish["value"]]))
+        .collect();
+    assert_eq!(
+        wishes,
+        [
+            json!(["dark-mode", "building", "2026-08-01", 77]),
+            json!(["export", "open", null, 50]),
+            json!(["voice", "declined", "2026-08-01", null])
+        ]
+    );
     assert_eq!(record["crisis"]["flagged"]["hidden"], "fewer_than_50_people");
-    assert_eq!((&record["crisis"]["referrals"]["value"], &record["crisis"]["escalations"]["value"]), (&json!(0), &json!(50)));
+    assert_eq!(
+        (&record["crisis"]["referrals"]["value"], &record["crisis"]["escalations"]["value"]),
+        (&json!(0), &json!(50))
+    );
     assert_eq!(record["crisis"]["dispositions"][3]["value"], 61);
     assert_eq!(record["safety_policy"], json!([]));
     assert_eq!(record["noise"], Value::Null);
@@ -113,21 +145,31 @@ fn groups_that_do_not_share_out_are_no_table() {
     people.countries = Some([("DE".to_owned(), 90), ("FR".to_owned(), 80)].into());
     people.emotions = Some([(Emotion::Joy, Cell { people: 90, value: 301 })].into());
     let record = closed(people);
-    assert_eq!((&record["countries"]["number"]["hidden"], &record["sentiment"]["hidden"]), (&json!("no_data"), &json!("no_data")));
+    assert_eq!(
+        (&record["countries"]["number"]["hidden"], &record["sentiment"]["hidden"]),
+        (&json!("no_data"), &json!("no_data"))
+    );
     assert_eq!(closed(self::people(100))["countries"]["number"]["hidden"], "no_data");
 }
 
 #[test]
 fn a_quarter_that_closes_near_its_step_says_no_more_than_the_step() {
-    let records: Records = [("2026-Q3/2".to_owned(), json!({ "state": "running", "step": 100, "until": "2026-08-31" }))].into();
+    let records: Records =
+        [("2026-Q3/2".to_owned(), json!({ "state": "running", "step": 100, "until": "2026-08-31" }))].into();
     let facts = |users, sessions| {
         let capped = Capped { sessions, turns: 999 };
         let wishes = Some([(label("dark-mode"), users)].into());
-        PeriodFacts { people: PeopleFacts { users, capped, wishes, ..PeopleFacts::default() }, ..PeriodFacts::default() }
+        PeriodFacts {
+            people: PeopleFacts { users, capped, wishes, ..PeopleFacts::default() },
+            ..PeriodFacts::default()
+        }
     };
     let record = |users, sessions| closed_with(&facts(users, sessions), &PublicRules::default(), &records);
     let near = record(103, 400);
-    assert_eq!((&near["users"]["value"], &near["users"]["at_least"], &near["users"]["exact"]), (&json!(100), &json!(true), &json!(false)));
+    assert_eq!(
+        (&near["users"]["value"], &near["users"]["at_least"], &near["users"]["exact"]),
+        (&json!(100), &json!(true), &json!(false))
+    );
     assert_eq!((&near["sessions"]["value"], &near["wishes"]), (&json!(400), &json!([])));
     assert_eq!(record(103, 104)["sessions"]["hidden"], "protects_another");
     assert_eq!(record(150, 150)["users"]["value"], 150);
@@ -145,12 +187,18 @@ fn noise_is_drawn_once_printed_and_never_on_crises() {
     assert_eq!((&noised["users"]["exact"], &noised["users"]["n"]), (&json!(false), &noised["users"]["value"]));
     assert_eq!(noised["crisis"]["referrals"]["value"], 61);
     let note = &noised["noise"];
-    assert_eq!((&note["epsilon_per_number"], &note["numbers_of_one_person"], &note["epsilon_total"]), (&json!("0.5"), &json!(4), &json!("2")));
+    assert_eq!(
+        (&note["epsilon_per_number"], &note["numbers_of_one_person"], &note["epsilon_total"]),
+        (&json!("0.5"), &json!(4), &json!("2"))
+    );
     assert_eq!(note["sensitivity"]["turns"], 2_500);
     // Below k before noise is hidden, whatever the noise would be.
-    assert!(tells_nothing(&closed_with(&PeriodFacts { people: people(49), ..PeriodFacts::default() }, &rules, &Records::new())["users"]));
+    assert!(tells_nothing(
+        &closed_with(&PeriodFacts { people: people(49), ..PeriodFacts::default() }, &rules, &Records::new())["users"]
+    ));
     let open = [OpenFacts { quarter: QUARTER, safety: Safety::default(), notices: Vec::new() }];
-    let records: Records = [("2026-Q3/1".to_owned(), json!({ "state": "running", "step": 100, "until": "2026-07-31" }))].into();
+    let records: Records =
+        [("2026-Q3/1".to_owned(), json!({ "state": "running", "step": 100, "until": "2026-07-31" }))].into();
     assert!(tells_nothing(&page(at("2026-08-20T00:00:00Z"), &open, &records, &rules, true)["quarters"][0]["users"]));
 }
 
@@ -177,8 +225,13 @@ fn a_quarter_runs_in_steps_and_closes_for_good() {
             .map(|quarter| OpenFacts { quarter, safety: Safety::default(), notices: Vec::new() })
             .collect();
         let page = page(now, &open, &records, &rules, true);
-        let section = page["quarters"].as_array().unwrap().iter().find(|section| section["quarter"] == "2026-Q3").unwrap();
-        let what = (section["state"].as_str().unwrap().to_owned(), section["users"]["value"].as_u64(), section["users"]["hidden"].as_str().map(str::to_owned));
+        let section =
+            page["quarters"].as_array().unwrap().iter().find(|section| section["quarter"] == "2026-Q3").unwrap();
+        let what = (
+            section["state"].as_str().unwrap().to_owned(),
+            section["users"]["value"].as_u64(),
+            section["users"]["hidden"].as_str().map(str::to_owned),
+        );
         if seen.last() != Some(&what) {
             seen.push(what);
         }
@@ -209,16 +262,26 @@ fn a_year_is_shown_beside_its_quarters_only_where_it_gives_none_away() {
             let mut facts = PeriodFacts { people: people(500), ..PeriodFacts::default() };
             facts.safety.crisis.insert((CrisisEvent::Referral, 2), n);
             let period = Period::Quarter(quarter);
-            records.insert(period.name(), record(period, &facts, &rules, &Records::new(), quarter.end(), &mut Seeded(1)).unwrap());
+            records.insert(
+                period.name(),
+                record(period, &facts, &rules, &Records::new(), quarter.end(), &mut Seeded(1)).unwrap(),
+            );
         }
         let facts = PeriodFacts { referrals: (referrals.iter().sum(), referrals), ..PeriodFacts::default() };
-        let made = record(Period::Year(2026), &facts, &rules, &records, at("2027-01-09T00:00:00Z"), &mut Seeded(1)).unwrap();
+        let made =
+            record(Period::Year(2026), &facts, &rules, &records, at("2027-01-09T00:00:00Z"), &mut Seeded(1)).unwrap();
         records.insert("2026".into(), made);
         page(at("2027-01-09T00:00:00Z"), &[], &records, &rules, true)["referrals_by_year"].clone()
     };
     let shown = year([60, 70, 80, 90], 0);
-    assert_eq!(shown.as_array().unwrap().iter().map(|year| year["bucket"].as_str().unwrap()).collect::<Vec<_>>(), ["2024", "2025", "2026"]);
-    assert_eq!((&shown[0]["value"], &shown[1]["hidden"], &shown[2]["value"]), (&json!(70), &json!("fewer_than_50_people"), &json!(300)));
+    assert_eq!(
+        shown.as_array().unwrap().iter().map(|year| year["bucket"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["2024", "2025", "2026"]
+    );
+    assert_eq!(
+        (&shown[0]["value"], &shown[1]["hidden"], &shown[2]["value"]),
+        (&json!(70), &json!("fewer_than_50_people"), &json!(300))
+    );
     assert_eq!(year([60, 70, 80, 7], 0)[2]["hidden"], "protects_another");
     assert_eq!(year([60, 70, 80, 90], 9)[2]["hidden"], "protects_another");
     assert_eq!(year([0, 0, 0, 0], 0)[2]["value"], 0);
