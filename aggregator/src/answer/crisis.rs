@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use super::metric::{Metric, Unit};
-use crate::disclosure::noted::Noted;
+use crate::disclosure::noted::{Noted, add_to_year};
 use crate::disclosure::years;
 use crate::fold::safety::Safety;
 
@@ -32,9 +32,9 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
 fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
     let mut years = facts.counted.noted().map(Noted::referrals_by_year).unwrap_or_default();
     for (year, before) in &facts.query.referrals {
-        *years.entry(*year).or_default() += before;
+        add_to_year(&mut years, *year, *before);
     }
-    years.entry(years::year_of(facts.query.now)).or_default();
+    add_to_year(&mut years, years::year_of(facts.query.now), 0);
     years.iter().map(|(year, n)| Metric::exact(*n, Unit::Count, *n).in_bucket(&year.to_string(), json!({}))).collect()
 }
 

@@ -9,8 +9,6 @@ mod operations;
 pub mod public;
 mod usage;
 
-use std::collections::BTreeMap;
-
 use schemas::{Bucket15, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -67,7 +65,7 @@ pub struct Query {
     pub budget: Option<BudgetQuery>,
     /// Crisis referrals of California's civil years that were issued before Sage counted them.
     #[serde(default)]
-    pub referrals: BTreeMap<i32, u64>,
+    pub referrals: Vec<(i32, u64)>,
 }
 
 /// Counters of a range of buckets, merged over all Shards.
@@ -170,7 +168,7 @@ mod tests {
             panels: Panel::ALL.to_vec(),
             now,
             budget: None,
-            referrals: BTreeMap::new(),
+            referrals: Vec::new(),
         };
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
         admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })

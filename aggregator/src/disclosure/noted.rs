@@ -1,7 +1,5 @@
 //! What is rare and looked at over years: crisis referrals and public notices, found without going through every counter.
 
-use std::collections::BTreeMap;
-
 use schemas::event::{CrisisEvent, NoticeKind};
 use schemas::{Bucket15, Label, UtcDay, UtcMillis};
 
@@ -11,7 +9,8 @@ use crate::fold::Day;
 /// Referrals and notices of all Shards, by day.
 #[derive(Clone, Debug, Default)]
 pub struct Noted {
-    days: BTreeMap<(UtcDay, u32), OfDay>,
+    /// By day and Shard, ascending; days with none are left out.
+    days: Vec<((UtcDay, u32), OfDay)>,
     first: Option<UtcDay>,
 }
 
@@ -45,12 +44,15 @@ impl Noted {
             if referrals > 0 {
                 found.referrals.push((bucket, referrals));
             }
-            found.notices.extend(safety.notices.keys().map(|(kind, code)| (bucket, *kind, code.clone())));
+            found.notices.extend(safety.notices.iter().map(|((kind, code), _)| (bucket, *kind, code.clone())));
         }
-        if found.referrals.is_empty() && found.notices.is_empty() {
-            self.days.remove(&(day, shard));
-        } else {
-            self.days.insert((day, shard), found);
+        let at = self.days.binary_search_by_key(&(day, shard), |(of, _)| *of);
+        let empty = found.referrals.is_empty() && found.notices.is_empty();
+        match at {
+            Ok(at) if empty => drop(self.days.remove(at)),
+            Ok(at) => self.days.get_mut(at).into_iter().for_each(|(_, known)| known.clone_from(&found)),
+            Err(at) if !empty => self.days.insert(at, ((day, shard), found)),
+            Err(_) => {}
         }
     }
 
@@ -62,10 +64,10 @@ impl Noted {
 
     /// Crisis-referral notifications by California's civil year, exact.
     #[must_use]
-    pub fn referrals_by_year(&self) -> BTreeMap<i32, u64> {
-        let mut years = BTreeMap::new();
-        for (bucket, count) in self.days.values().flat_map(|day| &day.referrals) {
-            *years.entry(years::year_of(bucket.start())).or_default() += count;
+    pub fn referrals_by_year(&self) -> Vec<(i32, u64)> {
+        let mut years: Vec<(i32, u64)> = Vec::new();
+        for (bucket, count) in self.days.iter().flat_map(|(_, day)| &day.referrals) {
+            add_to_year(&mut years, years::year_of(bucket.start()), *count);
         }
         years
     }
@@ -73,14 +75,14 @@ impl Noted {
     /// Crisis-referral notifications of `[from, to)`.
     #[must_use]
     pub fn referrals(&self, from: UtcMillis, to: UtcMillis) -> u64 {
-        let all = self.days.values().flat_map(|day| &day.referrals);
+        let all = self.days.iter().flat_map(|(_, day)| &day.referrals);
         all.filter(|(bucket, _)| (from..to).contains(&bucket.start())).map(|(_, count)| count).sum()
     }
 
     /// Notices before `to`, oldest first, each once.
     #[must_use]
     pub fn notices(&self, to: UtcMillis) -> Vec<DatedNotice> {
-        let all = self.days.values().flat_map(|day| &day.notices);
+        let all = self.days.iter().flat_map(|(_, day)| &day.notices);
         let mut notices: Vec<DatedNotice> = all
             .map(|(bucket, kind, code)| DatedNotice { at: bucket.start(), kind: *kind, code: code.clone() })
             .filter(|notice| notice.at < to)
@@ -88,6 +90,14 @@ impl Noted {
         notices.sort();
         notices.dedup();
         notices
+    }
+}
+
+/// Adds to a year's number, keeping years ascending.
+pub fn add_to_year(years: &mut Vec<(i32, u64)>, year: i32, count: u64) {
+    match years.binary_search_by_key(&year, |(of, _)| *of) {
+        Ok(at) => years.get_mut(at).into_iter().for_each(|(_, sum)| *sum = sum.saturating_add(count)),
+        Err(at) => years.insert(at, (year, count)),
     }
 }
 
@@ -119,10 +129,10 @@ mod tests {
             noted.note(before.utc_day(), 0, &day(&[(before, 2), (after, 3)]));
             noted.note(before.utc_day(), 1, &day(&[(after, 5)]));
         }
-        assert_eq!(noted.referrals_by_year(), [(2026, 2), (2027, 8)].into());
+        assert_eq!(noted.referrals_by_year(), [(2026, 2), (2027, 8)]);
         assert_eq!(noted.referrals(before.start(), after.start()), 2);
         noted.note(before.utc_day(), 0, &Day::default());
-        assert_eq!(noted.referrals_by_year(), [(2027, 5)].into());
+        assert_eq!(noted.referrals_by_year(), [(2027, 5)]);
         assert_eq!(noted.first_day(), Some(before.utc_day()));
     }
 
@@ -130,7 +140,7 @@ mod tests {
     fn a_notice_is_told_once_with_its_date() {
         let bucket = at("2026-11-02T10:00:00Z");
         let mut counters = Bucket::default();
-        counters.safety.notices.insert((NoticeKind::SafetyPolicy, Label::parse("v2").unwrap()), 3);
+        counters.safety.notices.push(((NoticeKind::SafetyPolicy, Label::parse("v2").unwrap()), 3));
         let content = Day { buckets: [(bucket.0, counters)].into(), ..Day::default() };
         let mut noted = Noted::default();
         noted.note(bucket.utc_day(), 0, &content);

@@ -21,9 +21,9 @@ pub struct Safety {
     pub incidents: BTreeMap<IncidentSeverity, u64>,
     /// Ratings of replies.
     pub ratings: BTreeMap<Rating, u64>,
-    /// Public notices by what they are about and the app's name for it.
+    /// Public notices by what they are about and the app's name for it, ascending, and how often each was given.
     #[serde(default)]
-    pub notices: BTreeMap<(NoticeKind, Label), u64>,
+    pub notices: Vec<((NoticeKind, Label), u64)>,
 }
 
 impl Safety {
@@ -31,6 +31,13 @@ impl Safety {
     #[must_use]
     pub fn count_of(&self, event: CrisisEvent) -> u64 {
         self.crisis.iter().filter(|((kind, _), _)| *kind == event).map(|(_, n)| n).sum()
+    }
+
+    fn add_notice(&mut self, notice: &(NoticeKind, Label), count: u64) {
+        match self.notices.binary_search_by(|(known, _)| known.cmp(notice)) {
+            Ok(at) => self.notices.get_mut(at).into_iter().for_each(|(_, known)| *known += count),
+            Err(at) => self.notices.insert(at, (notice.clone(), count)),
+        }
     }
 }
 
@@ -47,7 +54,7 @@ impl Counters for Safety {
             Body::Incident(incident) if !incident.resolved => {
                 *self.incidents.entry(incident.severity).or_default() += 1;
             }
-            Body::Notice(notice) => *self.notices.entry((notice.kind, notice.code.clone())).or_default() += 1,
+            Body::Notice(notice) => self.add_notice(&(notice.kind, notice.code.clone()), 1),
             Body::Feedback(feedback) => *self.ratings.entry(feedback.rating).or_default() += 1,
             _ => {}
         }
@@ -59,7 +66,7 @@ impl Counters for Safety {
         self.false_positives += other.false_positives;
         merge_counts(&mut self.incidents, &other.incidents);
         merge_counts(&mut self.ratings, &other.ratings);
-        merge_counts(&mut self.notices, &other.notices);
+        other.notices.iter().for_each(|(notice, count)| self.add_notice(notice, *count));
     }
 
     fn take_out(&mut self, other: &Self) {
@@ -68,11 +75,15 @@ impl Counters for Safety {
         self.false_positives = self.false_positives.saturating_sub(other.false_positives);
         take_out_counts(&mut self.incidents, &other.incidents);
         take_out_counts(&mut self.ratings, &other.ratings);
-        take_out_counts(&mut self.notices, &other.notices);
+        for (notice, taken) in &other.notices {
+            let mine = self.notices.iter_mut().find(|(known, _)| known == notice);
+            mine.into_iter().for_each(|(_, count)| *count = count.saturating_sub(*taken));
+        }
+        self.notices.retain(|(_, count)| *count > 0);
     }
 }
 
-fn take_out_counts<K: Ord>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+fn take_out_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
     for (key, taken) in other {
         if let Some(count) = mine.get_mut(key) {
             *count = count.saturating_sub(*taken);
@@ -81,8 +92,8 @@ fn take_out_counts<K: Ord>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>
     mine.retain(|_, count| *count > 0);
 }
 
-fn merge_counts<K: Ord + Clone>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+fn merge_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
     for (key, count) in other {
-        *mine.entry(key.clone()).or_default() += count;
+        *mine.entry(*key).or_default() += count;
     }
 }

@@ -256,8 +256,7 @@ pub async fn answer(env: &Env, query: &Query) -> Result<Value, CallError> {
 /// # Errors
 /// When Gold did not answer.
 pub async fn public_page(env: &Env, rules: &PublicRules) -> Result<Value, CallError> {
-    let body = serde_json::to_string(rules).map_err(|_| CallError::Unreachable)?;
-    json(call(env, Target::Gold, route::PUBLIC, Some(body.into()), ANSWER_MS_MAX).await?).await
+    json(call(env, Target::Gold, route::PUBLIC, Some(bytes(rules)?), ANSWER_MS_MAX).await?).await
 }
 
 /// Writes to a Shard, or to Gold for `None`, and waits until it is durable.

@@ -66,7 +66,7 @@ impl DurableObject for Gold {
                 Ok(query) => self.answer(&query).await,
                 Err(_) => Response::error("malformed", 400),
             },
-            route::PUBLIC => match request.json::<PublicRules>().await {
+            route::PUBLIC => match fold::decode::<PublicRules>(&request.bytes().await?) {
                 Ok(rules) => self.public(&rules).await,
                 Err(_) => Response::error("malformed", 400),
             },

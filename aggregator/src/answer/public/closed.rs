@@ -1,14 +1,13 @@
 //! A closed quarter, as it is published for good.
 
-use std::collections::BTreeMap;
-
 use schemas::event::{CrisisEvent, Disposition, Emotion};
 use schemas::{Label, Quarter, UtcMillis};
 use serde_json::{Value, json};
 
 use super::super::metric::{Hidden, Metric};
 use super::{
-    PeopleFacts, PeriodFacts, PublicRules, count, decisions, heading, hidden, incidents, open, policy, reason,
+    Decision, PeopleFacts, PeriodFacts, PublicRules, count, decisions, heading, hidden, incidents, open, policy,
+    reason, with,
 };
 use crate::disclosure::archive::Records;
 use crate::disclosure::noise::{self, Random, RandomError};
@@ -68,18 +67,17 @@ pub(super) fn record(
     random: &mut dyn Random,
 ) -> Result<Value, RandomError> {
     let mut show = Shower { rules, random, numbers: 0 };
-    let mut record = heading(quarter, "closed");
-    record["published_at"] = now.to_rfc3339().into();
-    record["people_min"] = rules.people_min.into();
-    record["user_sessions_max"] = rules.cap.sessions.into();
-    record["user_turns_max"] = rules.cap.turns.into();
-    for (name, value) in numbers(quarter, facts, records, &mut show)? {
-        record[name] = value;
-    }
-    record["incidents"] = incidents(&facts.safety);
-    record["safety_policy"] = policy(&facts.notices, quarter).into();
-    record["noise"] = noise_note(rules, show.numbers);
-    Ok(record)
+    let people = numbers(quarter, facts, records, &mut show)?;
+    let members = [
+        ("published_at", now.to_rfc3339().into()),
+        ("people_min", rules.people_min.into()),
+        ("user_sessions_max", rules.cap.sessions.into()),
+        ("user_turns_max", rules.cap.turns.into()),
+        ("incidents", incidents(&facts.safety)),
+        ("safety_policy", policy(&facts.notices, quarter).into()),
+        ("noise", noise_note(rules, show.numbers)),
+    ];
+    Ok(with(heading(quarter, "closed"), people.into_iter().chain(members)))
 }
 
 /// All that people stand behind.
@@ -145,15 +143,12 @@ fn numbers(
 
 /// Countries of k people or more, by name, and all others together. Where the others are fewer than k, the first country joins
 /// them, and no one can tell.
-fn countries(
-    users: u64,
-    countries: Option<&BTreeMap<String, u64>>,
-    show: &mut Shower<'_>,
-) -> Result<Value, RandomError> {
+fn countries(users: u64, countries: Option<&Vec<(String, u64)>>, show: &mut Shower<'_>) -> Result<Value, RandomError> {
     let Some(countries) = countries else { return Ok(countries_hidden(Hidden::NoData)) };
     let rule = Rule::people(show.rules.people_min);
     let mut listed: Vec<(&String, u64)> =
         countries.iter().map(|(name, people)| (name, *people)).filter(|(_, people)| !rule.is_small(*people)).collect();
+    listed.sort();
     let elsewhere = |listed: &[(&String, u64)]| users.checked_sub(listed.iter().map(|(_, people)| people).sum());
     match elsewhere(&listed) {
         // More people in countries than there are: they do not share out.
@@ -171,7 +166,7 @@ fn countries(
     Ok(json!({ "number": number, "list": list, "elsewhere": others }))
 }
 
-fn countries_hidden(why: Hidden) -> Value {
+pub(super) fn countries_hidden(why: Hidden) -> Value {
     json!({ "number": hidden(why), "list": [], "elsewhere": hidden(why) })
 }
 
@@ -179,12 +174,13 @@ fn countries_hidden(why: Hidden) -> Value {
 fn sentiment(people: &PeopleFacts, show: &mut Shower<'_>) -> Result<Value, RandomError> {
     let rules = show.rules;
     let Some(emotions) = &people.emotions else { return Ok(sentiment_hidden(Hidden::NoData)) };
-    let with: u64 = emotions.values().map(|cell| cell.value).sum();
+    let with: u64 = emotions.iter().map(|(_, cell)| cell.value).sum();
     // More visits with an emotion than there are: they do not share out.
     let Some(without) = people.capped.sessions.checked_sub(with) else { return Ok(sentiment_hidden(Hidden::NoData)) };
     let named = EMOTIONS.map(|emotion| {
         let name = json!(emotion).as_str().unwrap_or_default().to_owned();
-        (name, emotions.get(&emotion).copied().unwrap_or(Cell::of_people(0)))
+        let cell = emotions.iter().find(|(other, _)| *other == emotion).map(|(_, cell)| *cell);
+        (name, cell.unwrap_or_default())
     });
     let none = ("none".to_owned(), Cell { people: without.min(people.users), value: without });
     let groups: Vec<(String, Cell)> = [none].into_iter().chain(named).collect();
@@ -203,47 +199,43 @@ fn sentiment(people: &PeopleFacts, show: &mut Shower<'_>) -> Result<Value, Rando
     Ok(json!({ "by_emotion": by_emotion }))
 }
 
-fn sentiment_hidden(why: Hidden) -> Value {
+pub(super) fn sentiment_hidden(why: Hidden) -> Value {
     json!({ "by_emotion": [], "hidden": why })
 }
 
 /// Wishes that were decided on, and those that k people or more have. A wish of fewer is not named, unless its decision is.
 fn wishes(
     notices: &[DatedNotice],
-    wishes: Option<&BTreeMap<Label, u64>>,
+    wishes: Option<&Vec<(Label, u64)>>,
     show: &mut Shower<'_>,
 ) -> Result<Value, RandomError> {
     let decided = decisions(notices);
     let Some(wishes) = wishes else { return Ok(wishes_hidden(notices, Hidden::NoData)) };
     let rule = Rule::people(show.rules.people_min);
-    let mut tags: Vec<&Label> = wishes
-        .iter()
-        .filter(|(_, people)| !rule.is_small(**people))
-        .map(|(tag, _)| tag)
-        .chain(decided.keys().copied())
-        .collect();
+    let named = wishes.iter().filter(|(_, people)| !rule.is_small(*people)).map(|(tag, _)| tag);
+    let mut tags: Vec<&Label> = named.chain(decided.iter().map(|(tag, ..)| *tag)).collect();
     tags.sort();
     tags.dedup();
     let mut lines = Vec::new();
     for tag in tags {
-        let people = wishes.get(tag).copied().unwrap_or(0);
+        let people = wishes.iter().find(|(other, _)| other == tag).map_or(0, |(_, people)| *people);
         let metric = if rule.is_small(people) {
             hidden(Hidden::FewerThan50People)
         } else {
             show.group();
             show.show(people, 1)?
         };
-        lines.push(wish(tag, decided.get(tag).copied(), &metric));
+        lines.push(wish(tag, decided.iter().find(|(other, ..)| *other == tag), &metric));
     }
     Ok(lines.into())
 }
 
 pub(super) fn wishes_hidden(notices: &[DatedNotice], why: Hidden) -> Value {
-    decisions(notices).into_iter().map(|(tag, decision)| wish(tag, Some(decision), &hidden(why))).collect()
+    decisions(notices).iter().map(|decision| wish(decision.0, Some(decision), &hidden(why))).collect()
 }
 
-fn wish(tag: &Label, decision: Option<(&str, UtcMillis)>, metric: &Metric) -> Value {
-    let (status, since) = decision.map_or(("open", None), |(status, at)| (status, Some(at.utc_date().to_string())));
+fn wish(tag: &Label, decision: Option<&Decision<'_>>, metric: &Metric) -> Value {
+    let (status, since) = decision.map_or(("open", None), |(_, status, at)| (*status, Some(at.utc_date().to_string())));
     metric.in_bucket(tag.as_str(), json!({ "status": status, "since": since }))
 }
 

@@ -6,8 +6,6 @@ mod method;
 mod open;
 mod year;
 
-use std::collections::BTreeMap;
-
 use schemas::event::{Emotion, NoticeKind};
 use schemas::{Label, Quarter, UtcMillis};
 use serde::{Deserialize, Serialize};
@@ -31,7 +29,7 @@ pub struct PublicRules {
     /// Privacy loss of each number, where noise is wanted.
     pub epsilon: Option<Epsilon>,
     /// Crisis referrals of California's civil years that were issued before Sage counted them.
-    pub referrals: BTreeMap<i32, u64>,
+    pub referrals: Vec<(i32, u64)>,
     /// Notes beside closed quarters.
     pub corrections: Vec<Correction>,
 }
@@ -45,7 +43,7 @@ impl Default for PublicRules {
             people_min: PEOPLE_MIN,
             cap: Cap::default(),
             epsilon: None,
-            referrals: BTreeMap::new(),
+            referrals: Vec::new(),
             corrections: Vec::new(),
         }
     }
@@ -69,12 +67,12 @@ pub struct PeopleFacts {
     pub users: u64,
     /// What they did, each up to the cap.
     pub capped: Capped,
-    /// People by country, each in one; `None` where countries are not known of people.
-    pub countries: Option<BTreeMap<String, u64>>,
+    /// People by country, each person in one, each country once; `None` where countries are not known of people.
+    pub countries: Option<Vec<(String, u64)>>,
     /// Visits by their strongest emotion, and the people who had them; `None` where emotions are not known of visits.
-    pub emotions: Option<BTreeMap<Emotion, Cell>>,
+    pub emotions: Option<Vec<(Emotion, Cell)>>,
     /// People by what they wished for; `None` where wishes are not known of people.
-    pub wishes: Option<BTreeMap<Label, u64>>,
+    pub wishes: Option<Vec<(Label, u64)>>,
 }
 
 /// What a period is made of.
@@ -126,9 +124,7 @@ pub fn page(now: UtcMillis, open: &[OpenFacts], records: &Records, rules: &Publi
     let mut quarters: Vec<Value> =
         open.iter().map(|facts| open::section(facts, records, rules, now, complete)).collect();
     for record in records.values().rev().filter(|record| record["state"] == "closed") {
-        let mut section = record.clone();
-        section["corrections"] = corrections(rules, &record["quarter"]);
-        quarters.push(section);
+        quarters.push(with(record.clone(), [("corrections", corrections(rules, &record["quarter"]))]));
     }
     json!({
         "generated_at": now.to_rfc3339(),
@@ -158,6 +154,14 @@ fn heading(quarter: Quarter, state: &str) -> Value {
     })
 }
 
+/// An object with further members.
+fn with(mut object: Value, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
+}
+
 fn count(n: u64) -> Metric {
     Metric::exact(n, Unit::Count, n)
 }
@@ -184,9 +188,12 @@ fn policy(notices: &[DatedNotice], quarter: Quarter) -> Vec<Value> {
     notices.iter().filter(within).map(line).collect()
 }
 
-/// What was last decided of each wish, and when.
-fn decisions(notices: &[DatedNotice]) -> BTreeMap<&Label, (&'static str, UtcMillis)> {
-    let mut decided = BTreeMap::new();
+/// What was last decided of a wish, and when.
+type Decision<'a> = (&'a Label, &'static str, UtcMillis);
+
+/// The last decisions, by wish.
+fn decisions(notices: &[DatedNotice]) -> Vec<Decision<'_>> {
+    let mut decided: Vec<Decision<'_>> = Vec::new();
     for notice in notices {
         let status = match notice.kind {
             NoticeKind::SafetyPolicy => continue,
@@ -194,8 +201,10 @@ fn decisions(notices: &[DatedNotice]) -> BTreeMap<&Label, (&'static str, UtcMill
             NoticeKind::WishPlanned => "planned",
             NoticeKind::WishDeclined => "declined",
         };
-        decided.insert(&notice.code, (status, notice.at));
+        decided.retain(|(tag, ..)| **tag != notice.code);
+        decided.push((&notice.code, status, notice.at));
     }
+    decided.sort();
     decided
 }
 

@@ -4,7 +4,7 @@ use schemas::{Quarter, UtcMillis};
 use serde_json::{Value, json};
 
 use super::super::metric::{Hidden, Metric, Unit};
-use super::{OpenFacts, PeriodFacts, PublicRules, closed, heading, hidden, incidents, policy};
+use super::{OpenFacts, PeriodFacts, PublicRules, closed, heading, hidden, incidents, policy, with};
 use crate::disclosure::archive::{Period, Records, last_months};
 use crate::disclosure::steps::step;
 
@@ -21,9 +21,8 @@ pub(super) fn step_shown(quarter: Quarter, records: &Records) -> u64 {
 
 /// A step: there are that many, or more.
 pub(super) fn at_least(step: u64) -> Value {
-    let mut metric = json!(Metric { exact: false, ..Metric::exact(step, Unit::Count, step) });
-    metric["at_least"] = true.into();
-    metric
+    let metric = json!(Metric { exact: false, ..Metric::exact(step, Unit::Count, step) });
+    with(metric, [("at_least", true.into())])
 }
 
 pub(super) fn section(
@@ -35,7 +34,6 @@ pub(super) fn section(
 ) -> Value {
     let quarter = facts.quarter;
     let state = if quarter.end() <= now { "closing" } else { "running" };
-    let mut section = heading(quarter, state);
     let settled = last_months(quarter, now).and_then(|months| records.get(&months.name()));
     // With noise nothing is told twice: the steps have none.
     let settled = settled.filter(|_| rules.epsilon.is_none());
@@ -46,18 +44,20 @@ pub(super) fn section(
         None => json!(hidden(Hidden::ShardUnreachable)),
     };
     let later = || hidden(Hidden::QuarterRunning);
-    section["users"] = users;
-    section["users_until"] = settled.map_or(Value::Null, |record| record["until"].clone());
-    section["sessions"] = json!(later());
-    section["turns"] = json!(later());
-    section["countries"] = json!({ "number": later(), "list": [], "elsewhere": later() });
-    section["sentiment"] = json!({ "by_emotion": [], "hidden": Hidden::QuarterRunning });
-    section["wishes"] = closed::wishes_hidden(&facts.notices, Hidden::QuarterRunning);
-    section["crisis"] = closed::crisis(|_| later(), |_| later());
-    section["incidents"] = if complete { incidents(&facts.safety) } else { unreachable() };
-    section["safety_policy"] = policy(&facts.notices, quarter).into();
-    section["published_on"] = Period::Quarter(quarter).settled().utc_date().to_string().into();
-    section
+    let members = [
+        ("users", users),
+        ("users_until", settled.map_or(Value::Null, |record| record["until"].clone())),
+        ("sessions", json!(later())),
+        ("turns", json!(later())),
+        ("countries", closed::countries_hidden(Hidden::QuarterRunning)),
+        ("sentiment", closed::sentiment_hidden(Hidden::QuarterRunning)),
+        ("wishes", closed::wishes_hidden(&facts.notices, Hidden::QuarterRunning)),
+        ("crisis", closed::crisis(|_| later(), |_| later())),
+        ("incidents", if complete { incidents(&facts.safety) } else { unreachable() }),
+        ("safety_policy", policy(&facts.notices, quarter).into()),
+        ("published_on", Period::Quarter(quarter).settled().utc_date().to_string().into()),
+    ];
+    with(heading(quarter, state), members)
 }
 
 fn unreachable() -> Value {

@@ -286,3 +286,15 @@ fn a_year_is_shown_beside_its_quarters_only_where_it_gives_none_away() {
     assert_eq!(year([60, 70, 80, 90], 9)[2]["hidden"], "protects_another");
     assert_eq!(year([0, 0, 0, 0], 0)[2]["value"], 0);
 }
+
+#[test]
+fn rules_reach_gold_as_they_were_sent() {
+    let rules = PublicRules {
+        people_min: 60,
+        epsilon: Some(Epsilon(500_000_000)),
+        referrals: vec![(2025, 12)],
+        corrections: vec![Correction { quarter: "2026-Q3".into(), date: "2026-11-01".into(), note: "A note.".into() }],
+        ..PublicRules::default()
+    };
+    assert_eq!(crate::fold::decode::<PublicRules>(&crate::fold::encode(&rules).unwrap()).unwrap(), rules);
+}

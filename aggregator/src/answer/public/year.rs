@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::metric::Hidden;
-use super::{PeriodFacts, PublicRules, count, hidden, reason};
+use super::{PeriodFacts, PublicRules, count, hidden, reason, with};
 use crate::disclosure::archive::{Period, Records, quarters_of};
 use crate::disclosure::suppress::State;
 use crate::disclosure::years::{self, Said};
@@ -11,7 +11,7 @@ use crate::disclosure::years::{self, Said};
 /// A year that Sage has counted, with what was issued before.
 pub(super) fn record(year: i32, facts: &PeriodFacts, rules: &PublicRules, records: &Records) -> Value {
     let (counted, by_quarter) = facts.referrals;
-    let before = rules.referrals.get(&year).copied().unwrap_or(0);
+    let before = rules.referrals.iter().find(|(of, _)| *of == year).map_or(0, |(_, n)| *n);
     let said: Vec<Option<Said>> = quarters_of(year)
         .zip(by_quarter)
         .map(|(quarter, referrals)| {
@@ -27,11 +27,14 @@ pub(super) fn record(year: i32, facts: &PeriodFacts, rules: &PublicRules, record
 }
 
 fn state_of(record: &Value, referrals: u64) -> State {
-    let metric = &record["crisis"]["referrals"];
-    match (metric["value"].as_u64(), metric["hidden"].as_str()) {
+    let of = |at: &str| record.pointer(at).filter(|value| !value.is_null());
+    match (
+        of("/crisis/referrals/value").and_then(Value::as_u64),
+        of("/crisis/referrals/hidden").and_then(Value::as_str),
+    ) {
         (Some(shown), _) if shown == referrals => State::Shown,
         // Of a quarter whose people are too few nothing is told, so that its referrals may be many.
-        (None, Some("fewer_than_50_people")) if !record["users"]["value"].is_null() => State::Small,
+        (None, Some("fewer_than_50_people")) if of("/users/value").is_some() => State::Small,
         _ => State::Withheld,
     }
 }
@@ -52,11 +55,5 @@ pub(super) fn section(records: &Records, rules: &PublicRules) -> Vec<Value> {
         }
     }
     years.sort_by_key(|(year, _)| *year);
-    years
-        .into_iter()
-        .map(|(year, mut metric)| {
-            metric["bucket"] = year.to_string().into();
-            metric
-        })
-        .collect()
+    years.into_iter().map(|(year, metric)| with(metric, [("bucket", year.to_string().into())])).collect()
 }
