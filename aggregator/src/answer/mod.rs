@@ -162,14 +162,8 @@ mod tests {
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query = Query {
-            tz: "UTC".into(),
-            window,
-            panels: Panel::ALL.to_vec(),
-            now,
-            budget: None,
-            referrals: Vec::new(),
-        };
+        let query =
+            Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None, referrals: Vec::new() };
         let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
         admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
     }

@@ -128,9 +128,11 @@ pub fn due(now: UtcMillis, first: Option<UtcDay>, records: &Records) -> Vec<Peri
     let mut known: Vec<i32> = quarters.iter().map(|quarter| quarter.year).collect();
     known.dedup();
     due.extend(known.into_iter().map(Period::Year));
-    let open = open_quarters(now).into_iter().filter(|quarter| quarter.end() > first.start());
-    due.extend(open.filter_map(|quarter| last_months(quarter, now)));
-    due.retain(|period| period.settled() <= now && !records.contains_key(&period.name()));
+    due.extend(open_quarters(now).into_iter().filter_map(|quarter| last_months(quarter, now)));
+    due.retain(|period| {
+        let known = period.settled() <= now && period.span().1 > first.start();
+        known && !records.contains_key(&period.name())
+    });
     due
 }
 

@@ -486,10 +486,9 @@ impl Lp {
         assert!(least.abs() < 1e-6, "what is true is possible: {least}");
         // Helpers that are left at 0 are swapped out, or their row repeats others.
         for at in 0..rows {
-            if self.basis[at] >= width - 1 {
-                if let Some(column) = (0..width - 1).find(|column| self.table[at][*column].abs() > 1e-9) {
-                    self.pivot(at, column);
-                }
+            let used = |column: &usize| self.table[at][*column].abs() > 1e-9;
+            if let Some(column) = (0..width - 1).find(used).filter(|_| self.basis[at] >= width - 1) {
+                self.pivot(at, column);
             }
         }
         let keep: Vec<bool> = self.basis.iter().map(|column| *column < width - 1).collect();

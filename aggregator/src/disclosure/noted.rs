@@ -83,12 +83,13 @@ impl Noted {
     #[must_use]
     pub fn notices(&self, to: UtcMillis) -> Vec<DatedNotice> {
         let all = self.days.iter().flat_map(|(_, day)| &day.notices);
-        let mut notices: Vec<DatedNotice> = all
-            .map(|(bucket, kind, code)| DatedNotice { at: bucket.start(), kind: *kind, code: code.clone() })
-            .filter(|notice| notice.at < to)
-            .collect();
-        notices.sort();
-        notices.dedup();
+        let mut notices: Vec<DatedNotice> = Vec::new();
+        for (bucket, kind, code) in all.filter(|(bucket, ..)| bucket.start() < to) {
+            let notice = DatedNotice { at: bucket.start(), kind: *kind, code: code.clone() };
+            if let Err(at) = notices.binary_search(&notice) {
+                notices.insert(at, notice);
+            }
+        }
         notices
     }
 }

@@ -165,7 +165,7 @@ impl Section<'_> {
 
     fn countries(&mut self) {
         let countries = &self.quarter["countries"];
-        if countries["number"]["value"].is_null() {
+        if countries.pointer("/number/value").is_none_or(Value::is_null) {
             return;
         }
         self.text.push_str("<h3>People by country</h3><table>");

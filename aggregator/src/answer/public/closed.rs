@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::super::metric::{Hidden, Metric};
 use super::{
-    Decision, PeopleFacts, PeriodFacts, PublicRules, count, decisions, heading, hidden, incidents, open, policy,
-    reason, with,
+    Decision, PeopleFacts, PeriodFacts, PublicRules, count, decisions, heading, hidden, in_bucket, incidents, json_of,
+    open, policy, reason, with,
 };
 use crate::disclosure::archive::Records;
 use crate::disclosure::noise::{self, Random, RandomError};
@@ -91,9 +91,9 @@ fn numbers(
     let step = open::step_shown(quarter, records);
     let all_hidden = |why: Hidden| {
         vec![
-            ("users", json!(hidden(why))),
-            ("sessions", json!(hidden(why))),
-            ("turns", json!(hidden(why))),
+            ("users", json_of(&hidden(why))),
+            ("sessions", json_of(&hidden(why))),
+            ("turns", json_of(&hidden(why))),
             ("countries", countries_hidden(why)),
             ("sentiment", sentiment_hidden(why)),
             ("wishes", wishes_hidden(&facts.notices, why)),
@@ -113,9 +113,9 @@ fn numbers(
         show.group();
         let turns = show.show(people.capped.turns, rules.cap.turns)?;
         return Ok(vec![
-            ("users", json!(users)),
-            ("sessions", json!(sessions)),
-            ("turns", json!(turns)),
+            ("users", json_of(&users)),
+            ("sessions", json_of(&sessions)),
+            ("turns", json_of(&turns)),
             ("countries", countries(people.users, people.countries.as_ref(), show)?),
             ("sentiment", sentiment(people, show)?),
             ("wishes", wishes(&facts.notices, people.wishes.as_ref(), show)?),
@@ -132,8 +132,8 @@ fn numbers(
     let turns = sum(people.capped.turns, rules.cap.turns)?;
     Ok(vec![
         ("users", open::at_least(step)),
-        ("sessions", json!(sessions)),
-        ("turns", json!(turns)),
+        ("sessions", json_of(&sessions)),
+        ("turns", json_of(&turns)),
         ("countries", countries_hidden(Hidden::ProtectsAnother)),
         ("sentiment", sentiment_hidden(Hidden::ProtectsAnother)),
         ("wishes", wishes_hidden(&facts.notices, Hidden::ProtectsAnother)),
@@ -146,9 +146,12 @@ fn numbers(
 fn countries(users: u64, countries: Option<&Vec<(String, u64)>>, show: &mut Shower<'_>) -> Result<Value, RandomError> {
     let Some(countries) = countries else { return Ok(countries_hidden(Hidden::NoData)) };
     let rule = Rule::people(show.rules.people_min);
-    let mut listed: Vec<(&String, u64)> =
-        countries.iter().map(|(name, people)| (name, *people)).filter(|(_, people)| !rule.is_small(*people)).collect();
-    listed.sort();
+    let mut listed: Vec<(&String, u64)> = Vec::new();
+    for (name, people) in countries.iter().filter(|(_, people)| !rule.is_small(*people)) {
+        if let Err(at) = listed.binary_search_by(|(other, _)| (*other).cmp(name)) {
+            listed.insert(at, (name, *people));
+        }
+    }
     let elsewhere = |listed: &[(&String, u64)]| users.checked_sub(listed.iter().map(|(_, people)| people).sum());
     match elsewhere(&listed) {
         // More people in countries than there are: they do not share out.
@@ -159,15 +162,15 @@ fn countries(users: u64, countries: Option<&Vec<(String, u64)>>, show: &mut Show
     show.group();
     let list = listed
         .iter()
-        .map(|(name, people)| Ok(show.show(*people, 1)?.in_bucket(name, json!({}))))
+        .map(|(name, people)| Ok(in_bucket(&show.show(*people, 1)?, name)))
         .collect::<Result<Vec<Value>, RandomError>>()?;
     let others = show.show(elsewhere(&listed).unwrap_or(0), 1)?;
     let number = Metric { exact: false, ..count(listed.len() as u64) };
-    Ok(json!({ "number": number, "list": list, "elsewhere": others }))
+    Ok(json!({ "number": json_of(&number), "list": list, "elsewhere": json_of(&others) }))
 }
 
 pub(super) fn countries_hidden(why: Hidden) -> Value {
-    json!({ "number": hidden(why), "list": [], "elsewhere": hidden(why) })
+    json!({ "number": json_of(&hidden(why)), "list": [], "elsewhere": json_of(&hidden(why)) })
 }
 
 /// Visits by their strongest emotion; shares are of the quarter's sessions, so that those without any are a group, too.
@@ -194,7 +197,7 @@ fn sentiment(people: &PeopleFacts, show: &mut Shower<'_>) -> Result<Value, Rando
             None => show.show(cell.value, rules.cap.sessions)?,
             Some(why) => hidden(why),
         };
-        by_emotion.push(metric.in_bucket(name, json!({})));
+        by_emotion.push(in_bucket(&metric, name));
     }
     Ok(json!({ "by_emotion": by_emotion }))
 }
@@ -213,9 +216,12 @@ fn wishes(
     let Some(wishes) = wishes else { return Ok(wishes_hidden(notices, Hidden::NoData)) };
     let rule = Rule::people(show.rules.people_min);
     let named = wishes.iter().filter(|(_, people)| !rule.is_small(*people)).map(|(tag, _)| tag);
-    let mut tags: Vec<&Label> = named.chain(decided.iter().map(|(tag, ..)| *tag)).collect();
-    tags.sort();
-    tags.dedup();
+    let mut tags: Vec<&Label> = Vec::new();
+    for tag in named.chain(decided.iter().map(|(tag, ..)| *tag)) {
+        if let Err(at) = tags.binary_search(&tag) {
+            tags.insert(at, tag);
+        }
+    }
     let mut lines = Vec::new();
     for tag in tags {
         let people = wishes.iter().find(|(other, _)| other == tag).map_or(0, |(_, people)| *people);
@@ -236,7 +242,7 @@ pub(super) fn wishes_hidden(notices: &[DatedNotice], why: Hidden) -> Value {
 
 fn wish(tag: &Label, decision: Option<&Decision<'_>>, metric: &Metric) -> Value {
     let (status, since) = decision.map_or(("open", None), |(_, status, at)| (*status, Some(at.utc_date().to_string())));
-    metric.in_bucket(tag.as_str(), json!({ "status": status, "since": since }))
+    with(in_bucket(metric, tag.as_str()), [("status", status.into()), ("since", since.into())])
 }
 
 /// Of few crises even the number may tell the people around someone who it was; that there was none tells nobody's. Never with
@@ -249,14 +255,12 @@ fn crises(facts: &PeriodFacts, rules: &PublicRules) -> Value {
 }
 
 pub(super) fn crisis(event: impl Fn(CrisisEvent) -> Metric, disposition: impl Fn(Disposition) -> Metric) -> Value {
-    let dispositions: Vec<Value> = DISPOSITIONS
-        .iter()
-        .map(|how| disposition(*how).in_bucket(json!(how).as_str().unwrap_or_default(), json!({})))
-        .collect();
+    let dispositions: Vec<Value> =
+        DISPOSITIONS.iter().map(|how| in_bucket(&disposition(*how), json!(how).as_str().unwrap_or_default())).collect();
     json!({
-        "flagged": event(CrisisEvent::Flagged),
-        "referrals": event(CrisisEvent::Referral),
-        "escalations": event(CrisisEvent::Escalation),
+        "flagged": json_of(&event(CrisisEvent::Flagged)),
+        "referrals": json_of(&event(CrisisEvent::Referral)),
+        "escalations": json_of(&event(CrisisEvent::Escalation)),
         "dispositions": dispositions,
     })
 }

@@ -162,6 +162,17 @@ fn with(mut object: Value, more: impl IntoIterator<Item = (&'static str, Value)>
     object
 }
 
+/// Not inlined: it is wanted in many places, and small only where it stands once.
+#[inline(never)]
+fn json_of(metric: &Metric) -> Value {
+    json!(metric)
+}
+
+#[inline(never)]
+fn in_bucket(metric: &Metric, bucket: &str) -> Value {
+    with(json_of(metric), [("bucket", bucket.into())])
+}
+
 fn count(n: u64) -> Metric {
     Metric::exact(n, Unit::Count, n)
 }
@@ -201,10 +212,11 @@ fn decisions(notices: &[DatedNotice]) -> Vec<Decision<'_>> {
             NoticeKind::WishPlanned => "planned",
             NoticeKind::WishDeclined => "declined",
         };
-        decided.retain(|(tag, ..)| **tag != notice.code);
-        decided.push((&notice.code, status, notice.at));
+        match decided.binary_search_by(|(tag, ..)| (*tag).cmp(&notice.code)) {
+            Ok(at) => decided.get_mut(at).into_iter().for_each(|known| *known = (&notice.code, status, notice.at)),
+            Err(at) => decided.insert(at, (&notice.code, status, notice.at)),
+        }
     }
-    decided.sort();
     decided
 }
 
@@ -212,7 +224,7 @@ fn decisions(notices: &[DatedNotice]) -> Vec<Decision<'_>> {
 fn incidents(safety: &Safety) -> Value {
     use schemas::event::IncidentSeverity::{P0, P1};
     let of = |severity| count(safety.incidents.get(&severity).copied().unwrap_or(0));
-    json!({ "p0": of(P0), "p1": of(P1) })
+    json!({ "p0": json_of(&of(P0)), "p1": json_of(&of(P1)) })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use schemas::{Quarter, UtcMillis};
 use serde_json::{Value, json};
 
 use super::super::metric::{Hidden, Metric, Unit};
-use super::{OpenFacts, PeriodFacts, PublicRules, closed, heading, hidden, incidents, policy, with};
+use super::{OpenFacts, PeriodFacts, PublicRules, closed, heading, hidden, incidents, json_of, policy, with};
 use crate::disclosure::archive::{Period, Records, last_months};
 use crate::disclosure::steps::step;
 
@@ -21,7 +21,7 @@ pub(super) fn step_shown(quarter: Quarter, records: &Records) -> u64 {
 
 /// A step: there are that many, or more.
 pub(super) fn at_least(step: u64) -> Value {
-    let metric = json!(Metric { exact: false, ..Metric::exact(step, Unit::Count, step) });
+    let metric = json_of(&Metric { exact: false, ..Metric::exact(step, Unit::Count, step) });
     with(metric, [("at_least", true.into())])
 }
 
@@ -38,17 +38,17 @@ pub(super) fn section(
     // With noise nothing is told twice: the steps have none.
     let settled = settled.filter(|_| rules.epsilon.is_none());
     let users = match settled.map(|record| record["step"].as_u64().unwrap_or(0)) {
-        Some(0) => json!(hidden(Hidden::BelowFirstStep)),
+        Some(0) => json_of(&hidden(Hidden::BelowFirstStep)),
         Some(step) => at_least(step),
-        None if complete => json!(hidden(Hidden::QuarterRunning)),
-        None => json!(hidden(Hidden::ShardUnreachable)),
+        None if complete => json_of(&hidden(Hidden::QuarterRunning)),
+        None => json_of(&hidden(Hidden::ShardUnreachable)),
     };
     let later = || hidden(Hidden::QuarterRunning);
     let members = [
         ("users", users),
         ("users_until", settled.map_or(Value::Null, |record| record["until"].clone())),
-        ("sessions", json!(later())),
-        ("turns", json!(later())),
+        ("sessions", json_of(&later())),
+        ("turns", json_of(&later())),
         ("countries", closed::countries_hidden(Hidden::QuarterRunning)),
         ("sentiment", closed::sentiment_hidden(Hidden::QuarterRunning)),
         ("wishes", closed::wishes_hidden(&facts.notices, Hidden::QuarterRunning)),
@@ -61,5 +61,6 @@ pub(super) fn section(
 }
 
 fn unreachable() -> Value {
-    json!({ "p0": hidden(Hidden::ShardUnreachable), "p1": hidden(Hidden::ShardUnreachable) })
+    let none = json_of(&hidden(Hidden::ShardUnreachable));
+    json!({ "p0": none, "p1": none })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::metric::Hidden;
-use super::{PeriodFacts, PublicRules, count, hidden, reason, with};
+use super::{PeriodFacts, PublicRules, count, hidden, json_of, reason, with};
 use crate::disclosure::archive::{Period, Records, quarters_of};
 use crate::disclosure::suppress::State;
 use crate::disclosure::years::{self, Said};
@@ -23,7 +23,7 @@ pub(super) fn record(year: i32, facts: &PeriodFacts, rules: &PublicRules, record
         State::Shown => count(counted.saturating_add(before)),
         state => hidden(reason(state).unwrap_or(Hidden::ProtectsAnother)),
     };
-    json!({ "state": "year", "year": year, "referrals": metric })
+    json!({ "state": "year", "year": year, "referrals": json_of(&metric) })
 }
 
 fn state_of(record: &Value, referrals: u64) -> State {
@@ -43,17 +43,24 @@ fn state_of(record: &Value, referrals: u64) -> State {
 pub(super) fn section(records: &Records, rules: &PublicRules) -> Vec<Value> {
     let name = |year: i32| Period::Year(year).name();
     let first = records.values().filter_map(|record| record["year"].as_i64()).min();
-    let mut years: Vec<(i64, Value)> =
-        records.values().filter_map(|record| Some((record["year"].as_i64()?, record["referrals"].clone()))).collect();
+    let mut years: Vec<(i64, Value)> = Vec::new();
+    let mut add = |year: i64, metric: Value| {
+        let at = years.partition_point(|(other, _)| *other < year);
+        years.insert(at, (year, metric));
+    };
+    for record in records.values() {
+        if let Some(year) = record.get("year").and_then(Value::as_i64) {
+            add(year, record.get("referrals").cloned().unwrap_or_default());
+        }
+    }
     // A year that Sage has begun to count is not told before it is over.
     let counted = records.values().filter_map(|record| record["quarter"].as_str()?.get(..4)?.parse::<i64>().ok()).min();
     let begun = first.into_iter().chain(counted).min();
     for (year, referrals) in &rules.referrals {
         if !records.contains_key(&name(*year)) && begun.is_none_or(|begun| i64::from(*year) < begun) {
             let state = years::public(*referrals, &[None; 4], rules.people_min);
-            years.push((i64::from(*year), json!(reason(state).map_or_else(|| count(*referrals), hidden))));
+            add(i64::from(*year), json_of(&reason(state).map_or_else(|| count(*referrals), hidden)));
         }
     }
-    years.sort_by_key(|(year, _)| *year);
     years.into_iter().map(|(year, metric)| with(metric, [("bucket", year.to_string().into())])).collect()
 }
