@@ -140,7 +140,7 @@ test('readable on a phone and a desk, by day and by night, without a script', { 
     await sage.restart({ secrets: clock(monthStart(3) + 8 * DAY_MS) });
     for (const [width, height] of [[360, 740], [1280, 800]]) {
       for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-        const context = await browser.newContext({ viewport: { width, height }, colorScheme, javaScriptEnabled: true });
+        const context = await browser.newContext({ viewport: { width, height }, colorScheme });
         const page = await context.newPage();
         await page.goto(`${sage.url}/safety/transparency`);
         const found = await page.evaluate(() => {
