@@ -162,6 +162,8 @@ mod tests {
             names("2027-01-08T08:00:00Z", "2026-03-31T23:00:00Z", &[]),
             ["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4", "2026"]
         );
+        // Of months before the first day nothing is told, not even that they were few.
+        assert_eq!(names("2026-11-22T00:00:00Z", "2026-11-22T00:00:00Z", &[]), [""; 0]);
         assert!(due(at("2027-01-08T08:00:00Z"), None, &Records::new()).is_empty());
     }
 
