@@ -31,6 +31,10 @@ section "texts: Presidio's cases, planted values, hostile input"
 "$SAGE_PYTHON" tests/pii_oracle.py target/release/sage-inspect tests/data/pii_cases.jsonl
 cargo test --quiet --release -p collector --lib redact::hostile
 
+section "statistics against scipy and statsmodels"
+cargo build --quiet -p aggregator --example stats
+"$SAGE_PYTHON" tests/stats_oracle.py target/debug/examples/stats
+
 section "the Worker, and one that can be told to fail"
 bash scripts/build.sh
 bash scripts/build.sh target/edge-faults fault-injection

@@ -73,9 +73,9 @@ impl Shards {
         Ok(total)
     }
 
-    fn tally(&self) -> Tally {
+    fn tally(&mut self) -> Tally {
         let mut total = Tally::default();
-        self.0.iter().for_each(|(_, shard)| total.merge(&shard.intake_of(UtcDay::of(NOW))));
+        self.0.iter_mut().for_each(|(_, shard)| total.merge(&shard.intake_of(UtcDay::of(NOW)).unwrap()));
         total
     }
 }

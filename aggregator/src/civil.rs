@@ -73,6 +73,13 @@ pub fn civil_day(tz: Zone, date: NaiveDate) -> CivilDay {
     }
 }
 
+/// From the start of a day, week or month of the present, whose first date `first` tells, until the end of today.
+#[must_use]
+pub fn until_today(tz: Zone, now: UtcMillis, first: fn(NaiveDate) -> NaiveDate) -> (Bucket15, Bucket15) {
+    let today = date_of(tz, now);
+    (Bucket15::of(day_start(tz, first(today))), Bucket15::of(day_start(tz, next(today))))
+}
+
 /// The Monday of the date's week.
 #[must_use]
 pub fn week_start(date: NaiveDate) -> NaiveDate {

@@ -1,17 +1,17 @@
 //! Gold: the days of all Shards, merged. No row of it knows a person.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use schemas::time::{DAY_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
-use crate::answer::Counted;
+use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample};
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
 use crate::disclosure::archive::Archive;
-use crate::disclosure::noted::Noted;
 use crate::fold::intake::Tally;
-use crate::fold::names::Visited;
-use crate::fold::{Bucket, CodecError, Counters, Day};
+use crate::fold::named::NamedTotals;
+use crate::fold::{Bucket, CodecError, Day};
 use crate::protocol::Changes;
 use crate::storage::{HoldStorage, StorageError};
 
@@ -22,9 +22,15 @@ pub struct StoredDay {
     pub shard: u32,
     /// Which day.
     pub day: UtcDay,
+    /// The Shard's log position of its last change.
+    pub changed: u64,
     /// [`Day`], encoded.
     pub bytes: Vec<u8>,
 }
+
+/// What Gold holds: of each Shard and day the log position of its last change, and of each Shard the position that its days are
+/// complete up to.
+pub type Held = (BTreeMap<(UtcDay, u32), u64>, BTreeMap<u32, u64>);
 
 /// Gold's storage. Every method is one atomic step.
 pub trait GoldStorage: HoldStorage + Archive {
@@ -33,11 +39,16 @@ pub trait GoldStorage: HoldStorage + Archive {
     /// # Errors
     /// When storage fails.
     fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError>;
-    /// Every stored day, and the position of every Shard.
+    /// What is stored, but the days themselves.
     ///
     /// # Errors
     /// When storage fails.
-    fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError>;
+    fn held(&self) -> Result<Held, StorageError>;
+    /// A stored day, encoded.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError>;
 }
 
 /// Why Gold could not take something in.
@@ -51,17 +62,78 @@ pub enum GoldError {
     Codec(#[from] CodecError),
 }
 
+/// Days in memory, decoded.
+const OPEN_DAYS_MAX: usize = 48;
+/// Sums in memory.
+const SUMS_MAX: usize = 2_000;
+/// Buckets of a span that is summed from the days themselves: a civil day has 100 at most.
+const SPAN_READ_MAX: i32 = 100;
+
+/// Decoded days, those used last.
+#[derive(Default)]
+struct Open {
+    days: BTreeMap<(UtcDay, u32), (Rc<Day>, u64)>,
+    uses: u64,
+}
+
+impl Open {
+    fn get(&mut self, key: (UtcDay, u32)) -> Option<Rc<Day>> {
+        self.uses += 1;
+        let (day, used) = self.days.get_mut(&key)?;
+        *used = self.uses;
+        Some(day.clone())
+    }
+
+    fn put(&mut self, key: (UtcDay, u32), day: Rc<Day>) {
+        self.uses += 1;
+        self.days.insert(key, (day, self.uses));
+        if self.days.len() > OPEN_DAYS_MAX {
+            let oldest = self.days.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
+            oldest.into_iter().for_each(|key| drop(self.days.remove(&key)));
+        }
+    }
+}
+
+/// Sums of one kind by their span of buckets.
+type Kept<T> = BTreeMap<(i32, i32), Rc<T>>;
+
+/// Sums of spans of buckets that were asked for since a day of theirs last changed.
+#[derive(Default)]
+struct Sums {
+    range: Kept<Bucket>,
+    named: Kept<NamedTotals>,
+    intake_total: Kept<Tally>,
+    sentiment_by_quarter: Kept<ByQuarter>,
+    sample: Kept<Sample>,
+    last_words: Kept<LastWords>,
+}
+
+impl Sums {
+    fn forget(&mut self, day: UtcDay) {
+        let (first, end) = (day.first_bucket().0, UtcDay(day.0 + 1).first_bucket().0);
+        let stays = |(from, to): &(i32, i32)| *to <= first || *from >= end;
+        self.range.retain(|span, _| stays(span));
+        self.named.retain(|span, _| stays(span));
+        self.intake_total.retain(|span, _| stays(span));
+        self.sentiment_by_quarter.retain(|span, _| stays(span));
+        self.sample.retain(|span, _| stays(span));
+        self.last_words.retain(|span, _| stays(span));
+    }
+}
+
 /// The state of Gold over its storage.
 pub struct Gold<S> {
     storage: S,
-    days: BTreeMap<(UtcDay, u32), Day>,
+    /// Log position of each stored day's last change.
+    days: BTreeMap<(UtcDay, u32), u64>,
+    open: RefCell<Open>,
+    sums: RefCell<Sums>,
+    /// Why a stored day could not be read: what was summed since is wrong.
+    failed: Cell<Option<GoldError>>,
     upto: BTreeMap<u32, u64>,
     /// Shards of which some days are on their way: their turns up to `upto` may be in one of those.
     partial: BTreeSet<u32>,
-    noted: Noted,
     holds: Holds,
-    /// Spend of spans that were asked for since a day last changed.
-    spent: BTreeMap<(Bucket15, Bucket15), NanoUsd>,
 }
 
 impl<S: GoldStorage> Gold<S> {
@@ -70,17 +142,84 @@ impl<S: GoldStorage> Gold<S> {
     /// # Errors
     /// When storage can't be read.
     pub fn open(storage: S) -> Result<Self, GoldError> {
-        let (stored, upto) = storage.load()?;
-        let mut days = BTreeMap::new();
-        for row in stored {
-            days.insert((row.day, row.shard), Day::decode(&row.bytes)?);
-        }
-        let mut noted = Noted::default();
-        days.iter().for_each(|((day, shard), content)| noted.note(*day, *shard, content));
+        let (days, upto) = storage.held()?;
         let mut holds: Holds = storage.holds()?.into_iter().collect();
         // Days are stored before the turns that they include are taken away.
         upto.iter().for_each(|(shard, upto)| drop(holds.covered(*shard, *upto)));
-        Ok(Self { storage, days, upto, partial: BTreeSet::new(), noted, holds, spent: BTreeMap::new() })
+        Ok(Self {
+            storage,
+            days,
+            open: RefCell::default(),
+            sums: RefCell::default(),
+            failed: Cell::new(None),
+            upto,
+            partial: BTreeSet::new(),
+            holds,
+        })
+    }
+
+    /// Works something out from the days.
+    ///
+    /// # Errors
+    /// When one of them can't be read.
+    pub fn count<T>(&self, work: impl FnOnce(&Self) -> T) -> Result<T, GoldError> {
+        let result = work(self);
+        self.failed.take().map_or(Ok(result), Err)
+    }
+
+    fn day(&self, key: (UtcDay, u32)) -> Rc<Day> {
+        if let Some(day) = self.open.borrow_mut().get(key) {
+            return day;
+        }
+        let (date, shard) = key;
+        let read = self
+            .storage
+            .day(shard, date)
+            .map_err(GoldError::from)
+            .and_then(|bytes| Ok(Day::decode(&bytes.ok_or(CodecError)?)?));
+        let day = Rc::new(read.unwrap_or_else(|error| {
+            self.failed.set(Some(error));
+            Day::default()
+        }));
+        self.open.borrow_mut().put(key, day.clone());
+        day
+    }
+
+    /// The sum over a span, which is kept until a day of it changes. Long spans are summed from their UTC days, all but the last two
+    /// of which seldom change.
+    fn sum<T: Part>(&self, (from, to): (i32, i32), kept: fn(&mut Sums) -> &mut Kept<T>) -> Rc<T> {
+        if from >= to {
+            return Rc::default();
+        }
+        if let Some(sum) = kept(&mut self.sums.borrow_mut()).get(&(from, to)) {
+            return sum.clone();
+        }
+        let part = |from, to| self.sum((from, to), kept);
+        let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
+        let mut sum = T::default();
+        if to - from <= SPAN_READ_MAX {
+            for (date, day) in self.days(Bucket15(from).utc_day(), Bucket15(to - 1).utc_day()) {
+                sum.read(date, &day, Bucket15(from), Bucket15(to));
+            }
+        } else if from < settled && settled < to {
+            sum = (*part(from, settled)).clone();
+            sum.join(&part(settled, to));
+        } else {
+            let mut at = from;
+            while at < to {
+                let end = UtcDay(Bucket15(at).utc_day().0 + 1).first_bucket().0.min(to);
+                sum.join(&part(at, end));
+                at = end;
+            }
+        }
+        let sum = Rc::new(sum);
+        let mut sums = self.sums.borrow_mut();
+        let kept = kept(&mut sums);
+        if kept.len() >= SUMS_MAX {
+            kept.clear();
+        }
+        kept.insert((from, to), sum.clone());
+        sum
     }
 
     /// Log position up to which Gold holds a Shard's days.
@@ -102,9 +241,10 @@ impl<S: GoldStorage> Gold<S> {
         let mut fresh = Vec::new();
         for changed in &changes.days {
             let day = Day::decode(&changed.bytes)?;
-            let newer = self.days.get(&(UtcDay(changed.day), shard)).is_none_or(|old| old.changed < day.changed);
+            let newer = self.days.get(&(UtcDay(changed.day), shard)).is_none_or(|old| *old < day.changed);
             if newer {
-                fresh.push((StoredDay { shard, day: UtcDay(changed.day), bytes: changed.bytes.clone() }, day));
+                let date = UtcDay(changed.day);
+                fresh.push((StoredDay { shard, day: date, changed: day.changed, bytes: changed.bytes.clone() }, day));
             }
         }
         let upto = held.max(changes.upto);
@@ -119,11 +259,11 @@ impl<S: GoldStorage> Gold<S> {
         let (stored, days): (Vec<StoredDay>, Vec<Day>) = fresh.into_iter().unzip();
         self.storage.save(shard, upto, &stored)?;
         for (row, day) in stored.iter().zip(days) {
-            self.noted.note(row.day, row.shard, &day);
-            self.days.insert((row.day, row.shard), day);
+            self.days.insert((row.day, row.shard), day.changed);
+            self.sums.borrow_mut().forget(row.day);
+            self.open.borrow_mut().put((row.day, row.shard), Rc::new(day));
         }
         self.upto.insert(shard, upto);
-        self.spent.clear();
         if !changes.more {
             let covered = self.holds.covered(shard, changes.upto);
             self.forget(&covered)?;
@@ -139,11 +279,14 @@ impl<S: GoldStorage> Gold<S> {
     pub fn hold(&mut self, request: &HoldRequest, now: UtcMillis) -> Result<HoldReply, GoldError> {
         let ended = self.holds.expire(now);
         let known = self.holds.contains(&request.id);
-        let mut limit = |kind, limit, span: Span| Limit { kind, limit, span, spent: self.spent_in(limit, span) };
+        let limit = |kind, limit, span: Span| Limit { kind, limit, span, spent: self.spent_in(limit, span) };
         let limits = [
             limit(LimitKind::Day, request.limits.day, request.periods.day),
             limit(LimitKind::Month, request.limits.month, request.periods.month),
         ];
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let refusal = self.holds.refusal(None, request.amount, &limits).filter(|_| !known);
         let hold = (refusal.is_none() && !known && request.asks_all()).then(|| request.hold(None, now));
         if hold.is_some() || !ended.is_empty() {
@@ -178,16 +321,8 @@ impl<S: GoldStorage> Gold<S> {
     }
 
     /// What the days say was spent; not looked up where there is no limit.
-    fn spent_in(&mut self, limit: NanoUsd, span: Span) -> NanoUsd {
-        if limit <= NanoUsd::ZERO || span.from >= span.to {
-            return NanoUsd::ZERO;
-        }
-        let days = &self.days;
-        *self.spent.entry((span.from, span.to)).or_insert_with(|| {
-            let keys = (span.from.utc_day(), 0)..=(Bucket15(span.to.0 - 1).utc_day(), u32::MAX);
-            let buckets = days.range(keys).flat_map(|(_, day)| day.buckets.range(span.from.0..span.to.0));
-            buckets.flat_map(|(_, bucket)| bucket.cost.lines.values()).map(|amount| amount.nano_usd).sum()
-        })
+    fn spent_in(&self, limit: NanoUsd, span: Span) -> NanoUsd {
+        if limit <= NanoUsd::ZERO { NanoUsd::ZERO } else { self.spend(span.from, span.to) }
     }
 
     /// The storage below.
@@ -196,56 +331,42 @@ impl<S: GoldStorage> Gold<S> {
     }
 }
 
-impl<S> Counted for Gold<S> {
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
-        let mut total = Bucket::default();
-        if from >= to {
-            return total;
-        }
-        let days = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
-        for day in self.days.range(days).map(|(_, day)| day) {
-            day.buckets.range(from.0..to.0).for_each(|(_, bucket)| total.merge(bucket));
-        }
-        total
+macro_rules! kept_sums {
+    ($($name:ident: $part:ty,)+) => {
+        $(fn $name(&self, from: Bucket15, to: Bucket15) -> Rc<$part> {
+            self.sum((from.0, to.0), |sums| &mut sums.$name)
+        })+
+    };
+}
+
+impl<S: GoldStorage> Counted for Gold<S> {
+    kept_sums! {
+        range: Bucket,
+        named: NamedTotals,
+        intake_total: Tally,
+        sentiment_by_quarter: ByQuarter,
+        sample: Sample,
+        last_words: LastWords,
     }
 
-    fn noted(&self) -> Option<&Noted> {
-        Some(&self.noted)
+    fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)> {
+        if from > to {
+            return Vec::new();
+        }
+        self.days.range((from, 0)..=(to, u32::MAX)).map(|(key, _)| (key.0, self.day(*key))).collect()
     }
 
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
-        let mut visited = Visited::default();
-        if from < to {
-            let days = (from.utc_day(), 0)..=(Bucket15(to.0 - 1).utc_day(), u32::MAX);
-            for ((day, _), content) in self.days.range(days) {
-                content.visits.routes.sum(*day, from, to, &mut visited.routes);
-                content.visits.referrers.sum(*day, from, to, &mut visited.referrers);
-            }
-        }
-        visited
-    }
-
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)> {
-        let mut minutes: BTreeMap<i64, Tally> = BTreeMap::new();
-        let days = (UtcDay::of(from), 0)..=(UtcDay::of(to), u32::MAX);
-        for ((day, _), content) in self.days.range(days) {
-            let first = i64::from(day.0) * (DAY_MS / MINUTE_MS);
-            for (minute, tally) in &content.intake.0 {
-                let minute = first + i64::from(*minute);
-                if (from.minute()..to.minute()).contains(&minute) {
-                    minutes.entry(minute).or_default().merge(tally);
-                }
-            }
-        }
-        minutes.into_iter().collect()
+    fn ever(&self) -> Option<(UtcDay, UtcDay)> {
+        let first = self.days.first_key_value().map(|((day, _), _)| *day);
+        first.zip(self.days.last_key_value().map(|((day, _), _)| *day))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::Fold;
     use crate::fold::testing::history;
+    use crate::fold::{Counters, Fold};
     use crate::protocol::AppendHeader;
     use crate::shard::Shard;
     use crate::storage::memory::Memory;
@@ -259,7 +380,7 @@ mod tests {
         shard.append(&[text.into_bytes()], UtcMillis(1_793_000_000_000)).unwrap();
     }
 
-    const EVER: (Bucket15, Bucket15) = (Bucket15(0), Bucket15(i32::MAX));
+    const EVER: (Bucket15, Bucket15) = (Bucket15(96 * 20_700), Bucket15(96 * 20_800));
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
@@ -297,12 +418,12 @@ mod tests {
             fold.row(1, UtcMillis(0), &events, &Tally::default());
             let mut expected = Bucket::default();
             fold.days.values().flat_map(|d| d.buckets.values()).for_each(|b| expected.merge(b));
-            prop_assert_eq!(gold.range(EVER.0, EVER.1), expected.clone());
-            let stored: u64 = gold.intake(UtcMillis(0), UtcMillis(i64::MAX / 2)).iter().map(|(_, t)| t.stored).sum();
+            prop_assert_eq!(&*gold.range(EVER.0, EVER.1), &expected);
+            let stored: u64 = gold.intake(EVER.0.start(), EVER.1.start()).iter().map(|(_, t)| t.stored).sum();
             prop_assert_eq!(stored, events.len() as u64);
-            let days: Vec<Bucket15> = (0..=20_800).step_by(1).map(|d| UtcDay(d).first_bucket()).collect();
+            let days: Vec<Bucket15> = (20_700..=20_800).map(|d| UtcDay(d).first_bucket()).collect();
             let mut by_day = Bucket::default();
-            days.windows(2).skip(20_700).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
+            days.windows(2).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
             prop_assert_eq!(by_day, expected);
             prop_assert_eq!(Gold::open(disk.clone()).unwrap().range(EVER.0, EVER.1), gold.range(EVER.0, EVER.1));
         }

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod batch;
 pub mod budget;
+pub mod census;
 pub mod civil;
 mod correlate;
 pub mod disclosure;
@@ -16,6 +17,7 @@ pub mod gold;
 pub mod protocol;
 pub mod seen;
 pub mod shard;
+pub mod stats;
 pub mod storage;
 pub mod zone;
 

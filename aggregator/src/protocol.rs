@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use exporter::Erasure;
 use schemas::event::Source;
-use schemas::{Bucket15, EventKey, NanoUsd, ReplyKey, UserKey};
+use schemas::{Bucket15, EventKey, ReplyKey, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::disclosure::contribution::Cap;
+use crate::census::{Ask, Census};
 use crate::fold::intake::DropReason;
 
 /// Events for one Shard. On the wire: this header as one line of JSON, then `events` lines of canonical events, then
@@ -125,7 +125,7 @@ pub struct AppendReply {
 }
 
 /// A civil day of the asked-for zone, as buckets `[from, to)`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CivilDay {
     /// `YYYY-MM-DD`.
     pub date: String,
@@ -136,7 +136,7 @@ pub struct CivilDay {
 }
 
 /// A window of time in a zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window {
     /// The days asked for.
     pub days: Vec<CivilDay>,
@@ -153,11 +153,8 @@ pub struct Window {
 pub struct PullRequest {
     /// Log position up to which Gold holds the Shard's days.
     pub since: u64,
-    /// Windows to answer for people. Empty: changed days only.
-    pub windows: Vec<Window>,
-    /// The most that one person adds to sums that are published; `None`: none is asked for.
-    #[serde(default)]
-    pub cap: Option<Cap>,
+    /// Censuses to take. Empty: changed days only.
+    pub asks: Vec<Ask>,
 }
 
 /// A changed day, whole.
@@ -187,8 +184,8 @@ pub struct Changes {
 pub struct PullReply {
     /// Changed days.
     pub changes: Changes,
-    /// One for every window asked for.
-    pub people: Vec<PeopleAnswer>,
+    /// One for every ask.
+    pub taken: Vec<Taken>,
     /// How the Shard is.
     pub health: ShardHealth,
 }
@@ -233,82 +230,11 @@ pub struct BuriedLetter {
 /// Dead letters that an answer shows.
 pub const DEAD_LETTERS_SHOWN: usize = 20;
 
-/// What people did in a window: numbers only, and the keys of the top spenders.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeopleAnswer {
-    /// Spend of each person active in the window, ascending.
-    pub spend_per_user: Vec<NanoUsd>,
-    /// The ten who spent most, most first.
-    pub top_users: Vec<TopUser>,
-    /// Spend of each visit that began in the window, ascending.
-    pub spend_per_session: Vec<NanoUsd>,
-    /// Turns of each visit that began in the window, ascending.
-    pub turns_per_session: Vec<u32>,
-    /// Length of each visit that began in the window, first to last turn, milliseconds, ascending.
-    pub length_per_session_ms: Vec<i64>,
-    /// Visits that began on each day.
-    pub sessions_by_day: Vec<u32>,
-    /// People active on each day.
-    pub dau: Vec<u32>,
-    /// People active in the seven days that end with each day.
-    pub wau: Vec<u32>,
-    /// People active in the thirty days that end with each day.
-    pub mau: Vec<u32>,
-    /// Visits of people that began in the window, each person's up to the cap that was asked for.
-    #[serde(default)]
-    pub capped_sessions: u64,
-    /// Turns of people, each person's up to the cap that was asked for.
-    #[serde(default)]
-    pub capped_turns: u64,
-}
-
-/// A person who spent much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TopUser {
-    /// Who, as a key.
-    pub user: UserKey,
-    /// How much.
-    pub nano_usd: NanoUsd,
-    /// Turns.
-    pub turns: u64,
-}
-
-/// How many top spenders are named.
-pub const TOP_USERS: usize = 10;
-
-impl PeopleAnswer {
-    /// Adds another Shard's answer: people of two Shards are different people.
-    pub fn merge(&mut self, other: &Self) {
-        self.spend_per_user = merge_sorted(&self.spend_per_user, &other.spend_per_user);
-        self.spend_per_session = merge_sorted(&self.spend_per_session, &other.spend_per_session);
-        self.turns_per_session = merge_sorted(&self.turns_per_session, &other.turns_per_session);
-        self.length_per_session_ms = merge_sorted(&self.length_per_session_ms, &other.length_per_session_ms);
-        self.top_users.extend_from_slice(&other.top_users);
-        rank(&mut self.top_users);
-        add(&mut self.sessions_by_day, &other.sessions_by_day);
-        add(&mut self.dau, &other.dau);
-        add(&mut self.wau, &other.wau);
-        add(&mut self.mau, &other.mau);
-        self.capped_sessions = self.capped_sessions.saturating_add(other.capped_sessions);
-        self.capped_turns = self.capped_turns.saturating_add(other.capped_turns);
-    }
-}
-
-/// Sorts by spend, then turns, most first, then key; keeps the first ten.
-pub fn rank(users: &mut Vec<TopUser>) {
-    users.sort_by(|a, b| b.nano_usd.cmp(&a.nano_usd).then(b.turns.cmp(&a.turns)).then(a.user.cmp(&b.user)));
-    users.truncate(TOP_USERS);
-}
-
-fn merge_sorted<T: Ord + Copy>(a: &[T], b: &[T]) -> Vec<T> {
-    let mut all = [a, b].concat();
-    all.sort_unstable();
-    all
-}
-
-fn add(mine: &mut Vec<u32>, other: &[u32]) {
-    if mine.len() < other.len() {
-        mine.resize(other.len(), 0);
-    }
-    mine.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+/// A census, and of when it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// What was counted.
+    pub census: Census,
+    /// When it was taken.
+    pub as_of: UtcMillis,
 }

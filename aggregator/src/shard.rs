@@ -2,24 +2,27 @@
 
 mod erase;
 mod group;
-mod people_answer;
+mod prepared;
 mod remark;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::event::Aside;
 use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis};
 
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
-use crate::disclosure::contribution::Cap;
+use crate::census::{Ask, Taker};
 use crate::fold::intake::Tally;
 use crate::fold::pending::{PENDING_PAGE_MAX, PendingCursor, PendingPage};
+use crate::fold::people::facts::Owner;
+use crate::fold::people::{Stored, Stretch};
 use crate::fold::{self, CodecError, Day, Fold};
-use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, PeopleAnswer, Window};
+use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, Taken};
 use crate::seen::SeenIds;
 use crate::storage::{Part, Row, Storage, StorageError};
 pub use erase::Held;
 use group::{Group, Known};
+use prepared::Prepared;
 pub use remark::Remark;
 
 /// Most bytes of events in one row of the log: half of the platform's 2 MB limit of a row.
@@ -29,6 +32,8 @@ pub const CHECKPOINT_BYTES: usize = 8 << 20;
 /// Days that the log is kept, as long as Silver: until then a person can be told what is held of them, and be taken out of every
 /// number. What is counted after it knows no one.
 pub const LOG_DAYS_MAX: i32 = 730;
+/// Days before today that stay in memory after a checkpoint: those that late events most often belong to.
+const DAYS_AT_HAND: i32 = 1;
 /// Bytes of changed days in one answer.
 pub const CHANGES_BYTES_MAX: usize = 4 << 20;
 
@@ -59,7 +64,38 @@ pub struct Shard<S> {
     last_received_at: UtcMillis,
     checkpointed: u64,
     bytes_since_checkpoint: usize,
-    dirty_days: BTreeMap<UtcDay, ()>,
+    /// Log position of each day's last change; days are read from storage when they are needed.
+    days: BTreeMap<UtcDay, u64>,
+    dirty_days: BTreeSet<UtcDay>,
+    /// Pages that storage has facts of.
+    pages: BTreeSet<u16>,
+    prepared: Prepared,
+}
+
+/// Part of the checkpoint: [`Shard::days`].
+const DAYS: &str = "days";
+/// Start of the names of parts that hold facts.
+const FACTS: &str = "facts/";
+/// Start of the names of parts that hold what must be at hand of people.
+const PEOPLE: &str = "people/";
+
+fn day_part(day: UtcDay) -> String {
+    format!("day/{}", day.0)
+}
+
+fn facts_part(page: u16, stretch: Stretch) -> String {
+    format!("{FACTS}{page:03}/{stretch}")
+}
+
+/// Facts in an object's storage.
+struct StoredFacts<'a, S>(&'a S);
+
+impl<S: Storage> Stored for StoredFacts<'_, S> {
+    fn page(&self, page: u16) -> Result<Vec<(Stretch, Vec<u8>)>, CodecError> {
+        let parts = self.0.parts(&format!("{FACTS}{page:03}/")).map_err(|_| CodecError)?;
+        let stretch = |part: &Part| part.name.rsplit('/').next().and_then(|number| number.parse().ok());
+        parts.into_iter().map(|part| Ok((stretch(&part).ok_or(CodecError)?, part.bytes))).collect()
+    }
 }
 
 impl<S: Storage> Shard<S> {
@@ -68,7 +104,7 @@ impl<S: Storage> Shard<S> {
     /// # Errors
     /// When storage can't be read.
     pub fn open(storage: S, now: UtcMillis) -> Result<Self, ShardError> {
-        let (parts, position) = storage.checkpoint()?;
+        let position = storage.position()?;
         let (seq, last_received_at) = storage.last()?;
         let mut shard = Self {
             seen: SeenIds::default(),
@@ -78,12 +114,13 @@ impl<S: Storage> Shard<S> {
             last_received_at,
             checkpointed: position,
             bytes_since_checkpoint: 0,
-            dirty_days: BTreeMap::new(),
+            days: BTreeMap::new(),
+            dirty_days: BTreeSet::new(),
+            pages: BTreeSet::new(),
+            prepared: Prepared::default(),
             storage,
         };
-        for part in parts {
-            shard.restore(&part)?;
-        }
+        shard.restore()?;
         for (received_at, ids) in shard.storage.ids_since(SeenIds::horizon(now))? {
             for id in ids.chunks_exact(8) {
                 shard.seen.insert(id.try_into().map(u64::from_le_bytes).unwrap_or_default(), received_at);
@@ -114,7 +151,12 @@ impl<S: Storage> Shard<S> {
     ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
         let received_at = now.max(self.last_received_at);
         let mut group = Group { seq: self.seq, received_at, ..Group::default() };
-        let known = Known { seen: &self.seen, holds: &self.holds, people: &self.fold.people };
+        let known = Known {
+            seen: &self.seen,
+            holds: &self.holds,
+            people: &self.fold.people,
+            facts: &StoredFacts(&self.storage),
+        };
         let replies: Vec<_> = messages.iter().map(|message| group.add(message, known)).collect();
         if group.rows.is_empty() {
             return Ok(replies);
@@ -123,7 +165,7 @@ impl<S: Storage> Shard<S> {
         self.last_received_at = received_at;
         for ((row, events), remark) in group.rows.iter().zip(&group.events).zip(&group.remarks) {
             self.bytes_since_checkpoint += row.bytes();
-            self.count(row, events, remark);
+            self.count(row, events, remark)?;
         }
         group.fresh.into_iter().for_each(|id| self.seen.insert(id, received_at));
         for id in &group.settled {
@@ -165,10 +207,12 @@ impl<S: Storage> Shard<S> {
         let Some(user) = request.user.filter(|user| request.limits.of_people() && there(user)) else {
             return Ok(HoldReply::Admitted);
         };
+        self.settle_names()?;
         let ended = self.holds.expire(now);
         let known = self.holds.contains(&request.id) || self.seen.contains(request.id.prefix());
+        let facts = self.fold.people.facts(Owner::User(user), &StoredFacts(&self.storage))?;
         let limit = |kind, limit, span: Span| {
-            let spent = self.fold.people.spent(user, span.from, span.to);
+            let spent = facts.spent(span.from, span.to);
             Limit { kind, limit, span, spent }
         };
         let limits = [
@@ -208,20 +252,55 @@ impl<S: Storage> Shard<S> {
         self.storage.save_checkpoint(&parts, self.seq)?;
         self.checkpointed = self.seq;
         self.bytes_since_checkpoint = 0;
+        let today = UtcDay::of(self.last_received_at);
+        self.fold.days.retain(|day, _| day.0 >= today.0 - DAYS_AT_HAND);
         Ok(true)
     }
 
     fn dirty_parts(&mut self) -> Result<Vec<Part>, ShardError> {
         let mut parts = Vec::new();
-        for day in std::mem::take(&mut self.dirty_days).into_keys() {
-            if let Some(content) = self.fold.days.get(&day) {
-                parts.push(Part { name: format!("day/{}", day.0), bytes: content.encode()? });
+        let dirty = std::mem::take(&mut self.dirty_days);
+        for day in &dirty {
+            if let Some(content) = self.fold.days.get(day) {
+                parts.push(Part { name: day_part(*day), bytes: content.encode()? });
             }
         }
-        for (number, page) in self.fold.people.take_dirty() {
-            parts.push(Part { name: format!("people/{number}"), bytes: fold::encode(page)? });
+        if !dirty.is_empty() {
+            let days: BTreeMap<i32, u64> = self.days.iter().map(|(day, changed)| (day.0, *changed)).collect();
+            parts.push(Part { name: DAYS.into(), bytes: fold::encode(&days)? });
+        }
+        let unsaved = self.fold.people.take_unsaved(&StoredFacts(&self.storage))?;
+        for ((page, stretch), bytes) in unsaved.segments {
+            self.pages.insert(page);
+            parts.push(Part { name: facts_part(page, stretch), bytes });
+        }
+        for (number, bytes) in unsaved.pages {
+            parts.push(Part { name: format!("{PEOPLE}{number}"), bytes });
         }
         Ok(parts)
+    }
+
+    /// Facts in storage come to know changes of names: only then can they be read by name.
+    fn settle_names(&mut self) -> Result<(), ShardError> {
+        if self.fold.people.is_settled() {
+            return Ok(());
+        }
+        let parts = self.dirty_parts()?;
+        self.storage.save_checkpoint(&parts, self.seq)?;
+        (self.checkpointed, self.bytes_since_checkpoint) = (self.seq, 0);
+        Ok(())
+    }
+
+    /// Takes days into memory that are in storage.
+    fn open_days(&mut self, wanted: impl IntoIterator<Item = UtcDay>) -> Result<(), ShardError> {
+        for day in wanted {
+            if self.days.contains_key(&day) && !self.fold.days.contains_key(&day) {
+                let stored = self.storage.parts(&day_part(day))?;
+                let part = stored.into_iter().find(|part| part.name == day_part(day)).ok_or(CodecError)?;
+                self.fold.days.insert(day, Day::decode(&part.bytes)?);
+            }
+        }
+        Ok(())
     }
 
     /// Packs rows of the log that are in the lake up to `lake_seq`, in the checkpoint, and older than the ids' seven days; forgets
@@ -239,17 +318,23 @@ impl<S: Storage> Shard<S> {
     /// # Errors
     /// When a day can't be encoded.
     pub fn changes(&self, since: u64) -> Result<Changes, ShardError> {
-        let mut changed: Vec<(u64, UtcDay, &Day)> =
-            self.fold.days.iter().filter(|(_, d)| d.changed > since).map(|(day, d)| (d.changed, *day, d)).collect();
-        changed.sort_by_key(|(seq, day, _)| (*seq, *day));
+        let mut changed: Vec<(u64, UtcDay)> =
+            self.days.iter().filter(|(_, changed)| **changed > since).map(|(day, changed)| (*changed, *day)).collect();
+        changed.sort_unstable();
         let mut changes = Changes { since, upto: since, days: Vec::new(), more: false };
         let mut bytes = 0;
-        for (seq, day, content) in changed {
+        for (seq, day) in changed {
             if bytes >= CHANGES_BYTES_MAX && seq > changes.upto {
                 changes.more = true;
                 return Ok(changes);
             }
-            let encoded = content.encode()?;
+            let encoded = match self.fold.days.get(&day) {
+                Some(content) => content.encode()?,
+                None => {
+                    let stored = self.storage.parts(&day_part(day))?;
+                    stored.into_iter().find(|part| part.name == day_part(day)).ok_or(CodecError)?.bytes
+                }
+            };
             bytes += encoded.len();
             changes.days.push(ChangedDay { day: day.0, bytes: encoded });
             changes.upto = seq;
@@ -258,17 +343,22 @@ impl<S: Storage> Shard<S> {
         Ok(changes)
     }
 
-    /// What the Shard's people did in a window.
-    #[must_use]
-    pub fn people(&self, window: &Window) -> PeopleAnswer {
-        people_answer::answer(&self.fold.people, window)
-    }
-
-    /// [`Self::people`] with the sums that are published, each person's up to `cap`.
-    #[must_use]
-    pub fn people_capped(&self, window: &Window, cap: Option<Cap>) -> PeopleAnswer {
-        let sums = cap.map(|cap| people_answer::capped(&self.fold.people, window, cap)).unwrap_or_default();
-        PeopleAnswer { capped_sessions: sums.sessions, capped_turns: sums.turns, ..self.people(window) }
+    /// What the Shard's people did: for each ask a census.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn census(&mut self, asks: &[Ask], now: UtcMillis) -> Result<Vec<Taken>, ShardError> {
+        self.settle_names()?;
+        let Self { prepared, fold, storage, pages, seq, .. } = self;
+        Ok(prepared.answer(asks, *seq, now, |asks| {
+            let mut takers: Vec<Taker<'_>> = asks.iter().map(|ask| Taker::new(ask)).collect();
+            let mut size = 0;
+            fold.people.each(&StoredFacts(storage), pages, |owner, facts, words| {
+                size += facts.entries.len() + facts.marks.len();
+                takers.iter_mut().for_each(|taker| taker.take(owner, facts, words));
+            })?;
+            Ok((takers.into_iter().map(Taker::done).collect(), size))
+        })?)
     }
 
     /// The Shard's turns that wait for a price, after a cursor, [`PENDING_PAGE_MAX`] at most.
@@ -290,13 +380,16 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Intake of a UTC day of receive time.
-    #[must_use]
-    pub fn intake_of(&self, day: UtcDay) -> Tally {
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn intake_of(&mut self, day: UtcDay) -> Result<Tally, ShardError> {
+        self.open_days([day])?;
         let mut total = Tally::default();
         if let Some(day) = self.fold.days.get(&day) {
             day.intake.0.values().for_each(|tally| total.merge(tally));
         }
-        total
+        Ok(total)
     }
 
     /// The storage below.
@@ -304,15 +397,19 @@ impl<S: Storage> Shard<S> {
         &self.storage
     }
 
-    fn restore(&mut self, part: &Part) -> Result<(), ShardError> {
-        match part.name.split_once('/').map(|(kind, number)| (kind, number.parse::<i32>())) {
-            Some(("day", Ok(day))) => {
-                self.fold.days.insert(UtcDay(day), Day::decode(&part.bytes)?);
-            }
-            Some(("people", Ok(number))) => {
-                self.fold.people.restore(u16::try_from(number).unwrap_or(0), fold::decode(&part.bytes)?);
-            }
-            _ => return Err(CodecError.into()),
+    fn restore(&mut self) -> Result<(), ShardError> {
+        for part in self.storage.parts(PEOPLE)? {
+            let number = part.name.strip_prefix(PEOPLE).and_then(|number| number.parse().ok()).ok_or(CodecError)?;
+            self.fold.people.restore(number, fold::decode(&part.bytes)?);
+        }
+        if let Some(part) = self.storage.parts(DAYS)?.into_iter().find(|part| part.name == DAYS) {
+            let days: BTreeMap<i32, u64> = fold::decode(&part.bytes)?;
+            self.days = days.into_iter().map(|(day, changed)| (UtcDay(day), changed)).collect();
+        }
+        for name in self.storage.part_names(FACTS)? {
+            let page =
+                name.strip_prefix(FACTS).and_then(|rest| rest.split('/').next()).and_then(|page| page.parse().ok());
+            self.pages.insert(page.ok_or(CodecError)?);
         }
         Ok(())
     }
@@ -322,16 +419,59 @@ impl<S: Storage> Shard<S> {
         let events: Result<Vec<Event>, _> = text.lines().map(Event::from_line).collect();
         self.bytes_since_checkpoint += row.bytes();
         let remark = Remark::decode(&row.remark).ok_or(CodecError)?;
-        self.count(row, &events.map_err(|_| CodecError)?, &remark);
+        self.count(row, &events.map_err(|_| CodecError)?, &remark)
+    }
+
+    fn count(&mut self, row: &Row, events: &[Event], remark: &Remark) -> Result<(), ShardError> {
+        let mut days: BTreeSet<UtcDay> = events.iter().map(|event| UtcDay::of(event.ts)).collect();
+        days.insert(UtcDay::of(row.received_at));
+        self.open_days(days.iter().copied())?;
+        remark.notes.iter().for_each(|note| self.fold.people.note(note));
+        let others = self.fold.row(row.seq, row.received_at, events, &remark.tally);
+        days.extend(others);
+        self.seq = row.seq;
+        self.note_changes(&days);
         Ok(())
     }
 
-    fn count(&mut self, row: &Row, events: &[Event], remark: &Remark) {
-        remark.notes.iter().for_each(|note| self.fold.people.note(note));
-        self.fold.row(row.seq, row.received_at, events, &remark.tally);
-        self.seq = row.seq;
-        self.dirty_days.extend(events.iter().map(|event| (UtcDay::of(event.ts), ())));
-        self.dirty_days.insert(UtcDay::of(row.received_at), ());
+    fn note_changes(&mut self, days: &BTreeSet<UtcDay>) {
+        for day in days {
+            if let Some(content) = self.fold.days.get(day) {
+                self.days.insert(*day, content.changed);
+                self.dirty_days.insert(*day);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl<S: Storage> Shard<S> {
+    /// A census of everything, as of an instant.
+    pub(crate) fn people(&mut self, window: &crate::protocol::Window) -> crate::census::Census {
+        self.people_in("UTC", window)
+    }
+
+    /// The same with days of a zone.
+    pub(crate) fn people_in(&mut self, tz: &str, window: &crate::protocol::Window) -> crate::census::Census {
+        let now = UtcMillis::parse_rfc3339("2026-11-02T12:00:00Z").unwrap_or_default();
+        let scope = crate::census::Scope::Whole;
+        let funnels = crate::census::testing::funnels();
+        let ask = Ask { window: window.clone(), tz: tz.into(), now, scope, funnels, only: None };
+        self.prepared.forget();
+        self.census(&[ask], now).unwrap().remove(0).census
+    }
+
+    /// Everything kept of everyone.
+    pub(crate) fn told(&mut self) -> BTreeMap<Owner, Vec<u8>> {
+        self.settle_names().unwrap();
+        self.fold.people.told(&StoredFacts(&self.storage), &self.pages)
+    }
+
+    /// Every day.
+    pub(crate) fn all_days(&mut self) -> &BTreeMap<UtcDay, Day> {
+        let all: Vec<UtcDay> = self.days.keys().copied().collect();
+        self.open_days(all).unwrap();
+        &self.fold.days
     }
 }
 

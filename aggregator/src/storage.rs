@@ -130,11 +130,21 @@ pub trait Storage: HoldStorage + exporter::Ledger {
     /// # Errors
     /// When storage fails.
     fn save_checkpoint(&self, parts: &[Part], position: u64) -> Result<(), StorageError>;
-    /// Every part of the checkpoint and its position; none and 0 when there is none.
+    /// Log position that the checkpoint includes; 0 when there is none.
     ///
     /// # Errors
     /// When storage fails.
-    fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError>;
+    fn position(&self) -> Result<u64, StorageError>;
+    /// The parts of the checkpoint whose names start like this, by name.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn parts(&self, prefix: &str) -> Result<Vec<Part>, StorageError>;
+    /// The names of these.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn part_names(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
     /// Rows after `seq` that may hold events of a person, under any of their keys (at most [`USER_KEYS_MAX`]), ascending, at most `bytes_max` but at least one if there is any.
     ///
     /// # Errors
@@ -168,7 +178,7 @@ pub(crate) mod memory {
 
     use super::*;
     use crate::disclosure::archive::Archive;
-    use crate::gold::{GoldStorage, StoredDay};
+    use crate::gold::{GoldStorage, Held, StoredDay};
     use exporter::{Ledger, SqlError};
     use schemas::UtcDay;
 
@@ -185,7 +195,7 @@ pub(crate) mod memory {
         parts: RefCell<BTreeMap<String, Vec<u8>>>,
         position: Cell<u64>,
         holds: RefCell<BTreeMap<EventKey, Hold>>,
-        days: RefCell<BTreeMap<(u32, i32), Vec<u8>>>,
+        days: RefCell<BTreeMap<(u32, i32), (u64, Vec<u8>)>>,
         upto: RefCell<BTreeMap<u32, u64>>,
         records: RefCell<BTreeMap<String, String>>,
         ledger: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -273,19 +283,18 @@ pub(crate) mod memory {
     impl GoldStorage for Memory {
         fn save(&self, shard: u32, upto: u64, days: &[StoredDay]) -> Result<(), StorageError> {
             self.write(|| {
-                let rows = days.iter().map(|row| ((row.shard, row.day.0), row.bytes.clone()));
+                let rows = days.iter().map(|row| ((row.shard, row.day.0), (row.changed, row.bytes.clone())));
                 self.0.days.borrow_mut().extend(rows);
                 self.0.upto.borrow_mut().insert(shard, upto);
             })
         }
-        fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
+        fn held(&self) -> Result<Held, StorageError> {
             let days = self.0.days.borrow();
-            let row = |((shard, day), bytes): (&(u32, i32), &Vec<u8>)| StoredDay {
-                shard: *shard,
-                day: UtcDay(*day),
-                bytes: bytes.clone(),
-            };
-            Ok((days.iter().map(row).collect(), self.0.upto.borrow().clone()))
+            let day = |((shard, day), (changed, _)): (&(u32, i32), &(u64, Vec<u8>))| ((UtcDay(*day), *shard), *changed);
+            Ok((days.iter().map(day).collect(), self.0.upto.borrow().clone()))
+        }
+        fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError> {
+            Ok(self.0.days.borrow().get(&(shard, day.0)).map(|(_, bytes)| bytes.clone()))
         }
     }
 
@@ -326,15 +335,16 @@ pub(crate) mod memory {
                 self.0.position.set(position);
             })
         }
-        fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
-            let parts = self
-                .0
-                .parts
-                .borrow()
-                .iter()
-                .map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() })
-                .collect();
-            Ok((parts, self.0.position.get()))
+        fn position(&self) -> Result<u64, StorageError> {
+            Ok(self.0.position.get())
+        }
+        fn parts(&self, prefix: &str) -> Result<Vec<Part>, StorageError> {
+            let parts = self.0.parts.borrow();
+            let named = parts.iter().filter(|(name, _)| name.starts_with(prefix));
+            Ok(named.map(|(name, bytes)| Part { name: name.clone(), bytes: bytes.clone() }).collect())
+        }
+        fn part_names(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+            Ok(self.0.parts.borrow().keys().filter(|name| name.starts_with(prefix)).cloned().collect())
         }
         fn rows_of(&self, users: &[UserKey], after: u64, bytes_max: usize) -> Result<Vec<Row>, StorageError> {
             let mut rows = self.rows_after(after, usize::MAX)?;

@@ -52,7 +52,7 @@ pub fn held_json(user: UserKey, held: &Held, erasure: Option<Value>) -> Value {
         let event: Value = serde_json::from_str(line).unwrap_or_default();
         json!({ "received_at": UtcMillis(*received_at).to_rfc3339(), "event": event })
     });
-    let spend = held.ledger.iter().map(
+    let spend = held.spend.iter().map(
         |entry| json!({ "from": entry.bucket.start().to_rfc3339(), "turns": entry.turns, "nano_usd": entry.nano_usd }),
     );
     let sessions = held.visits.iter().map(|visit| {

@@ -35,6 +35,8 @@ pub struct Settings {
     pub bots: Bots,
     /// What everyone may see.
     pub public: Public,
+    /// Ways that people take step by step.
+    pub funnels: Vec<Funnel>,
 }
 
 impl Default for Settings {
@@ -53,7 +55,64 @@ impl Default for Settings {
             budget: Budget::default(),
             bots: Bots::default(),
             public: Public::default(),
+            funnels: Funnel::usual(),
         }
+    }
+}
+
+/// Steps that people take in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Funnel {
+    /// Its name.
+    pub name: String,
+    /// Days from the first step in which the others count.
+    #[serde(default = "funnel_days")]
+    pub within_days: u16,
+    /// `chat`, `guest`, `signed_in`, `journey:NAME`, `step:FUNNEL/STEP`, `platform:EVENT`; several for one step with `|`.
+    pub steps: Vec<String>,
+}
+
+/// Days when a funnel names none.
+fn funnel_days() -> u16 {
+    30
+}
+
+/// Most funnels.
+const FUNNELS_MAX: usize = 20;
+/// Most steps of a funnel.
+const STEPS_MAX: usize = 12;
+
+impl Funnel {
+    fn usual() -> Vec<Self> {
+        let funnel = |name: &str, within_days, steps: [&str; 2]| Self {
+            name: name.into(),
+            within_days,
+            steps: steps.map(str::to_owned).to_vec(),
+        };
+        vec![
+            funnel("chat_to_connection", 30, ["chat", "platform:connected"]),
+            funnel("guest_to_signup", 30, ["guest", "signed_in|journey:sign_up"]),
+            funnel("help_to_action", 1, ["journey:help", "journey:action"]),
+        ]
+    }
+
+    fn is_right(&self) -> bool {
+        let word = |text: &str| {
+            (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        let events = ["connected", "connection_failed", "disconnected", "expired", "synced"];
+        let step = |text: &str| match text.split_once(':') {
+            None => ["chat", "guest", "signed_in"].contains(&text),
+            Some(("journey", name)) => word(name),
+            Some(("step", name)) => name.split_once('/').is_some_and(|(funnel, step)| word(funnel) && word(step)),
+            Some(("platform", event)) => events.contains(&event),
+            Some(_) => false,
+        };
+        word(&self.name)
+            && (1..=366).contains(&self.within_days)
+            && (2..=STEPS_MAX).contains(&self.steps.len())
+            && self.steps.iter().all(|steps| steps.split('|').all(step))
     }
 }
 
@@ -475,6 +534,16 @@ impl Settings {
                 );
             }
         }
+        let named = |funnel: &Funnel| self.funnels.iter().filter(|other| other.name == funnel.name).count();
+        if self.funnels.len() > FUNNELS_MAX
+            || !self.funnels.iter().all(|funnel| funnel.is_right() && named(funnel) == 1)
+        {
+            return wrong(
+                "funnels",
+                "must be at most 20, each with a name of its own (letters, digits and . _ -), within_days from 1 to 366 and 2 to 12 steps of \"chat\", \"guest\", \
+                 \"signed_in\", \"journey:NAME\", \"step:FUNNEL/STEP\" or \"platform:connected\" (connection_failed, disconnected, expired, synced)",
+            );
+        }
         if self.budget.hard_stop && !self.gateway.require_key {
             return wrong(
                 "budget.hard_stop",
@@ -576,6 +645,12 @@ mod tests {
             (r#"{"urls":{"campaigns":{"a":[],"b":[],"c":[],"d":[]}}}"#, "campaigns"),
             (r#"{"gateway":{"providers":{"x":{"base_url":"ftp://a"}}}}"#, "base_url"),
             (r#"{"gateway":{"providers":{"X/":{"base_url":"http://a"}}}}"#, "lower-case"),
+            (r#"{"funnels":[{"name":"a","steps":["chat"]}]}"#, "2 to 12 steps"),
+            (r#"{"funnels":[{"name":"a","steps":["chat","mail"]}]}"#, "journey:NAME"),
+            (
+                r#"{"funnels":[{"name":"a","steps":["chat","guest"]},{"name":"a","steps":["chat","guest"]}]}"#,
+                "of its own",
+            ),
             (r#"{"budget":{"day_usd":"-1"}}"#, "dollars"),
             (r#"{"budget":{"day_usd":1e300}}"#, "dollars"),
             (r#"{"budget":{"hard_stop":true}}"#, "require_key"),

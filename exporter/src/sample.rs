@@ -65,6 +65,7 @@ pub(crate) fn turn(n: u64) -> Event {
             provenance: Provenance::ProviderReported,
             units: Vec::new(),
             range: None,
+            cache: None,
         }
     };
     let turn = Turn {
@@ -178,6 +179,7 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
             provenance: Provenance::Computed,
             units: Vec::new(),
             range: None,
+            cache: None,
         },
     };
     let bodies = [
@@ -186,14 +188,14 @@ pub(crate) fn one_of_each_kind() -> Vec<Event> {
         Body::Feedback(feedback),
         Body::Observation(observation),
         Body::Error(error),
-        Body::Vital(Vital { name: VitalName::Lcp, value: 1234.5, route: "/".to_owned() }),
+        Body::Vital(Vital { name: VitalName::Lcp, value: 1234.5, route: "/".to_owned(), device: None }),
         Body::Journey(journey),
         Body::Platform(platform),
         Body::ServiceCost(service_cost),
         Body::Consent(Consent { state: ConsentState::Granted, purpose: label("analytics") }),
         Body::Crisis(crisis),
         Body::Incident(Incident { severity: IncidentSeverity::P1, code: label("outage"), resolved: false }),
-        Body::Notice(Notice { kind: NoticeKind::SafetyPolicy, code: label("v2") }),
+        Body::Notice(Notice { kind: NoticeKind::SafetyPolicy, code: label("v2"), checked: None, agreed: None }),
         Body::Moment(Moment { text_chars: 40, text: None }),
     ];
     let others = (1_000..).zip(bodies).map(|(n, body)| event(n, body));

@@ -88,6 +88,12 @@ impl<K: KeyKind> Key<K> {
         Self { key_id, mac, kind: PhantomData }
     }
 
+    /// All of the MAC.
+    #[must_use]
+    pub fn mac(&self) -> [u8; 16] {
+        self.mac
+    }
+
     /// Which secret made it.
     #[must_use]
     pub fn key_id(&self) -> KeyId {

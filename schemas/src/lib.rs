@@ -9,6 +9,7 @@ pub mod ids;
 pub mod json_schema;
 pub mod label;
 pub mod money;
+pub mod order;
 pub mod quantity;
 pub mod redacted;
 pub mod tables;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Facts;
 use super::metric::{Hidden, Metric, Unit};
 use crate::budget::{BudgetQuery, Span};
-use crate::protocol::PeopleAnswer;
+use crate::census::activity::Activity;
 
 /// Share of a limit from which on it is near.
 const WARNING_PERCENT: i128 = 80;
@@ -15,7 +15,7 @@ const WARNING_PERCENT: i128 = 80;
 pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery) -> Value {
     let (limits, periods) = (&query.limits, &query.periods);
     let (of_day, of_month) = match &facts.budget_people {
-        Some((day, month)) => (Some(day), Some(month)),
+        Some((day, month)) => (Some(&day.activity), Some(&month.activity)),
         None => (None, None),
     };
     let set = |limit: NanoUsd| (limit > NanoUsd::ZERO).then_some(limit);
@@ -30,7 +30,8 @@ pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery) -> Value {
 }
 
 fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {
-    let lines = facts.counted.range(span.from, span.to).cost.lines;
+    let sum = facts.counted.range(span.from, span.to);
+    let lines = &sum.cost.lines;
     let spent: NanoUsd = lines.values().map(|amount| amount.nano_usd).sum();
     let n = lines.values().map(|amount| amount.count).sum();
     json!({
@@ -43,20 +44,19 @@ fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {
 }
 
 /// How many have spent their limit, and who of them spent most.
-fn of_people(people: Option<&PeopleAnswer>, limit: NanoUsd) -> Value {
+fn of_people(people: Option<&Activity>, limit: NanoUsd) -> Value {
     let Some(people) = people else {
         let unknown = Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0);
         return json!({ "limit": Metric::exact(limit.0, Unit::NanoUsd, 0), "users_at_limit": unknown });
     };
-    let n = people.spend_per_user.len() as u64;
-    let below = people.spend_per_user.partition_point(|spent| *spent < limit) as u64;
+    let n = people.users;
     let at_limit = people.top_users.iter().filter(|top| top.nano_usd >= limit).map(|top| {
         Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
             .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
     });
     json!({
         "limit": Metric::exact(limit.0, Unit::NanoUsd, n),
-        "users_at_limit": Metric::exact(n - below, Unit::Count, n),
+        "users_at_limit": Metric::exact(people.at_limit, Unit::Count, n),
         "top_users_at_limit": at_limit.collect::<Vec<_>>(),
     })
 }
@@ -75,33 +75,21 @@ fn state(spent: NanoUsd, limit: NanoUsd) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{Counted, Panel, Query, admin};
+    use crate::answer::counted::testing::Folded;
+    use crate::answer::{Panel, Query, admin};
     use crate::budget::{Limits, Periods};
+    use crate::census::Census;
+    use crate::census::activity::TopUser;
     use crate::civil;
-    use crate::fold::intake::Tally;
     use crate::fold::testing::turn;
-    use crate::fold::{Bucket, Counters};
-    use crate::protocol::{ShardHealth, TopUser};
-    use schemas::{Bucket15, UtcMillis};
+    use crate::protocol::ShardHealth;
+    use schemas::UtcMillis;
 
-    struct Turns(Vec<schemas::Event>);
-    impl Counted for Turns {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
-            let mut bucket = Bucket::default();
-            let within = |event: &&schemas::Event| (from..to).contains(&Bucket15::of(event.ts));
-            self.0.iter().filter(within).for_each(|event| bucket.fold(event));
-            bucket
-        }
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-    }
-
-    fn ask(limits: Limits, budget_people: Option<(PeopleAnswer, PeopleAnswer)>) -> Value {
+    fn ask(limits: Limits, budget_people: Option<(Census, Census)>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
         let tz = civil::zone("Asia/Kathmandu").unwrap();
         let at = |text, cost| turn(1, Some(1), None, UtcMillis::parse_rfc3339(text).unwrap().0, Some(cost), 0);
-        let turns = Turns(vec![
+        let turns = Folded::of(&[
             at("2026-11-21T18:14:59Z", 7),
             at("2026-11-21T18:15:00Z", 79),
             at("2026-10-31T18:14:00Z", 1_000),
@@ -109,10 +97,17 @@ mod tests {
         ]);
         let budget = Some(BudgetQuery { limits, periods: Periods::at(tz, now) });
         let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
-        let query =
-            Query { tz: "UTC".into(), window, panels: vec![Panel::Cost], now, budget, referrals: Default::default() };
+        let query = Query { budget, ..Query::new(crate::zone::Zone::UTC, window, vec![Panel::Cost], now) };
         let shards = vec![Some(ShardHealth::default())];
-        let answer = admin(&Facts { query: &query, counted: &turns, people: None, budget_people, shards });
+        let answer = admin(&Facts {
+            query: &query,
+            counted: &turns,
+            people: None,
+            people_as_of: None,
+            people_before: None,
+            budget_people,
+            shards,
+        });
         answer["panels"]["cost"]["budget"].clone()
     }
 
@@ -133,15 +128,17 @@ mod tests {
     fn people_at_their_limit_are_counted() {
         let limits = Limits { user_day: NanoUsd(50), user_month: NanoUsd(500), ..Limits::default() };
         let user = turn(1, Some(1), None, 0, None, 0).user.unwrap();
-        let day = PeopleAnswer {
-            spend_per_user: [10, 49, 50, 60].map(NanoUsd).to_vec(),
+        let day = Activity {
+            users: 4,
+            at_limit: 2,
             top_users: vec![
                 TopUser { user, nano_usd: NanoUsd(60), turns: 2 },
                 TopUser { user, nano_usd: NanoUsd(49), turns: 1 },
             ],
-            ..PeopleAnswer::default()
+            ..Activity::default()
         };
-        let budget = ask(limits, Some((day, PeopleAnswer::default())));
+        let day = Census { activity: day, ..Census::default() };
+        let budget = ask(limits, Some((day, Census::default())));
         assert_eq!(budget["user_day"]["users_at_limit"]["value"], json!(2));
         assert_eq!(budget["user_day"]["top_users_at_limit"].as_array().unwrap().len(), 1);
         assert_eq!(budget["user_month"]["users_at_limit"]["value"], json!(0));

@@ -3,32 +3,38 @@
 use std::collections::BTreeMap;
 
 use schemas::event::Service;
-use schemas::{Bucket15, Label, NanoUsd, UtcMillis};
-use serde_json::{Value, json};
+use schemas::{Bucket15, Label, NanoUsd};
+use serde_json::{Map, Value, json};
 
-use super::metric::{Hidden, Metric, Unit, mean_half_even, quantile};
+use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantiles};
 use super::{Facts, budget};
 use crate::civil;
 use crate::fold::cost::{Amount, Line, Spend};
-use crate::protocol::{CivilDay, PeopleAnswer, ShardHealth};
+use crate::fold::named::NamedTotals;
+use crate::protocol::{CivilDay, ShardHealth};
+use crate::stats::histogram::Counts;
 use crate::zone::Zone;
 
-pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
+/// What needs more than the lines of one model, and is not told of one alone.
+const OF_ALL_MODELS: [&str; 4] = ["per_user", "per_session", "top_users", "budget"];
+
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
-    let spend = facts.counted.range(window.from, window.to).cost;
+    let spend = spend_in(facts, window.from, window.to);
     let whole = total(&spend);
     let turns = turns(&spend);
     let days: Vec<(&CivilDay, Spend)> =
-        window.days.iter().map(|day| (day, facts.counted.range(day.from, day.to).cost)).collect();
+        window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
     let rare = whole.rare.as_deref().cloned().unwrap_or_default();
-    json!({
+    let cache = |amount: NanoUsd| Metric::exact(amount.0, Unit::NanoUsd, rare.cache.turns);
+    let mut panel = json!({
         "spend": money(&whole),
         "spend_today": since(facts, tz, |date| date),
         "spend_week": since(facts, tz, civil::week_start),
         "spend_month": since(facts, tz, civil::month_start),
         "spend_by_day": days.iter().map(|(day, day_spend)| {
             let services = group(day_spend, |line| Some(service_name(line.service)));
-            let by_service: serde_json::Map<String, Value> =
+            let by_service: Map<String, Value> =
                 services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))).collect();
             money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
         }).collect::<Vec<_>>(),
@@ -43,9 +49,9 @@ pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
             "cache_write": Metric::exact(whole.cache_write_tokens, Unit::Tokens, turns),
             "reasoning": Metric::exact(whole.reasoning_tokens, Unit::Tokens, turns),
         },
-        "per_user": distribution(facts.people.as_ref().map(|people| people.spend_per_user.as_slice())),
-        "per_session": distribution(facts.people.as_ref().map(|people| people.spend_per_session.as_slice())),
-        "top_users": facts.people.as_ref().map(top_users),
+        "cache_savings": cache(rare.cache.saved),
+        "cache_write_premium": cache(rare.cache.write_premium),
+        "per_turn": per_turn(facts, named, &spend),
         "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
         "unpriced": {
             "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
@@ -65,7 +71,53 @@ pub(super) fn answer(facts: &Facts<'_>, tz: Zone) -> Value {
             "turns": Metric::exact(whole.estimated, Unit::Count, turns),
             "token_share": share(whole.estimated_tokens, whole.input_tokens + whole.output_tokens),
         },
-    })
+    });
+    if facts.query.filter.model().is_some() {
+        if let Value::Object(members) = &mut panel {
+            members.retain(|name, _| !OF_ALL_MODELS.contains(&name.as_str()));
+        }
+        if let Some(Value::Object(unpriced)) = panel.get_mut("unpriced") {
+            unpriced.retain(|name, _| !["kept_for_repricing", "not_kept"].contains(&name.as_str()));
+        }
+    }
+    panel
+}
+
+/// The bill of a range, or of it the lines of the model that is asked for.
+fn spend_in(facts: &Facts<'_>, from: Bucket15, to: Bucket15) -> Spend {
+    let mut spend = facts.counted.range(from, to).cost.clone();
+    if let Some(asked) = facts.query.filter.model() {
+        spend.lines.retain(|line, _| line.model.as_ref().is_some_and(|model| model.as_str() == asked));
+    }
+    spend
+}
+
+/// What each priced turn cost. The mean is exact, from the bill.
+fn per_turn(facts: &Facts<'_>, named: &NamedTotals, spend: &Spend) -> Value {
+    let (mut priced, mut sum) = (0, NanoUsd::ZERO);
+    for (_, amount) in spend.lines.iter().filter(|(line, _)| line.service == Service::Model) {
+        priced += amount.priced();
+        sum += amount.nano_usd;
+    }
+    let mut costs = Counts::default();
+    let asked = facts.query.filter.model();
+    let models = named.models.iter().filter(|(name, _)| asked.is_none_or(|asked| asked == *name));
+    models.for_each(|(_, model)| costs.merge(&model.cost));
+    let mean = match mean_half_even(sum.0.into(), priced) {
+        Some(mean) => Metric::exact(mean, Unit::NanoUsd, priced),
+        None => Metric::hidden(Unit::NanoUsd, Hidden::NoData, 0),
+    };
+    let wanted = [("median", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)];
+    // Where a day had no room for the model, or knew no costs of turns yet, some are missing.
+    let whole = costs.n() == priced;
+    let hidden = Metric::hidden(Unit::NanoUsd, Hidden::NotEnoughData, priced);
+    let mut members = match whole {
+        true => quantiles(&costs, wanted, Unit::NanoUsd),
+        false => wanted.into_iter().map(|(name, _)| (name.to_owned(), json!(hidden))).collect(),
+    };
+    members.insert("mean".into(), json!(mean));
+    members.insert("histogram".into(), json!(if whole { chart(&costs) } else { Vec::new() }));
+    Value::Object(members)
 }
 
 fn money(amount: &Amount) -> Metric {
@@ -84,11 +136,8 @@ fn turns(spend: &Spend) -> u64 {
 
 /// Spend from the start of the present day, week or month until the end of today.
 fn since(facts: &Facts<'_>, tz: Zone, first: fn(chrono::NaiveDate) -> chrono::NaiveDate) -> Metric {
-    let today = civil::date_of(tz, facts.query.now);
-    let bucket = |at: UtcMillis| Bucket15::of(at);
-    let from = bucket(civil::day_start(tz, first(today)));
-    let to = bucket(civil::day_start(tz, civil::next(today)));
-    money(&total(&facts.counted.range(from, to).cost))
+    let (from, to) = civil::until_today(tz, facts.query.now, first);
+    money(&total(&spend_in(facts, from, to)))
 }
 
 fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> BTreeMap<String, Amount> {
@@ -185,34 +234,6 @@ fn pending(facts: &Facts<'_>, count: fn(&ShardHealth) -> u64) -> Metric {
     }
 }
 
-/// Mean and order statistics of sorted amounts; `None` when a Shard did not answer.
-fn distribution(sorted: Option<&[NanoUsd]>) -> Value {
-    let n = sorted.map_or(0, <[_]>::len) as u64;
-    let metric = |value: Option<i64>| match (sorted, value) {
-        (None, _) => Metric::hidden(Unit::NanoUsd, Hidden::ShardUnreachable, 0),
-        (_, None) => Metric::hidden(Unit::NanoUsd, Hidden::NoData, 0),
-        (_, Some(value)) => Metric::exact(value, Unit::NanoUsd, n),
-    };
-    let values = sorted.unwrap_or_default();
-    let at = |q: f64| metric(quantile(values, q).map(|amount| amount.0));
-    json!({
-        "mean": metric(mean_half_even(values.iter().map(|amount| i128::from(amount.0)).sum(), n)),
-        "median": at(0.5),
-        "p90": at(0.9),
-        "p95": at(0.95),
-        "p99": at(0.99),
-        "max": at(1.0),
-    })
-}
-
-fn top_users(people: &PeopleAnswer) -> Vec<Value> {
-    let row = |top: &crate::protocol::TopUser| {
-        Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
-            .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
-    };
-    people.top_users.iter().map(row).collect()
-}
-
 fn share(part: u64, whole: u64) -> Metric {
     if whole == 0 {
         return Metric::hidden(Unit::Share, Hidden::NoData, 0);
@@ -227,24 +248,13 @@ fn service_name(service: Service) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{Counted, Panel, Query, admin};
+    use crate::answer::counted::testing::Folded;
+    use crate::answer::{Panel, Query, admin};
+    use crate::fold::Fold;
     use crate::fold::intake::Tally;
     use crate::fold::pending::repriced_event;
     use crate::fold::testing::turn;
-    use crate::fold::{Bucket, Counters, Fold};
-
-    struct Days(Fold);
-    impl Counted for Days {
-        fn range(&self, from: Bucket15, to: Bucket15) -> Bucket {
-            let mut total = Bucket::default();
-            let buckets = self.0.days.values().flat_map(|day| &day.buckets);
-            buckets.filter(|(at, _)| (from.0..to.0).contains(at)).for_each(|(_, bucket)| total.merge(bucket));
-            total
-        }
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-    }
+    use schemas::UtcMillis;
 
     #[test]
     fn models_without_a_price_are_listed_until_it_is_found() {
@@ -260,17 +270,18 @@ mod tests {
         fold.row(2, now, &[repriced_event(&found, priced.cost.clone())], &Tally::default());
         let (pending_turns, pending_over) = fold.people.pending_counts();
         let window = civil::window(Zone::UTC, UtcMillis(ago(10)), now);
-        let query = Query {
-            tz: "UTC".into(),
-            window,
-            panels: vec![Panel::Cost],
-            now,
-            budget: None,
-            referrals: Default::default(),
-        };
+        let query = Query::new(Zone::UTC, window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
-        let days = Days(fold);
-        let answer = admin(&Facts { query: &query, counted: &days, people: None, budget_people: None, shards });
+        let days = Folded(vec![fold]);
+        let answer = admin(&Facts {
+            query: &query,
+            counted: &days,
+            people: None,
+            people_as_of: None,
+            budget_people: None,
+            people_before: None,
+            shards,
+        });
         let cost = &answer["panels"]["cost"];
         assert_eq!((&cost["spend"]["value"], &cost["unpriced"]["turns"]["value"]), (&json!(43), &json!(2)));
         assert_eq!((&cost["repriced"]["turns"]["value"], &cost["repriced"]["spend"]["value"]), (&json!(1), &json!(40)));

@@ -1,7 +1,13 @@
 //! The one shape of a number.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::fold::names::Rate;
+use crate::stats::distribution::Distribution;
+pub use crate::stats::distribution::mean_half_even;
+use crate::stats::histogram::{Counts, RELATIVE_ERROR};
+use crate::stats::proportion::wilson;
 
 /// Units of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -19,6 +25,18 @@ pub enum Unit {
     Ms,
     /// Turns.
     Turns,
+    /// A number of things a second.
+    Rate,
+    /// A mean of numbers of things.
+    Mean,
+    /// A number by which things are ranked.
+    Score,
+    /// Seconds.
+    S,
+    /// Days.
+    Days,
+    /// Robust standard deviations.
+    Z,
 }
 
 /// Why a value is not shown.
@@ -29,6 +47,10 @@ pub enum Hidden {
     NoData,
     /// A Shard did not answer: any number would be wrong.
     ShardUnreachable,
+    /// Too few days to tell.
+    NotEnoughData,
+    /// Not everyone has had that day yet.
+    NotMature,
     /// Fewer than 50 people stand behind it.
     #[serde(rename = "fewer_than_50_people")]
     FewerThan50People,
@@ -55,18 +77,70 @@ pub struct Metric {
     pub exact: bool,
     /// Why there is no value.
     pub hidden: Option<Hidden>,
+    /// Where it is not exact: most that it is off, as a share of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
 }
 
 impl Metric {
     /// An exact number.
     pub fn exact(value: impl Into<Value>, unit: Unit, n: u64) -> Self {
-        Self { value: Some(value.into()), unit, ci: None, n, exact: true, hidden: None }
+        Self { value: Some(value.into()), unit, ci: None, n, exact: true, hidden: None, error: None }
     }
 
     /// No number, and why.
     #[must_use]
     pub fn hidden(unit: Unit, why: Hidden, n: u64) -> Self {
-        Self { value: None, unit, ci: None, n, exact: true, hidden: Some(why) }
+        Self { value: None, unit, ci: None, n, exact: true, hidden: Some(why), error: None }
+    }
+
+    /// A number of things.
+    pub(super) fn count(n: impl Into<u64>) -> Self {
+        let n = n.into();
+        Self::exact(n, Unit::Count, n)
+    }
+
+    /// `hits` of `n` as a share, with its Wilson interval; hidden of none.
+    pub(super) fn share(hits: impl Into<u64>, n: impl Into<u64>) -> Self {
+        let (hits, n) = (hits.into(), n.into());
+        if n == 0 {
+            return Self::hidden(Unit::Share, Hidden::NoData, 0);
+        }
+        Self { ci: wilson(hits, n), ..Self::exact(hits as f64 / n as f64, Unit::Share, n) }
+    }
+
+    /// The share of hits.
+    pub(super) fn of_rate(rate: Rate) -> Self {
+        Self::share(rate.hits, rate.n)
+    }
+
+    /// A quantile with its interval of order statistics; hidden of no values.
+    pub(super) fn quantile_of(counts: &Counts, q: f64, unit: Unit) -> Self {
+        let n = counts.n();
+        let Some((value, exact)) = counts.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
+        let ci = counts.quantile_interval(q).map(|ends| ends.map(|end| end as f64));
+        Self { ci, exact, error: (!exact).then_some(RELATIVE_ERROR), ..Self::exact(value, unit, n) }
+    }
+
+    /// A quantile of a distribution, with its interval by order statistics.
+    #[must_use]
+    pub fn quantile(values: &Distribution, q: f64, unit: Unit) -> Self {
+        let Some((value, exact)) = values.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
+        Self {
+            ci: values.quantile_interval(q).map(|ends| ends.map(|end| end as f64)),
+            exact,
+            error: if exact { None } else { values.error() },
+            ..Self::exact(value, unit, values.n())
+        }
+    }
+
+    /// A number that rests on nothing where `n` is 0.
+    #[must_use]
+    pub fn of(value: Option<impl Into<Value>>, ci: Option<[f64; 2]>, unit: Unit, n: u64) -> Self {
+        match value {
+            Some(value) => Self { ci, ..Self::exact(value, unit, n) },
+            None => Self::hidden(unit, Hidden::NoData, n),
+        }
     }
 
     /// As JSON, with the series bucket that it belongs to and further members.
@@ -82,52 +156,94 @@ impl Metric {
     }
 }
 
-/// The smallest value that at least a share `q` of the values does not exceed (inverse of the empirical distribution;
-/// Hyndman & Fan 1996, type 1): always one of the values. `sorted` ascends; `None` when it is empty.
-pub fn quantile<T: Copy>(sorted: &[T], q: f64) -> Option<T> {
-    let rank = (sorted.len() as f64 * q).ceil().max(1.0) as usize;
-    sorted.get(rank - 1).copied()
+/// Members of a name each: quantiles with their intervals.
+pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N], unit: Unit) -> Map<String, Value> {
+    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile_of(counts, q, unit)))).collect()
 }
 
-/// Mean rounded to an integer, half to even. `None` for no values.
-#[must_use]
-pub fn mean_half_even(sum: i128, n: u64) -> Option<i64> {
-    let n = i128::from(n);
-    if n == 0 {
-        return None;
+/// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
+/// zeros under the bound 0. Values of one bin count where its middle is.
+pub(super) fn chart(counts: &Counts) -> Vec<Value> {
+    let mut bars: Vec<(u64, u64, bool)> = Vec::new();
+    let mut bound = 0_u64;
+    for (value, exact, n) in counts.bins() {
+        while bars.is_empty() && bound < value || bars.last().is_some_and(|(bound, ..)| *bound < value) {
+            bound = next_bound(bound);
+            if !bars.is_empty() || bound >= value {
+                bars.push((bound, 0, true));
+            }
+        }
+        if bars.is_empty() {
+            bars.push((bound, 0, true));
+        }
+        if let Some((_, count, all_exact)) = bars.last_mut() {
+            *count += n;
+            *all_exact &= exact;
+        }
     }
-    let (quotient, rest) = (sum.div_euclid(n), sum.rem_euclid(n));
-    let up = match (2 * rest).cmp(&n) {
-        std::cmp::Ordering::Less => 0,
-        std::cmp::Ordering::Greater => 1,
-        std::cmp::Ordering::Equal => quotient & 1,
+    let row = |(bound, n, exact): &(u64, u64, bool)| {
+        let error = (!exact).then_some(RELATIVE_ERROR);
+        Metric { exact: *exact, error, ..Metric::count(*n) }.in_bucket(&bound.to_string(), json!({}))
     };
-    i64::try_from(quotient + up).ok()
+    bars.iter().map(row).collect()
+}
+
+/// 0, 1, 2, 5, 10, 20, 50 …
+fn next_bound(bound: u64) -> u64 {
+    match bound {
+        0 => 1,
+        bound if bound.to_string().starts_with('2') => bound / 2 * 5,
+        bound => bound.saturating_mul(2),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn counts(values: &[u64]) -> Counts {
+        let mut counts = Counts::default();
+        values.iter().for_each(|value| counts.record(*value));
+        counts
+    }
+
     #[test]
-    fn quantiles_are_values() {
-        assert_eq!(quantile::<i64>(&[], 0.5), None);
-        assert_eq!(quantile(&[7], 0.99), Some(7));
-        assert_eq!(quantile(&[1, 2, 3, 4], 0.5), Some(2));
-        assert_eq!(quantile(&[1, 2, 3], 0.5), Some(2));
-        let hundred: Vec<i32> = (1..=100).collect();
+    fn a_share_has_its_interval_and_nothing_is_said_of_nothing() {
+        // Newcombe (1998), Statistics in Medicine 17, 857–872, table I, method 3.
+        let share = json!(Metric::share(81_u64, 263_u64));
+        let ends = [0, 1].map(|end| (share["ci"][end].as_f64().unwrap() * 1e4).round());
+        assert_eq!((ends, &share["n"], &share["exact"]), ([2553.0, 3662.0], &json!(263), &json!(true)));
         assert_eq!(
-            (quantile(&hundred, 0.9), quantile(&hundred, 0.99), quantile(&hundred, 0.0)),
-            (Some(90), Some(99), Some(1))
+            (json!(Metric::share(0_u64, 0_u64))["hidden"].clone(), share.get("error")),
+            (json!("no_data"), None)
         );
     }
 
     #[test]
-    fn means_round_half_to_even() {
-        assert_eq!(mean_half_even(5, 2), Some(2));
-        assert_eq!(mean_half_even(7, 2), Some(4));
-        assert_eq!(mean_half_even(-5, 2), Some(-2));
-        assert_eq!(mean_half_even(10, 3), Some(3));
-        assert_eq!(mean_half_even(1, 0), None);
+    fn a_quantile_that_is_off_says_how_much() {
+        let small = Metric::quantile_of(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
+        assert_eq!((small.value, small.exact, small.error, small.n), (Some(json!(2)), true, None, 3));
+        let large = Metric::quantile_of(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
+        assert_eq!((large.exact, large.error), (false, Some(1.0 / 512.0)));
+        assert!(large.value.unwrap().as_f64().unwrap() / 5e9 - 1.0 < 1.0 / 512.0);
+        assert_eq!(Metric::quantile_of(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
+    }
+
+    #[test]
+    fn charts_are_of_ones_twos_and_fives() {
+        let bars = |values: &[u64]| -> Vec<(String, u64, bool)> {
+            let row = |bar: &Value| {
+                let bound = bar["bucket"].as_str().unwrap().to_owned();
+                (bound, bar["value"].as_u64().unwrap(), bar["exact"].as_bool().unwrap())
+            };
+            chart(&counts(values)).iter().map(row).collect()
+        };
+        let bar = |bound: u64, n, exact| (bound.to_string(), n, exact);
+        assert_eq!(bars(&[]), []);
+        assert_eq!(bars(&[0, 0]), [bar(0, 2, true)]);
+        assert_eq!(bars(&[0, 1, 2, 3]), [bar(0, 1, true), bar(1, 1, true), bar(2, 1, true), bar(5, 1, true)]);
+        assert_eq!(bars(&[6, 10, 11, 51]), [bar(10, 2, true), bar(20, 1, true), bar(50, 0, true), bar(100, 1, true)]);
+        assert_eq!(bars(&[3_000_000]), [bar(5_000_000, 1, false)]);
+        assert_eq!(bars(&[u64::MAX]).len(), 1);
     }
 }

@@ -2,25 +2,41 @@
 
 mod budget;
 mod cost;
+mod counted;
 mod crisis;
 pub mod csv;
+mod demographics;
+mod filter;
+mod forecast;
+mod health;
+mod integrations;
 pub mod metric;
 mod operations;
+mod people;
 pub mod public;
+mod satisfaction;
+mod sentiment;
 mod usage;
 
-use schemas::{Bucket15, UtcMillis};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use schemas::UtcMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
+use crate::census::funnels::Funnel;
+use crate::census::{Ask, Census, Scope};
 use crate::civil;
-use crate::disclosure::noted::Noted;
-use crate::fold::Bucket;
-use crate::fold::intake::Tally;
-use crate::fold::names::Visited;
-use crate::protocol::{PeopleAnswer, ShardHealth, Window};
+use crate::fold::names::OTHER;
+use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
+
+#[cfg(test)]
+pub(crate) use counted::testing;
+pub use counted::{ByQuarter, Counted, LastWords, Part, Sample};
+pub use filter::Filter;
 
 /// Panels of `/sage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,13 +45,24 @@ use crate::zone::Zone;
 pub enum Panel {
     Cost,
     Usage,
+    Demographics,
+    Sentiment,
     Crisis,
     Operations,
+    Integrations,
 }
 
 impl Panel {
     /// Every panel, in the order of the answer.
-    pub const ALL: [Self; 4] = [Self::Cost, Self::Usage, Self::Crisis, Self::Operations];
+    pub const ALL: [Self; 7] = [
+        Self::Cost,
+        Self::Usage,
+        Self::Demographics,
+        Self::Sentiment,
+        Self::Crisis,
+        Self::Operations,
+        Self::Integrations,
+    ];
 
     /// The panel's name in `?panel=` and in the answer.
     #[must_use]
@@ -43,8 +70,11 @@ impl Panel {
         match self {
             Self::Cost => "cost",
             Self::Usage => "usage",
+            Self::Demographics => "demographics",
+            Self::Sentiment => "sentiment",
             Self::Crisis => "crisis",
             Self::Operations => "operations",
+            Self::Integrations => "integrations",
         }
     }
 }
@@ -63,25 +93,57 @@ pub struct Query {
     /// Limits of spend, where any is set.
     #[serde(default)]
     pub budget: Option<BudgetQuery>,
-    /// Crisis referrals of California's civil years that were issued before Sage counted them.
+    /// The zone that budgets go by.
+    #[serde(default)]
+    pub home: Option<String>,
+    /// Funnels to count.
+    #[serde(default)]
+    pub funnels: Vec<Funnel>,
+    /// Fewest people of a cohort that is shown.
+    #[serde(default = "people_min")]
+    pub people_min: u64,
+    /// Which part of the numbers; each panel asked for keeps it apart.
+    #[serde(default)]
+    pub filter: Filter,
+    /// An earlier window to set beside this one.
+    #[serde(default)]
+    pub previous: Option<Window>,
+    /// Crisis referrals of civil years before Sage counted them.
     #[serde(default)]
     pub referrals: Vec<(i32, u64)>,
 }
 
-/// Counters of a range of buckets, merged over all Shards.
-pub trait Counted {
-    /// Counters of `[from, to)` of event time.
-    fn range(&self, from: Bucket15, to: Bucket15) -> Bucket;
-    /// Intake of `[from, to)` of receive time, by minute since 1970, ascending.
-    fn intake(&self, from: UtcMillis, to: UtcMillis) -> Vec<(i64, Tally)>;
-    /// Requests of `[from, to)` of event time by route and by referrer.
-    fn visited(&self, from: Bucket15, to: Bucket15) -> Visited {
-        let _ = (from, to);
-        Visited::default()
+fn people_min() -> u64 {
+    public::PEOPLE_MIN
+}
+
+impl Query {
+    /// A question without limits, filter or comparison.
+    #[must_use]
+    pub fn new(tz: Zone, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
+        let (filter, funnels, referrals) = Default::default();
+        let (tz, people_min) = (tz.name().to_owned(), people_min());
+        let (budget, home, previous) = (None, None, None);
+        Self { tz, window, panels, now, budget, home, funnels, people_min, filter, previous, referrals }
     }
-    /// Referrals and notices of all time.
-    fn noted(&self) -> Option<&Noted> {
-        None
+
+    /// The same question of the earlier window; `None` where none is asked for.
+    #[must_use]
+    pub fn of_previous(&self) -> Option<Self> {
+        self.previous.clone().map(|window| Self { window, previous: None, ..self.clone() })
+    }
+
+    /// What is asked about people.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        Ask {
+            window: self.window.clone(),
+            tz: self.tz.clone(),
+            now: self.now,
+            scope: Scope::Whole,
+            funnels: self.funnels.clone(),
+            only: self.filter.only(),
+        }
     }
 }
 
@@ -92,12 +154,25 @@ pub struct Facts<'a> {
     /// Counters.
     pub counted: &'a dyn Counted,
     /// What people did; `None` when a Shard did not answer.
-    pub people: Option<PeopleAnswer>,
+    pub people: Option<Census>,
+    /// When that was counted, of the Shard that counted first.
+    pub people_as_of: Option<UtcMillis>,
+    /// What people did in the earlier window, where one is asked for.
+    pub people_before: Option<Census>,
     /// What people did today and this month, in the home zone, where limits of theirs are asked for; `None` when a Shard did
     /// not answer.
-    pub budget_people: Option<(PeopleAnswer, PeopleAnswer)>,
+    pub budget_people: Option<(Census, Census)>,
     /// How each Shard is, by number; `None` for one that did not answer.
     pub shards: Vec<Option<ShardHealth>>,
+}
+
+impl Facts<'_> {
+    /// Today in the question's zone, in days since 1970.
+    fn today(&self) -> i32 {
+        let tz = civil::zone(&self.query.tz).unwrap_or(Zone::UTC);
+        let midnight = civil::date_of(tz, self.query.now).and_time(chrono::NaiveTime::MIN).and_utc();
+        (midnight.timestamp_millis() / schemas::time::DAY_MS) as i32
+    }
 }
 
 /// The answer of `GET /sage`.
@@ -105,30 +180,80 @@ pub struct Facts<'a> {
 pub fn admin(facts: &Facts<'_>) -> Value {
     let query = facts.query;
     let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
-    let mut panels = Map::new();
-    for panel in &query.panels {
-        let content = match panel {
-            Panel::Cost => cost::answer(facts, tz),
-            Panel::Usage => usage::answer(facts),
-            Panel::Crisis => crisis::answer(facts),
-            Panel::Operations => operations::answer(facts),
-        };
-        panels.insert(panel.name().into(), content);
-    }
-    let mut panels = Value::Object(panels);
+    let mut panels = panels_of(facts, tz);
     let silent: Vec<usize> =
         facts.shards.iter().enumerate().filter(|(_, health)| health.is_none()).map(|(number, _)| number).collect();
+    let before = query.of_previous();
+    let mut previous = before.as_ref().map(|before| {
+        let facts = Facts {
+            query: before,
+            counted: facts.counted,
+            people: facts.people_before.clone(),
+            people_as_of: facts.people_as_of,
+            people_before: None,
+            budget_people: None,
+            shards: facts.shards.clone(),
+        };
+        json!({
+            "from": civil::local_rfc3339(tz, before.window.from.start()),
+            "to": civil::local_rfc3339(tz, before.window.to.start()),
+            "panels": panels_of(&facts, tz),
+        })
+    });
     if !silent.is_empty() {
         mark_incomplete(&mut panels);
+        previous.iter_mut().for_each(mark_incomplete);
     }
-    json!({
+    let mut answer = json!({
         "from": civil::local_rfc3339(tz, query.window.from.start()),
         "to": civil::local_rfc3339(tz, query.window.to.start()),
         "tz": query.tz,
         "generated_at": query.now.to_rfc3339(),
+        "people_as_of": facts.people_as_of.map(UtcMillis::to_rfc3339),
         "unreachable_shards": silent,
         "panels": panels,
-    })
+    });
+    if let (Value::Object(members), Some(previous)) = (&mut answer, previous) {
+        members.insert("previous".into(), previous);
+    }
+    answer
+}
+
+/// The panels asked for. One that does not keep the filter apart is left out.
+fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
+    let query = facts.query;
+    let named = facts.counted.named(query.window.from, query.window.to);
+    let panel = |panel: &Panel| {
+        let mut content = match panel {
+            Panel::Cost => cost::answer(facts, &named, tz),
+            Panel::Usage => with(usage::answer(facts), satisfaction::members(facts, &named)),
+            Panel::Demographics => demographics::answer(facts, &named),
+            Panel::Sentiment => sentiment::answer(facts, &named, tz),
+            Panel::Crisis => crisis::answer(facts, &named, tz),
+            Panel::Operations => operations::answer(facts, &named),
+            Panel::Integrations => integrations::answer(facts, &named),
+        };
+        people::extend(*panel, facts, tz, &mut content);
+        (panel.name().to_owned(), content)
+    };
+    Value::Object(query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel).collect())
+}
+
+fn with(mut panel: Value, more: Map<String, Value>) -> Value {
+    if let Value::Object(members) = &mut panel {
+        members.extend(more);
+    }
+    panel
+}
+
+/// Names with their counts, most first; all beyond so many are one, so that the rows add up.
+fn ranked(names: BTreeMap<&str, u64>, shown: usize) -> Vec<(&str, u64)> {
+    let mut rows: Vec<(&str, u64)> = names.into_iter().filter(|(_, n)| *n > 0).collect();
+    rows.sort_by_key(|(name, n)| (*name == OTHER, Reverse(*n), *name));
+    let named = rows.iter().filter(|(name, _)| *name != OTHER).count().min(shown);
+    let other = rows.drain(named..).map(|(_, n)| n).sum();
+    rows.extend((other > 0).then_some((OTHER, other)));
+    rows
 }
 
 /// Of a Shard that does not answer Gold may not know the newest events: no counter is exact then.
@@ -147,25 +272,24 @@ fn mark_incomplete(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::counted::testing::Folded;
     use super::*;
-
-    struct Nothing;
-    impl Counted for Nothing {
-        fn range(&self, _: Bucket15, _: Bucket15) -> Bucket {
-            Bucket::default()
-        }
-        fn intake(&self, _: UtcMillis, _: UtcMillis) -> Vec<(i64, Tally)> {
-            Vec::new()
-        }
-    }
 
     fn ask(shards: Vec<Option<ShardHealth>>) -> Value {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap_or_default();
         let window = civil::window(Zone::UTC, now.plus_ms(-3_600_000), now);
-        let query =
-            Query { tz: "UTC".into(), window, panels: Panel::ALL.to_vec(), now, budget: None, referrals: Vec::new() };
-        let people = shards.iter().all(Option::is_some).then(PeopleAnswer::default);
-        admin(&Facts { query: &query, counted: &Nothing, people, budget_people: None, shards })
+        let query = Query::new(Zone::UTC, window, Panel::ALL.to_vec(), now);
+        let people = shards.iter().all(Option::is_some).then(Census::default);
+        let counted = &Folded::of(&[]);
+        admin(&Facts {
+            query: &query,
+            counted,
+            people,
+            people_as_of: None,
+            people_before: None,
+            budget_people: None,
+            shards,
+        })
     }
 
     #[test]
@@ -180,3 +304,7 @@ mod tests {
         assert_eq!(whole["panels"]["usage"]["users"]["value"], json!(0));
     }
 }
+
+#[cfg(test)]
+#[path = "panels_test.rs"]
+mod panels;

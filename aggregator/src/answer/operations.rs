@@ -3,28 +3,59 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use schemas::UtcMillis;
-use schemas::event::BotKind;
-use schemas::time::{HOUR_MS, MINUTE_MS};
-use serde_json::{Value, json};
+use schemas::event::{BotKind, VitalName};
+use schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS};
+use schemas::{Bucket15, UtcMillis};
+use serde_json::{Map, Value, json};
 
-use super::Facts;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, quantiles};
+use super::{Facts, health};
 use crate::fold::intake::Tally;
-use crate::fold::names::{Count, OTHER};
+use crate::fold::named::NamedTotals;
+use crate::fold::names::{Additive, OTHER, Rate};
+use crate::fold::operations::Visits;
 use crate::protocol::{BuriedLetter, DEAD_LETTERS_SHOWN};
+use crate::stats::histogram::Counts;
 
 /// Most routes and most referrers in an answer.
 const NAMES_SHOWN: usize = 50;
+/// Most actions, vitals and errors in an answer.
+const ROWS_SHOWN: usize = 200;
+/// An error is new that was not seen for so many days before the window.
+const NEW_AFTER_DAYS: i64 = 30;
 
-pub(super) fn answer(facts: &Facts<'_>) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
+    let mut members = models(facts, named);
+    if facts.query.filter.model().is_none()
+        && let Value::Object(others) = edge(facts, named)
+    {
+        members.extend(others);
+    }
+    Value::Object(members)
+}
+
+/// What is known of models, also of one alone.
+fn models(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Value> {
+    Map::from_iter([
+        ("turns_per_second".to_owned(), json!(health::turns_per_second(facts))),
+        ("model_api".to_owned(), json!(health::model_api(facts, named))),
+        ("latency".to_owned(), health::speed(facts, named, |model| &model.latency)),
+        ("ttft".to_owned(), health::speed(facts, named, |model| &model.ttft)),
+    ])
+}
+
+fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     let query = facts.query;
     let window = &query.window;
-    let mut total = Tally::default();
-    let minutes = facts.counted.intake(window.from.start(), window.to.start());
-    minutes.iter().for_each(|(_, tally)| total.merge(tally));
-    let requests = facts.counted.range(window.from, window.to).operations;
-    let visited = facts.counted.visited(window.from, window.to);
+    let total = facts.counted.intake_total(window.from, window.to);
+    let all = facts.counted.range(window.from, window.to);
+    let requests = &all.operations;
+    let ended = query.now.0.min(window.to.start().0);
+    let seconds = (ended - window.from.start().0).max(0) as f64 / 1_000.0;
+    let per_second = match seconds {
+        0.0 => Metric::hidden(Unit::Rate, Hidden::NoData, 0),
+        seconds => Metric::exact(requests.requests as f64 / seconds, Unit::Rate, requests.requests),
+    };
     let count = |n: u64| Metric::exact(n, Unit::Count, n);
     json!({
         "intake": balance(&total),
@@ -36,9 +67,16 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
             "client_errors": count(requests.client_errors),
             "server_errors": count(requests.server_errors),
             "origin_unreachable": count(requests.origin_unreachable),
+            "client_error_share": Metric::share(requests.client_errors, requests.requests),
+            "server_error_share": Metric::share(requests.server_errors, requests.requests),
+            "per_second": per_second,
         },
-        "routes": top(&visited.routes),
-        "referrers": top(&visited.referrers),
+        "ttfb": quantiles(&named.ttfb, [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)], Unit::Ms),
+        "actions": actions(&named.actions),
+        "vitals": vitals(&named.vitals),
+        "errors": errors(facts, named),
+        "routes": top(&named.routes),
+        "referrers": top(&named.referrers),
         "bots": bots(&requests.bots, requests.requests),
         "reported_errors": count(requests.reported_errors),
         "dead_letters": dead_letters(facts),
@@ -53,15 +91,85 @@ pub(super) fn answer(facts: &Facts<'_>) -> Value {
     })
 }
 
+/// How long actions took, those with most first.
+fn actions(actions: &BTreeMap<String, Counts>) -> Vec<Value> {
+    let row = |(n, name, counts): (u64, &String, &Counts)| {
+        let more = json!({ "p95": Metric::quantile_of(counts, 0.95, Unit::Ms), "count": n });
+        Metric::quantile_of(counts, 0.5, Unit::Ms).in_bucket(name, more)
+    };
+    busiest(actions).into_iter().map(row).collect()
+}
+
+fn busiest(names: &BTreeMap<String, Counts>) -> Vec<(u64, &String, &Counts)> {
+    let mut rows: Vec<_> = names.iter().map(|(name, counts)| (counts.n(), name, counts)).collect();
+    rows.sort_by_key(|(n, name, _)| (Reverse(*n), *name));
+    rows.truncate(ROWS_SHOWN);
+    rows
+}
+
+/// The 75 % quantile of each vital, device class and page, those with most first.
+fn vitals(vitals: &BTreeMap<String, Counts>) -> Vec<Value> {
+    let row = |(n, key, counts): (u64, &String, &Counts)| {
+        let mut words = key.splitn(3, ' ');
+        // Of a day that was full none of the three is known.
+        let (name, device, page) =
+            (words.next().unwrap_or(OTHER), words.next().unwrap_or(OTHER), words.next().unwrap_or(OTHER));
+        let p75 = Metric::quantile_of(counts, 0.75, Unit::Ms);
+        let limits = VitalName::ALL.into_iter().find(|vital| vital.as_str() == name).map(vital_limits);
+        let rating = limits.zip(counts.quantile(0.75)).map(|((good, poor), (value, _))| match value {
+            value if value <= good => "good",
+            value if value <= poor => "needs_improvement",
+            _ => "poor",
+        });
+        p75.in_bucket(key, json!({ "name": name, "device": device, "page": page, "rating": rating, "count": n }))
+    };
+    busiest(vitals).into_iter().map(row).collect()
+}
+
+/// Up to where a vital is good, and beyond where it is poor: milliseconds, of CLS thousandths.
+/// Source: <https://web.dev/articles/defining-core-web-vitals-thresholds>, <https://web.dev/articles/fcp>,
+/// <https://web.dev/articles/ttfb>.
+fn vital_limits(vital: VitalName) -> (u64, u64) {
+    match vital {
+        VitalName::Lcp => (2_500, 4_000),
+        VitalName::Inp => (200, 500),
+        VitalName::Cls => (100, 250),
+        VitalName::Fcp => (1_800, 3_000),
+        VitalName::Ttfb => (800, 1_800),
+    }
+}
+
+/// Errors by component and code, those with most first.
+fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
+    let from = facts.query.window.from;
+    let before = facts.counted.named(Bucket15::of(from.start().plus_ms(-NEW_AFTER_DAYS * DAY_MS)), from);
+    let before = &before.errors;
+    let mut rows: Vec<(&String, &Rate)> = named.errors.iter().collect();
+    rows.sort_by_key(|(name, rate)| (Reverse(rate.n), *name));
+    rows.truncate(ROWS_SHOWN);
+    let row = |(key, rate): (&String, &Rate)| {
+        // Of a day that was full neither is known.
+        let (component, code) = key.split_once(' ').unwrap_or((OTHER, OTHER));
+        let more = json!({
+            "component": component,
+            "code": code,
+            "is_new": !before.contains_key(key),
+            "fatal": Metric::count(rate.hits),
+        });
+        Metric::count(rate.n).in_bucket(&format!("{component}/{code}"), more)
+    };
+    rows.into_iter().map(row).collect()
+}
+
 /// The names with most requests; all others are one, so that the rows add up to all requests that have a name.
-fn top(names: &BTreeMap<String, Count>) -> Vec<Value> {
-    let mut rows: Vec<(&str, Count)> =
+fn top(names: &BTreeMap<String, Visits>) -> Vec<Value> {
+    let mut rows: Vec<(&str, Visits)> =
         names.iter().filter(|(name, _)| *name != OTHER).map(|(name, count)| (name.as_str(), *count)).collect();
     rows.sort_by_key(|(name, count)| (Reverse(count.requests), *name));
     let mut other = names.get(OTHER).copied().unwrap_or_default();
-    rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, count)| other.add(count));
+    rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, count)| other.merge(&count));
     rows.extend((other.requests > 0).then_some((OTHER, other)));
-    let row = |(name, count): (&str, Count)| {
+    let row = |(name, count): (&str, Visits)| {
         let metric = |n: u32| Metric::exact(n, Unit::Count, count.requests.into());
         let errors =
             json!({ "client_errors": metric(count.client_errors), "server_errors": metric(count.server_errors) });
@@ -71,7 +179,7 @@ fn top(names: &BTreeMap<String, Count>) -> Vec<Value> {
 }
 
 /// Requests of robots, which are among all requests.
-fn bots(bots: &BTreeMap<BotKind, u64>, requests: u64) -> Value {
+pub(super) fn bots(bots: &BTreeMap<BotKind, u64>, requests: u64) -> Value {
     let by_kind = |(kind, count): (&BotKind, &u64)| {
         Metric::exact(*count, Unit::Count, requests).in_bucket(kind.as_str(), json!({}))
     };
@@ -138,8 +246,8 @@ mod tests {
 
     #[test]
     fn the_rest_is_one_row_and_nothing_is_lost() {
-        let count = |requests| Count { requests, client_errors: 1, server_errors: 0 };
-        let mut names: BTreeMap<String, Count> = (0..60).map(|n| (format!("/{n:02}"), count(100 - n))).collect();
+        let count = |requests| Visits { requests, client_errors: 1, server_errors: 0 };
+        let mut names: BTreeMap<String, Visits> = (0..60).map(|n| (format!("/{n:02}"), count(100 - n))).collect();
         names.insert(OTHER.into(), count(1_000));
         let rows = top(&names);
         assert_eq!(rows.len(), NAMES_SHOWN + 1);

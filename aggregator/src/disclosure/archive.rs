@@ -39,10 +39,12 @@ pub type Records = BTreeMap<String, Value>;
 /// # Errors
 /// When storage fails, or a record can't be read.
 pub fn records(archive: &impl Archive) -> Result<Records, StorageError> {
-    let read = |(name, text): (String, String)| {
-        serde_json::from_str(&text).map(|record| (name, record)).map_err(|_| StorageError("read"))
-    };
-    archive.records()?.into_iter().map(read).collect()
+    let mut records = Records::new();
+    for (name, text) in archive.records()? {
+        let record = serde_json::from_str(&text).map_err(|_| StorageError("read"))?;
+        records.insert(name, record);
+    }
+    Ok(records)
 }
 
 /// A period of which something is published.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use schemas::event::{CrisisEvent, Emotion};
 use schemas::time::DAY_MS;
-use schemas::{Label, Quarter, UtcDay};
+use schemas::{Quarter, UtcDay};
 use serde_json::Value;
 
 use super::archive::{self, Period, Records};
@@ -49,6 +49,13 @@ impl Truth {
         self.came.iter().map(|month| month[at]).sum()
     }
 
+    /// People with a visit without an emotion: one who was alone in that, or as many as can be.
+    fn emotionless(&self) -> u64 {
+        let with: u64 = self.emotions.iter().map(|cell| cell.value).sum();
+        let without = self.sessions - with;
+        without.min(if self.turns.is_multiple_of(2) { 1 } else { self.users(3) })
+    }
+
     fn people(&self, months: usize) -> PeopleFacts {
         let countries = COUNTRIES.iter().enumerate().map(|(at, name)| ((*name).to_owned(), self.country(at)));
         PeopleFacts {
@@ -56,7 +63,8 @@ impl Truth {
             capped: Capped { sessions: self.sessions, turns: self.turns },
             countries: Some(countries.filter(|(_, people)| *people > 0).collect()),
             emotions: Some(EMOTIONS.into_iter().zip(self.emotions).filter(|(_, cell)| cell.people > 0).collect()),
-            wishes: Some([(Label::parse("dark-mode").unwrap(), self.wishes)].into()),
+            emotionless: self.emotionless(),
+            wishes: Some([("dark-mode".to_owned(), self.wishes)].into()),
         }
     }
 
@@ -137,7 +145,7 @@ fn publish(truth: &[Truth], rules: &PublicRules) -> Vec<Value> {
         }
         let open: Vec<OpenFacts> = open
             .into_iter()
-            .map(|quarter| OpenFacts { quarter, safety: Safety::default(), notices: Vec::new() })
+            .map(|quarter| OpenFacts { quarter, safety: Safety::default(), notices: Default::default() })
             .collect();
         let running = records.iter().filter(|(_, record)| record["state"] == "running");
         let running: Records = running.map(|(name, record)| (name.clone(), record.clone())).collect();
@@ -313,9 +321,7 @@ fn emotion_notes(seen: &[&Value], was: &Truth) -> Option<Notes> {
         let at = EMOTIONS.iter().position(|emotion| serde_json::json!(emotion) == name);
         let cell = match at {
             Some(at) => was.emotions[at],
-            None if name == "none" => {
-                Cell { people: (was.sessions - with).min(was.users(3)), value: was.sessions - with }
-            }
+            None if name == "none" => Cell { people: was.emotionless(), value: was.sessions - with },
             None => Cell::of_people(0),
         };
         let id = notes.unknown(name.to_owned(), cell.value);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The most that one person adds to a quarter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cap {
     /// Visits.
     pub sessions: u64,

@@ -7,7 +7,6 @@
 pub mod archive;
 pub mod contribution;
 pub mod noise;
-pub mod noted;
 mod simplex;
 pub mod steps;
 pub mod suppress;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::event::{Cost, Provenance, Service, UnpricedReason};
+use schemas::event::{CacheEffect, Cost, Provenance, Service, UnpricedReason};
 use schemas::{Body, Event, Label, NanoUsd};
 use serde::{Deserialize, Serialize};
 
@@ -74,11 +74,34 @@ pub struct Rare {
     pub repriced_nano_usd: NanoUsd,
     /// Turns whose usage is known but that have no price, by reason.
     pub unpriced: BTreeMap<UnpricedReason, u64>,
+    /// What caching did to the price of turns.
+    #[serde(default)]
+    pub cache: Cache,
+}
+
+/// What caching did to the price of turns that read from a cache or wrote to one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// Turns.
+    pub turns: u64,
+    /// What they saved by reading, against the full input price.
+    pub saved: NanoUsd,
+    /// What they paid for writing, beyond the full input price.
+    pub write_premium: NanoUsd,
 }
 
 impl Amount {
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    fn cache(&mut self, effect: Option<&CacheEffect>) {
+        if let Some(effect) = effect {
+            let cache = &mut self.rare().cache;
+            cache.turns += 1;
+            cache.saved += effect.saved;
+            cache.write_premium += effect.write_premium;
+        }
     }
 
     fn estimate(&mut self, provenance: Provenance, tokens: u64) {
@@ -108,6 +131,9 @@ impl Amount {
             rare.not_billed += other.not_billed;
             rare.repriced += other.repriced;
             rare.repriced_nano_usd += other.repriced_nano_usd;
+            rare.cache.turns += other.cache.turns;
+            rare.cache.saved += other.cache.saved;
+            rare.cache.write_premium += other.cache.write_premium;
             for (reason, count) in &other.unpriced {
                 *rare.unpriced.entry(*reason).or_default() += count;
             }
@@ -116,6 +142,13 @@ impl Amount {
 }
 
 impl Amount {
+    /// Of turns: how many have a price.
+    #[must_use]
+    pub fn priced(&self) -> u64 {
+        let not_billed = self.rare.as_ref().map_or(0, |rare| rare.not_billed);
+        self.count.saturating_sub(self.unpriced + self.usage_missing + not_billed)
+    }
+
     /// Takes out another amount that is part of this one.
     pub fn take_out(&mut self, other: &Self) {
         let less = |mine: &mut u64, taken: u64| *mine = mine.saturating_sub(taken);
@@ -136,6 +169,9 @@ impl Amount {
             less(&mut rare.not_billed, other.not_billed);
             less(&mut rare.repriced, other.repriced);
             rare.repriced_nano_usd = rare.repriced_nano_usd - other.repriced_nano_usd;
+            less(&mut rare.cache.turns, other.cache.turns);
+            rare.cache.saved = rare.cache.saved - other.cache.saved;
+            rare.cache.write_premium = rare.cache.write_premium - other.cache.write_premium;
             for (reason, taken) in &other.unpriced {
                 rare.unpriced.entry(*reason).and_modify(|count| less(count, *taken));
             }
@@ -155,10 +191,11 @@ pub struct Spend {
 impl Spend {
     /// Counts the price that was found for a turn which is on its line as unpriced.
     pub fn reprice(&mut self, turn: &Pending, cost: &Cost) {
-        let Cost::Priced { nano_usd, provenance, .. } = cost else { return };
+        let Cost::Priced { nano_usd, provenance, cache, .. } = cost else { return };
         let line = Line::of_model(&turn.provider, &turn.model, turn.feature.as_ref());
         let amount = self.lines.entry(line).or_default();
         amount.nano_usd += *nano_usd;
+        amount.cache(cache.as_ref());
         amount.estimate(*provenance, turn.tokens());
         amount.unpriced = amount.unpriced.saturating_sub(1);
         amount.unpriced_tokens = amount.unpriced_tokens.saturating_sub(turn.tokens());
@@ -190,8 +227,9 @@ impl Counters for Spend {
                     amount.rare().partial += 1;
                 }
                 match &turn.cost {
-                    Cost::Priced { nano_usd, provenance, .. } => {
+                    Cost::Priced { nano_usd, provenance, cache, .. } => {
                         amount.nano_usd += *nano_usd;
+                        amount.cache(cache.as_ref());
                         amount.estimate(*provenance, tokens);
                     }
                     Cost::Unpriced { unpriced: UnpricedReason::UsageMissing } => amount.usage_missing += 1,

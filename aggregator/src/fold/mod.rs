@@ -1,17 +1,23 @@
 //! The fold: everything Sage counts, as a function of the log alone.
 //!
 //! One file per panel, one shape for all: what it keeps per bucket, how it folds an event, how it merges. Counters of
-//! buckets are additive and know no person; [`people`] keeps what needs to know that two events are one person's.
+//! buckets, and of names in them ([`named`]), are additive and know no person; [`people`] keeps what needs to know that two events are one person's.
 //! The encoded form is positional: add fields at the end of a struct, with a serde default.
 
 pub mod cost;
+mod demographics;
+pub mod health;
 pub mod intake;
+pub mod integrations;
 mod msgpack;
+pub mod named;
 pub mod names;
+pub mod notices;
 pub mod operations;
 pub mod pending;
 pub mod people;
 pub mod safety;
+pub mod sentiment;
 pub mod standing;
 pub mod usage;
 pub mod visits;
@@ -21,8 +27,12 @@ use std::collections::BTreeMap;
 use schemas::{Body, Bucket15, Event, UserKey, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use health::Minutes;
 use intake::{IntakeMinutes, Tally};
+use named::Named;
+use notices::Notices;
 use people::People;
+use sentiment::{Sample, Sentiment};
 
 /// What one panel counts in one bucket.
 pub trait Counters: Default {
@@ -45,6 +55,17 @@ pub struct Bucket {
     pub operations: operations::Requests,
     /// Crisis handling, incidents, satisfaction.
     pub safety: safety::Safety,
+    /// Observations and moments; most buckets of many apps have none.
+    #[serde(default)]
+    pub sentiment: Option<Box<Sentiment>>,
+}
+
+impl Bucket {
+    /// Does it count this event? Others are counted by name alone, or not at all.
+    fn concerns(event: &Event) -> bool {
+        use Body::{Consent, Journey, Notice, Platform, Vital};
+        !matches!(event.body, Journey(_) | Platform(_) | Vital(_) | Consent(_) | Notice(_))
+    }
 }
 
 impl Counters for Bucket {
@@ -53,6 +74,9 @@ impl Counters for Bucket {
         self.usage.fold(event);
         self.operations.fold(event);
         self.safety.fold(event);
+        if Sentiment::concerns(event) {
+            self.sentiment.get_or_insert_default().fold(event);
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -60,6 +84,9 @@ impl Counters for Bucket {
         self.usage.merge(&other.usage);
         self.operations.merge(&other.operations);
         self.safety.merge(&other.safety);
+        if let Some(other) = &other.sentiment {
+            self.sentiment.get_or_insert_default().merge(other);
+        }
     }
 
     fn take_out(&mut self, other: &Self) {
@@ -67,6 +94,10 @@ impl Counters for Bucket {
         self.usage.take_out(&other.usage);
         self.operations.take_out(&other.operations);
         self.safety.take_out(&other.safety);
+        if let (Some(sentiment), Some(other)) = (&mut self.sentiment, &other.sentiment) {
+            sentiment.take_out(other);
+        }
+        self.sentiment.take_if(|sentiment| **sentiment == Sentiment::default());
     }
 }
 
@@ -79,9 +110,18 @@ pub struct Day {
     pub intake: IntakeMinutes,
     /// Log position of the last change.
     pub changed: u64,
-    /// Requests by route and by referrer.
+    /// Counts by what outsiders can name.
     #[serde(default)]
-    pub visits: names::Visits,
+    pub named: Named,
+    /// Turns by minute; of the newest days alone.
+    #[serde(default)]
+    pub minutes: Minutes,
+    /// What operators decided and checked.
+    #[serde(default)]
+    pub notices: Notices,
+    /// Keys of sampled observations.
+    #[serde(default)]
+    pub sample: Sample,
 }
 
 impl Day {
@@ -107,7 +147,7 @@ impl Day {
 #[error("stored counters cannot be read or written; they were made by another version")]
 pub struct CodecError;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = vec![FORMAT];
@@ -123,41 +163,67 @@ pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Co
 }
 
 /// All counters of one Shard.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Fold {
     /// Additive counters by UTC day.
     pub days: BTreeMap<UtcDay, Day>,
     /// What is known of people, by their keys.
     pub people: People,
+    /// Of days before this one no minutes are kept.
+    minutes_from: UtcDay,
 }
 
 impl Fold {
-    /// Counts one row of the log: its events, and the tally of the intake that made it.
-    pub fn row(&mut self, seq: u64, received_at: UtcMillis, events: &[Event], tally: &Tally) {
+    /// Counts one row of the log: its events, and the tally of the intake that made it. Returns other days that it changed.
+    pub fn row(&mut self, seq: u64, received_at: UtcMillis, events: &[Event], tally: &Tally) -> Vec<UtcDay> {
+        let dropped = self.drop_minutes(seq, received_at);
         for event in events {
-            let bucket = Bucket15::of(event.ts);
-            let day = self.days.entry(bucket.utc_day()).or_default();
+            let at = Bucket15::of(event.ts);
+            let date = at.utc_day();
+            let day = self.days.entry(date).or_default();
             day.changed = seq;
-            if let Body::Request(request) = &event.body {
-                day.visits.count(bucket, request);
-            }
-            let bucket = day.buckets.entry(bucket.0).or_default();
             if let Body::Repriced(repriced) = &event.body {
                 // Of a turn that is not pending, or no longer, nothing changes.
                 if let Some(turn) = self.people.reprice(event, repriced) {
-                    bucket.cost.reprice(&turn, &repriced.cost);
+                    day.buckets.entry(at.0).or_default().cost.reprice(&turn, &repriced.cost);
+                    day.named.reprice(at, &turn, &repriced.cost);
                 }
                 continue;
             }
-            bucket.fold(event);
+            if Bucket::concerns(event) {
+                day.buckets.entry(at.0).or_default().fold(event);
+            }
+            day.named.fold(at, event);
+            day.notices.fold(event);
+            day.sample.fold(at, event);
+            if let Body::Turn(turn) = &event.body
+                && date >= self.minutes_from
+            {
+                day.minutes.fold(event.ts, turn);
+            }
             self.people.fold(event);
         }
-        if tally.received() == 0 {
-            return;
+        if tally.received() > 0 {
+            let day = self.days.entry(UtcDay::of(received_at)).or_default();
+            day.changed = seq;
+            day.intake.add(received_at, tally);
         }
-        let day = self.days.entry(UtcDay::of(received_at)).or_default();
-        day.changed = seq;
-        day.intake.add(received_at, tally);
+        dropped
+    }
+
+    /// Drops minutes that no one asks for any more, and returns the days that had any.
+    fn drop_minutes(&mut self, seq: u64, received_at: UtcMillis) -> Vec<UtcDay> {
+        let from = health::first_day(received_at);
+        let mut changed = Vec::new();
+        if from > self.minutes_from {
+            self.minutes_from = from;
+            for (date, day) in self.days.range_mut(..from).filter(|(_, day)| !day.minutes.is_empty()) {
+                day.minutes = Minutes::default();
+                day.changed = seq;
+                changed.push(*date);
+            }
+        }
+        changed
     }
 
     /// Takes out what one person's events, alone in `theirs`, have added, by a row of the log at `seq`; `users` are all keys of theirs. Their choices go with
@@ -173,6 +239,9 @@ impl Fold {
             }
             day.buckets.retain(|_, bucket| *bucket != Bucket::default());
             day.intake.take_out(&taken.intake);
+            day.named.take_out(&taken.named);
+            day.minutes.take_out(&taken.minutes);
+            day.sample.take_out(&taken.sample);
         }
         users.iter().for_each(|user| self.people.forget(*user));
     }
@@ -203,6 +272,7 @@ pub(crate) mod testing {
                 provenance: Provenance::Computed,
                 units: Vec::new(),
                 range: None,
+                cache: None,
             },
             None => Cost::Unpriced { unpriced: UnpricedReason::UnknownModel },
         };
@@ -235,6 +305,55 @@ pub(crate) mod testing {
         }
     }
 
+    /// Bodies that say all that their kinds can, to be counted by it.
+    pub(crate) fn told() -> Vec<Body> {
+        let json = r#"[
+            {"turn":{"provider":"openai","model":"m1","status":"timeout","error_code":"overloaded","latency_ms":5001,"ttft_ms":300,
+                "cost":{"nano_usd":7000000,"price_version":"v","tier":"base","provenance":"estimated",
+                    "cache":{"saved":900,"write_premium":-3}}}},
+            {"turn":{"provider":"anthropic","model":"m2","status":"error","latency_ms":2000,"cost":{"unpriced":"not_billed"}}},
+            {"request":{"method":"GET","route":"/chat/:id","status":503,"ttfb_ms":80,"referrer_domain":"example.org",
+                "device":{"class":"mobile","browser":{"family":"Chrome"},"os":{"family":"Android"}}}},
+            {"request":{"method":"GET","route":"/","status":404,"ttfb_ms":9,"referrer_domain":"example.org",
+                "device":{"class":"bot","browser":{"family":"Other"},"os":{"family":"Other"},
+                    "bot":{"name":"GPTBot","kind":"ai_crawler","evidence":["name"]}}}},
+            {"feedback":{"rating":"up","model":"m1","intent":"sleep","wishes":["dark-mode","export"]}},
+            {"feedback":{"rating":"down","intent":"sleep"}},
+            {"feedback":{"rating":"4"}},
+            {"observation":{"emotion":"anger","intensity":3,"frustration":["repeated","gave_up","repeated"],"intent":"sleep",
+                "wish":{"tag":"dark-mode","kano":"must_be"},"confidence":0.25,"model_version":"s1","turn_index":12}},
+            {"observation":{"emotion":"joy","intensity":1,"confidence":1,"model_version":"s2","turn_index":0}},
+            {"error":{"component":"ui","code":"E1","fatal":true}},
+            {"vital":{"name":"cls","value":0.1004,"route":"/","device":"tablet"}},
+            {"vital":{"name":"lcp","value":2500.4,"route":"/"}},
+            {"journey":{"name":"plan_made","intent":"sleep","success":true,"confidence":0.49,"duration_ms":1200}},
+            {"platform":{"platform":"whatsapp","event":"connection_failed","reason":"denied"}},
+            {"platform":{"platform":"whatsapp","event":"api_call","status":429,"latency_ms":90}},
+            {"platform":{"platform":"whatsapp","event":"rate_limited"}},
+            {"crisis":{"event":"flagged","severity":4,"detector_version":"d1","false_positive":true}},
+            {"crisis":{"event":"escalation","severity":4,"escalation_s":700}},
+            {"notice":{"kind":"wish_building","code":"dark-mode"}},
+            {"notice":{"kind":"observation_audit","code":"2026-W43","checked":3,"agreed":2}}]"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Events of all kinds, of people and of no one, over three days.
+    pub(crate) fn happenings(max: usize) -> impl Strategy<Value = Vec<Event>> {
+        let start = UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap().0;
+        let kinds = told().len();
+        let one = (0..kinds + 4, 0i64..3 * 24 * 3_600_000, proptest::option::weighted(0.8, 0u8..4));
+        proptest::collection::vec(one, 0..max).prop_map(move |happened| {
+            let event = |(i, (kind, ms, user)): (usize, (usize, i64, Option<u8>))| {
+                let plain = turn(i as u128 + 1, user, Some(1), start + ms, Some(ms), (kind % 3) as u8);
+                let body = told().into_iter().nth(kind).unwrap_or_else(|| plain.body.clone());
+                let cohort =
+                    schemas::event::Cohort { country: schemas::event::Country::parse("NP"), ..plain.cohort.clone() };
+                Event { body, cohort, ..plain }
+            };
+            happened.into_iter().enumerate().map(event).collect()
+        })
+    }
+
     pub(crate) fn history(max: usize) -> impl Strategy<Value = Vec<Event>> {
         let start = UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap().0;
         let one = (
@@ -255,3 +374,7 @@ pub(crate) mod testing {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "laws_test.rs"]
+mod laws;

@@ -1,6 +1,6 @@
 //! Turns whose usage is known but not their price: kept until an operator's price list has one.
 
-use schemas::event::{Cost, PriceContext, Repriced, Source, Turn, UnpricedReason};
+use schemas::event::{Cohort, Cost, PriceContext, Repriced, Source, Turn, UnpricedReason};
 use schemas::{Body, ConversationKey, Event, EventKey, Label, SessionKey, Usage, UserKey, UtcMillis};
 use std::borrow::Cow;
 
@@ -40,6 +40,9 @@ pub struct Pending {
     pub price_context: PriceContext,
     /// Milliseconds that it took, for prices per second.
     pub latency_ms: Option<u32>,
+    /// What was known of its person.
+    #[serde(default)]
+    pub cohort: Cohort,
 }
 
 impl Pending {
@@ -61,6 +64,7 @@ impl Pending {
             usage: Counts::of(&usage),
             price_context: turn.price_context.clone(),
             latency_ms: turn.latency_ms,
+            cohort: event.cohort.clone(),
         })
     }
 

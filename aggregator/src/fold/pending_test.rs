@@ -4,7 +4,7 @@ use super::*;
 use crate::batch::ShardBatch;
 use crate::fold::cost::{Amount, Rare};
 use crate::fold::intake::Tally;
-use crate::fold::people::Page;
+use crate::fold::people::facts::Owner;
 use crate::fold::testing::{history, turn};
 use crate::fold::{Bucket, Counters, Day, Fold};
 use crate::protocol::{AppendReply, ShardHealth};
@@ -24,6 +24,7 @@ fn price(nano_usd: i64) -> Cost {
         provenance: Provenance::Computed,
         units: Vec::new(),
         range: None,
+        cache: None,
     }
 }
 
@@ -87,9 +88,12 @@ fn a_price_moves_its_turn_from_unpriced_to_repriced() {
         assert_eq!((after.unpriced, after.unpriced_tokens, after.nano_usd, after.count), (0, 0, NanoUsd(75), 2));
         let rare = Rare { repriced: 1, repriced_nano_usd: NanoUsd(70), ..Rare::default() };
         assert_eq!(after.rare.as_deref(), Some(&rare));
-        assert_eq!(fold.people.visits().map(|visit| (visit.turns, visit.nano_usd.0)).collect::<Vec<_>>(), [(2, 75)]);
+        let facts = fold.people.facts(Owner::User(event.user.unwrap()), &()).unwrap();
+        let visits = facts.threads.values().flat_map(|track| &track.visits);
+        assert_eq!(visits.map(|visit| (visit.turns, visit.nano_usd.0)).collect::<Vec<_>>(), [(2, 75)]);
         let bucket = Bucket15::of(NOW);
-        assert_eq!(fold.people.spent(event.user.unwrap(), bucket, Bucket15(bucket.0 + 1)), NanoUsd(75));
+        assert_eq!(facts.spent(bucket, Bucket15(bucket.0 + 1)), NanoUsd(75));
+        assert_eq!(facts.entries.iter().map(|entry| (entry.turns, entry.priced)).collect::<Vec<_>>(), [(2, 2)]);
         assert!(pending(&fold).is_empty());
     }
 }
@@ -187,11 +191,9 @@ fn what_can_not_be_kept_is_counted() {
 
 #[test]
 fn counters_of_an_earlier_release_are_read() {
-    // An amount of twelve numbers, a page of ledgers and visits, a health of seven members, a reply of three.
+    // An amount of twelve numbers, a health of seven members, a reply of three.
     let amount: Amount = rmp_serde::from_slice(&[&[0x9c][..], &[7; 12]].concat()).unwrap();
     assert_eq!((amount.nano_usd, amount.estimated_tokens, amount.rare), (NanoUsd(7), 7, None));
-    let page: Page = rmp_serde::from_slice(&[0x92, 0x80, 0x80]).unwrap();
-    assert_eq!(page, Page::default());
     let health: ShardHealth = rmp_serde::from_slice(&[0x97, 1, 1, 0xc0, 1, 0xc0, 0xc0, 0x90]).unwrap();
     assert_eq!((health.log_position, health.pending_turns), (1, 0));
     let reply: AppendReply = rmp_serde::from_slice(&[0x93, 1, 2, 3]).unwrap();

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemas::event::{CrisisEvent, Disposition, IncidentSeverity, NoticeKind, Rating};
-use schemas::{Body, Event, Label};
+use schemas::event::{Crisis, CrisisEvent, Disposition, IncidentSeverity, Rating};
+use schemas::{Body, Bucket15, Event};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
+use super::named::Named;
+use super::names::{Additive, NONE, Rate};
 
 /// Safety counts of one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +23,6 @@ pub struct Safety {
     pub incidents: BTreeMap<IncidentSeverity, u64>,
     /// Ratings of replies.
     pub ratings: BTreeMap<Rating, u64>,
-    /// Public notices by what they are about and the app's name for it, ascending, and how often each was given.
-    #[serde(default)]
-    pub notices: Vec<((NoticeKind, Label), u64)>,
 }
 
 impl Safety {
@@ -32,19 +31,14 @@ impl Safety {
     pub fn count_of(&self, event: CrisisEvent) -> u64 {
         self.crisis.iter().filter(|((kind, _), _)| *kind == event).map(|(_, n)| n).sum()
     }
-
-    fn add_notice(&mut self, notice: &(NoticeKind, Label), count: u64) {
-        match self.notices.binary_search_by(|(known, _)| known.cmp(notice)) {
-            Ok(at) => self.notices.get_mut(at).into_iter().for_each(|(_, known)| *known += count),
-            Err(at) => self.notices.insert(at, (notice.clone(), count)),
-        }
-    }
 }
 
 impl Counters for Safety {
     fn fold(&mut self, event: &Event) {
         match &event.body {
-            Body::Crisis(crisis) if crisis.false_positive => self.false_positives += 1,
+            Body::Crisis(crisis) if crisis.false_positive => {
+                self.false_positives += u64::from(crisis.event == CrisisEvent::Flagged);
+            }
             Body::Crisis(crisis) => {
                 *self.crisis.entry((crisis.event, crisis.severity)).or_default() += 1;
                 if let Some(disposition) = crisis.disposition {
@@ -54,7 +48,6 @@ impl Counters for Safety {
             Body::Incident(incident) if !incident.resolved => {
                 *self.incidents.entry(incident.severity).or_default() += 1;
             }
-            Body::Notice(notice) => self.add_notice(&(notice.kind, notice.code.clone()), 1),
             Body::Feedback(feedback) => *self.ratings.entry(feedback.rating).or_default() += 1,
             _ => {}
         }
@@ -66,7 +59,6 @@ impl Counters for Safety {
         self.false_positives += other.false_positives;
         merge_counts(&mut self.incidents, &other.incidents);
         merge_counts(&mut self.ratings, &other.ratings);
-        other.notices.iter().for_each(|(notice, count)| self.add_notice(notice, *count));
     }
 
     fn take_out(&mut self, other: &Self) {
@@ -75,11 +67,20 @@ impl Counters for Safety {
         self.false_positives = self.false_positives.saturating_sub(other.false_positives);
         take_out_counts(&mut self.incidents, &other.incidents);
         take_out_counts(&mut self.ratings, &other.ratings);
-        for (notice, taken) in &other.notices {
-            let mine = self.notices.iter_mut().find(|(known, _)| known == notice);
-            mine.into_iter().for_each(|(_, count)| *count = count.saturating_sub(*taken));
+    }
+}
+
+pub(super) fn crisis(named: &mut Named, bucket: Bucket15, crisis: &Crisis) {
+    match crisis.event {
+        CrisisEvent::Flagged => {
+            let detector = crisis.detector_version.as_ref().map_or(NONE, |version| version.as_str());
+            named.detectors.change(detector, bucket, |all| all.merge(&Rate::of(crisis.false_positive)));
         }
-        self.notices.retain(|(_, count)| *count > 0);
+        CrisisEvent::Escalation if !crisis.false_positive => {
+            let seconds = crisis.escalation_s.into_iter();
+            seconds.for_each(|seconds| named.escalation.change(bucket, |all| all.record(seconds)));
+        }
+        _ => {}
     }
 }
 

@@ -1,10 +1,7 @@
-//! Visits: turns of one person in one conversation that no long silence parts, or of one session that the app names.
+//! Whose visits: of one person in one conversation, or of one session that the app names.
 
-use schemas::{ConversationKey, NanoUsd, SessionKey, UserKey};
+use schemas::{ConversationKey, SessionKey, UserKey};
 use serde::{Deserialize, Serialize};
-
-/// Silence that ends a visit, milliseconds.
-pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;
 
 /// Whose visits: a person's in a conversation, or in a session that the app names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,20 +13,6 @@ pub enum Thread {
 }
 
 impl Thread {
-    pub(super) fn gap_ms(&self) -> i64 {
-        match self {
-            Self::Conversation(..) => VISIT_GAP_MS,
-            Self::Session(..) => i64::MAX,
-        }
-    }
-
-    pub(super) fn of_user(self, user: UserKey) -> Self {
-        match self {
-            Self::Conversation(_, conversation) => Self::Conversation(Some(user), conversation),
-            Self::Session(_, session) => Self::Session(Some(user), session),
-        }
-    }
-
     /// What its turns belong to: see [`schemas::event::Belonging::bits`].
     pub(super) fn belongs_to(&self) -> u64 {
         match self {
@@ -66,32 +49,4 @@ impl Thread {
             None => Self::Conversation(user, conversation),
         }
     }
-}
-
-/// A visit: turns that no silence of [`VISIT_GAP_MS`] or more parts, or those of one session that the app names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visit {
-    /// First turn, milliseconds since 1970.
-    pub start_ms: i64,
-    /// Last turn, milliseconds since 1970.
-    pub end_ms: i64,
-    /// Turns.
-    pub turns: u32,
-    /// What they cost, as far as they have a price.
-    pub nano_usd: NanoUsd,
-}
-
-/// Adds a visit to the disjoint, ascending visits of a thread, joining those that less than `gap_ms` of silence parts. The
-/// result depends on the set of turns only, not on their order.
-pub(super) fn join(visits: &mut Vec<Visit>, mut visit: Visit, gap_ms: i64) {
-    let first = visits.partition_point(|v| visit.start_ms.saturating_sub(v.end_ms) >= gap_ms);
-    let end = visits.partition_point(|v| v.start_ms.saturating_sub(visit.end_ms) < gap_ms);
-    let end = end.max(first);
-    for old in visits.get(first..end).unwrap_or_default() {
-        visit.start_ms = visit.start_ms.min(old.start_ms);
-        visit.end_ms = visit.end_ms.max(old.end_ms);
-        visit.turns += old.turns;
-        visit.nano_usd += old.nano_usd;
-    }
-    visits.splice(first..end, [visit]);
 }

@@ -9,15 +9,15 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 use super::call;
 use super::objects::{WorkerClock, route, shard_count};
 use super::sql::Sql;
-use crate::answer::public::{self, PeriodFacts, PublicRules, facts};
-use crate::answer::{Counted, Facts, Query, admin};
-use crate::budget::{HoldRequest, Settlement};
+use crate::answer::public::{self, PublicRules, facts};
+use crate::answer::{Facts, Query, admin};
+use crate::budget::{HoldRequest, Settlement, Span};
+use crate::census::{Ask, Census, Scope};
 use crate::disclosure::archive::{self, Archive, Period, Records};
-use crate::disclosure::contribution::Cap;
 use crate::disclosure::noise::{Random, RandomError};
 use crate::fold;
 use crate::gold::{Gold as GoldState, GoldError};
-use crate::protocol::{PeopleAnswer, PullRequest, ShardHealth, Window};
+use crate::protocol::{PullRequest, ShardHealth, Taken};
 
 /// How long the public page is kept, milliseconds.
 const PUBLIC_MS_MAX: i64 = 10_000;
@@ -98,15 +98,36 @@ impl Gold {
     }
 
     async fn answer(&self, query: &Query) -> Result<Response> {
-        let mut windows = vec![query.window.clone()];
+        let mut asks = vec![query.ask()];
         if let Some(budget) = query.budget.filter(|budget| budget.limits.of_people()) {
-            windows.extend([budget.periods.day.window(), budget.periods.month.window()]);
+            let ask = |span: Span, limit| Ask {
+                scope: Scope::Spend(limit),
+                only: None,
+                funnels: Vec::new(),
+                window: span.window(),
+                ..query.ask()
+            };
+            let (limits, periods) = (budget.limits, budget.periods);
+            asks.extend([ask(periods.day, limits.user_day), ask(periods.month, limits.user_month)]);
         }
-        let pulled = self.pull_all(&windows, None).await;
-        let people = merged_people(&pulled, 0);
-        let budget_people = merged_people(&pulled, 1).zip(merged_people(&pulled, 2));
+        let before = query.of_previous().map(|before| {
+            asks.push(before.ask());
+            asks.len() - 1
+        });
+        let pulled = self.pull_all(&asks).await;
+        let people_before = before.and_then(|at| merged(&pulled, at)).map(|(people, _)| people);
+        let (people, people_as_of) = merged(&pulled, 0).unzip();
+        let budgets = query
+            .budget
+            .filter(|budget| budget.limits.of_people())
+            .and_then(|_| merged(&pulled, 1).zip(merged(&pulled, 2)));
+        let budget_people = budgets.map(|((day, _), (month, _))| (day, month));
         let shards = pulled.into_iter().map(|reply| reply.map(|(_, health)| health)).collect();
-        let answer = self.with(|gold| Ok(admin(&Facts { query, counted: gold, people, budget_people, shards })));
+        let answer = self.with(|gold| {
+            gold.count(|gold| {
+                admin(&Facts { query, counted: gold, people, people_as_of, people_before, budget_people, shards })
+            })
+        });
         match answer {
             Ok(answer) => Response::from_json(&answer),
             Err(error) => failed(&error.to_string()),
@@ -123,8 +144,8 @@ impl Gold {
         let mut asked: Vec<Period> = Vec::new();
         // The first round brings the days that tell what is due; the second, where anything is, the people.
         let complete = loop {
-            let windows: Vec<Window> = asked.iter().filter_map(|period| facts::window(*period)).collect();
-            let pulled = self.pull_all(&windows, Some(rules.cap)).await;
+            let asks: Vec<Ask> = asked.iter().filter_map(|period| facts::ask(*period, rules.cap, now)).collect();
+            let pulled = self.pull_all(&asks).await;
             let complete = pulled.iter().all(Option::is_some);
             let due = self.with(|gold| publish(gold, rules, now, &asked, &pulled));
             match due {
@@ -135,7 +156,7 @@ impl Gold {
         };
         let page = self.with(|gold| {
             let records = archive::records(gold.storage())?;
-            Ok(public::page(now, &facts::of_open(now, gold), &records, rules, complete))
+            gold.count(|gold| public::page(now, &facts::of_open(now, gold), &records, rules, complete))
         });
         match page {
             Ok(page) => {
@@ -150,36 +171,34 @@ impl Gold {
     }
 
     /// Takes what changed from every Shard, and its people's answers; `None` for a Shard that did not answer.
-    async fn pull_all(&self, windows: &[Window], cap: Option<Cap>) -> Vec<Option<(Vec<PeopleAnswer>, ShardHealth)>> {
-        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, windows, cap))).await
+    async fn pull_all(&self, asks: &[Ask]) -> Vec<Option<(Vec<Taken>, ShardHealth)>> {
+        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, asks))).await
     }
 
-    async fn pull_one(
-        &self,
-        shard: u32,
-        windows: &[Window],
-        cap: Option<Cap>,
-    ) -> Option<(Vec<PeopleAnswer>, ShardHealth)> {
+    async fn pull_one(&self, shard: u32, asks: &[Ask]) -> Option<(Vec<Taken>, ShardHealth)> {
         for _ in 0..ROUNDS_MAX {
             let since = self.with(|gold| Ok(gold.upto(shard))).ok()?;
-            let request = PullRequest { since, windows: windows.to_vec(), cap };
+            let request = PullRequest { since, asks: asks.to_vec() };
             let reply = call::pull(&self.env, shard, &request).await.ok()?;
             self.with(|gold| gold.apply(shard, &reply.changes)).ok()?;
             if !reply.changes.more {
-                return Some((reply.people, reply.health));
+                return Some((reply.taken, reply.health));
             }
         }
         None
     }
 }
 
-fn merged_people(pulled: &[Option<(Vec<PeopleAnswer>, ShardHealth)>], window: usize) -> Option<PeopleAnswer> {
-    let mut all = PeopleAnswer::default();
+/// All Shards' answers to an ask, and when the first of them was made; `None` when one did not answer.
+fn merged(pulled: &[Option<(Vec<Taken>, ShardHealth)>], ask: usize) -> Option<(Census, UtcMillis)> {
+    let mut all = Census::default();
+    let mut as_of = UtcMillis(i64::MAX);
     for reply in pulled {
-        let (people, _) = reply.as_ref()?;
-        all.merge(people.get(window)?);
+        let taken = reply.as_ref()?.0.get(ask)?;
+        all.merge(&taken.census);
+        as_of = as_of.min(taken.as_of);
     }
-    Some(all)
+    Some((all, as_of))
 }
 
 /// Makes the records of the periods whose people were asked for, if every Shard has answered; returns what is due then.
@@ -188,25 +207,25 @@ fn publish(
     rules: &PublicRules,
     now: UtcMillis,
     asked: &[Period],
-    pulled: &[Option<(Vec<PeopleAnswer>, ShardHealth)>],
+    pulled: &[Option<(Vec<Taken>, ShardHealth)>],
 ) -> std::result::Result<Vec<Period>, GoldError> {
     let storage = gold.storage();
     let mut records: Records = archive::records(storage)?;
-    let mut windows = 0;
+    let mut asks = 0;
     for period in asked {
-        let mut people = Some(PeopleAnswer::default());
-        if facts::window(*period).is_some() {
-            people = merged_people(pulled, windows);
-            windows += 1;
+        let mut people = Some(Census::default());
+        if facts::ask(*period, rules.cap, now).is_some() {
+            people = merged(pulled, asks).map(|(people, _)| people);
+            asks += 1;
         }
         let Some(people) = people else { break };
-        let facts: PeriodFacts = facts::of_period(*period, facts::people(&people), gold);
+        let facts = gold.count(|gold| facts::of_period(*period, facts::people(&people.published), gold))?;
         let record = public::record(*period, &facts, rules, &records, now, &mut Platform);
         let record = record.map_err(|_| crate::storage::StorageError("random"))?;
         storage.keep_record(&period.name(), &record.to_string())?;
         records.insert(period.name(), record);
     }
-    Ok(archive::due(now, gold.noted().and_then(|noted| noted.first_day()), &records))
+    Ok(archive::due(now, facts::first_day(gold), &records))
 }
 
 /// The platform's generator of random bits.

@@ -238,12 +238,8 @@ impl Shard {
         self.with(|shard| {
             let changes = shard.changes(ask.since)?;
             // People are asked for again with the last changes; working them out before would be for nothing.
-            let people = if changes.more {
-                Vec::new()
-            } else {
-                ask.windows.iter().map(|window| shard.people_capped(window, ask.cap)).collect()
-            };
-            Ok(PullReply { people, changes, health })
+            let taken = if changes.more { Vec::new() } else { shard.census(&ask.asks, WorkerClock.now())? };
+            Ok(PullReply { taken, changes, health })
         })
     }
 
@@ -302,7 +298,7 @@ impl Shard {
         // Without the bucket there is no lake; the log keeps everything.
         let Ok(bucket) = self.env.bucket(BRONZE_BINDING) else { return Ok(false) };
         let before = sql.kept(NIGHTLY_BEFORE).ok().flatten().map(UtcMillis);
-        let intake_of = |day| self.with(|shard| Ok(shard.intake_of(day))).unwrap_or_default();
+        let intake_of = |day| self.with(|shard| shard.intake_of(day)).unwrap_or_default();
         let round = lake::round(&Export::of(ShardNo(number)), sql, &R2(bucket), before, intake_of).await;
         let round = round.map_err(|error| error.to_string())?;
         if let Some(day) = round.day {

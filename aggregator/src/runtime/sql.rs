@@ -15,7 +15,7 @@ use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::budget::Hold;
 use crate::disclosure::archive::Archive;
-use crate::gold::{GoldStorage, StoredDay};
+use crate::gold::{GoldStorage, Held, StoredDay};
 use crate::protocol::BuriedLetter;
 use crate::storage::{DeadLetter, ErasureWrite, HoldStorage, Part, Row, Storage, StorageError, USER_KEYS_MAX};
 
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS hold(id TEXT PRIMARY KEY, hold TEXT NOT NULL) WITHOUT
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
 const GOLD_SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS day(shard INTEGER NOT NULL, day INTEGER NOT NULL, chunk INTEGER NOT NULL, bytes BLOB NOT NULL,
+CREATE TABLE IF NOT EXISTS day(shard INTEGER NOT NULL, day INTEGER NOT NULL, chunk INTEGER NOT NULL, changed INTEGER NOT NULL, bytes BLOB NOT NULL,
   PRIMARY KEY(shard, day, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard(shard INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS record(name TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
@@ -292,17 +292,32 @@ impl Storage for Sql {
         self.write(checkpoint(parts, position))
     }
 
-    fn checkpoint(&self) -> Result<(Vec<Part>, u64), StorageError> {
+    fn position(&self) -> Result<u64, StorageError> {
+        Ok(self.kept("checkpoint")?.unwrap_or(0) as u64)
+    }
+
+    fn parts(&self, prefix: &str) -> Result<Vec<Part>, StorageError> {
         let mut parts: Vec<Part> = Vec::new();
-        for row in self.rows("SELECT part, bytes FROM checkpoint ORDER BY part, chunk", vec![])? {
+        let text_of = "SELECT part, bytes FROM checkpoint WHERE part >= ? AND part < ? ORDER BY part, chunk";
+        for row in self.rows(text_of, names_from(prefix))? {
             let (name, bytes) = (text(&row, 0), blob(&row, 1));
             match parts.last_mut().filter(|last| last.name == name) {
                 Some(last) => last.bytes.extend_from_slice(&bytes),
                 None => parts.push(Part { name, bytes }),
             }
         }
-        Ok((parts, self.kept("checkpoint")?.unwrap_or(0) as u64))
+        Ok(parts)
     }
+
+    fn part_names(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        let text_of = "SELECT DISTINCT part FROM checkpoint WHERE part >= ? AND part < ?";
+        Ok(self.rows(text_of, names_from(prefix))?.iter().map(|row| text(row, 0)).collect())
+    }
+}
+
+/// The bounds of all names that start like this; names are ASCII.
+fn names_from(prefix: &str) -> Vec<JsValue> {
+    vec![prefix.into(), format!("{prefix}\u{7f}").into()]
 }
 
 impl Archive for Sql {
@@ -324,25 +339,27 @@ impl GoldStorage for Sql {
             let day = number(i64::from(row.day.0));
             statements.push(("DELETE FROM day WHERE shard = ? AND day = ?", vec![shard.clone(), day.clone()]));
             for (chunk, bytes) in row.bytes.chunks(BLOB_BYTES_MAX).enumerate() {
-                let bindings = vec![shard.clone(), day.clone(), number(chunk as i64), binary(bytes)];
-                statements.push(("INSERT INTO day VALUES (?, ?, ?, ?)", bindings));
+                let changed = number(row.changed as i64);
+                let bindings = vec![shard.clone(), day.clone(), number(chunk as i64), changed, binary(bytes)];
+                statements.push(("INSERT INTO day VALUES (?, ?, ?, ?, ?)", bindings));
             }
         }
         statements.push(("INSERT OR REPLACE INTO shard VALUES (?, ?)", vec![shard, number(upto as i64)]));
         self.write(statements)
     }
 
-    fn load(&self) -> Result<(Vec<StoredDay>, BTreeMap<u32, u64>), StorageError> {
-        let mut days: Vec<StoredDay> = Vec::new();
-        for row in self.rows("SELECT shard, day, bytes FROM day ORDER BY shard, day, chunk", vec![])? {
-            let (shard, day, bytes) = (int(&row, 0) as u32, UtcDay(int(&row, 1) as i32), blob(&row, 2));
-            match days.last_mut().filter(|last| last.shard == shard && last.day == day) {
-                Some(last) => last.bytes.extend_from_slice(&bytes),
-                None => days.push(StoredDay { shard, day, bytes }),
-            }
-        }
+    fn held(&self) -> Result<Held, StorageError> {
+        let days = self.rows("SELECT day, shard, changed FROM day WHERE chunk = 0", vec![])?;
+        let day = |row: &Vec<SqlStorageValue>| ((UtcDay(int(row, 0) as i32), int(row, 1) as u32), int(row, 2) as u64);
         let shards = self.rows("SELECT shard, upto FROM shard", vec![])?;
-        Ok((days, shards.iter().map(|row| (int(row, 0) as u32, int(row, 1) as u64)).collect()))
+        let upto = shards.iter().map(|row| (int(row, 0) as u32, int(row, 1) as u64)).collect();
+        Ok((days.iter().map(day).collect(), upto))
+    }
+
+    fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError> {
+        let bindings = vec![number(i64::from(shard)), number(i64::from(day.0))];
+        let chunks = self.rows("SELECT bytes FROM day WHERE shard = ? AND day = ? ORDER BY chunk", bindings)?;
+        Ok((!chunks.is_empty()).then(|| chunks.iter().flat_map(|row| blob(row, 0)).collect()))
     }
 }
 

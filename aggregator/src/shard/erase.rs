@@ -6,15 +6,14 @@
 
 use exporter::{Change, Erasure, Sha256};
 use schemas::consent::{Absence, Choices, Treatment, treatment};
-use schemas::{Event, UserKey, UtcMillis};
+use schemas::{Bucket15, Event, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use super::{Remark, Shard, ShardError};
+use super::{Remark, Shard, ShardError, StoredFacts};
 use crate::fold::Fold;
 use crate::fold::intake::Tally;
-use crate::fold::people::Entry;
+use crate::fold::people::facts::{Facts, Owner};
 use crate::fold::standing::{Erased, Note};
-use crate::fold::visits::Visit;
 use crate::protocol::Person;
 use crate::storage::{ErasureWrite, Row, Storage, USER_KEYS_MAX};
 
@@ -43,9 +42,9 @@ pub struct Held {
     /// Log position to ask on from; `None` when these are the last.
     pub next: Option<u64>,
     /// What they spent, by quarter of an hour.
-    pub ledger: Vec<Entry>,
+    pub spend: Vec<HeldSpend>,
     /// Their visits.
-    pub visits: Vec<Visit>,
+    pub visits: Vec<HeldVisit>,
     /// What they chose.
     pub choices: Choices,
     /// Calls of theirs that are under way.
@@ -54,18 +53,70 @@ pub struct Held {
     pub erased: Option<Erased>,
 }
 
+/// Turns of a quarter of an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldSpend {
+    /// When.
+    pub bucket: Bucket15,
+    /// How many.
+    pub turns: u32,
+    /// What they cost, as far as they have a price.
+    pub nano_usd: NanoUsd,
+}
+
+/// A visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldVisit {
+    /// First turn, milliseconds since 1970.
+    pub start_ms: i64,
+    /// Last turn, milliseconds since 1970.
+    pub end_ms: i64,
+    /// Turns.
+    pub turns: u32,
+    /// What they cost, as far as they have a price.
+    pub nano_usd: NanoUsd,
+}
+
+fn spend_of(facts: &Facts) -> Vec<HeldSpend> {
+    let mut spend: Vec<HeldSpend> = Vec::new();
+    for entry in &facts.entries {
+        match spend.last_mut().filter(|last| last.bucket == entry.bucket) {
+            Some(last) => {
+                last.turns += entry.turns;
+                last.nano_usd += entry.nano_usd;
+            }
+            None => spend.push(HeldSpend { bucket: entry.bucket, turns: entry.turns, nano_usd: entry.nano_usd }),
+        }
+    }
+    spend
+}
+
+fn visits_of(facts: &Facts) -> Vec<HeldVisit> {
+    let visits = facts.threads.values().flat_map(|track| &track.visits);
+    visits
+        .map(|visit| HeldVisit {
+            start_ms: visit.start_ms,
+            end_ms: visit.end_ms,
+            turns: visit.turns,
+            nano_usd: visit.nano_usd,
+        })
+        .collect()
+}
+
 impl<S: Storage> Shard<S> {
     /// What is held of a person; their events from log position `after` on.
     ///
     /// # Errors
     /// When storage can't be read.
-    pub fn held(&self, person: Person, after: u64) -> Result<Held, ShardError> {
+    pub fn held(&mut self, person: Person, after: u64) -> Result<Held, ShardError> {
+        self.settle_names()?;
         let users = self.names(person);
-        let user = self.present(person);
+        let user = self.present(person)?;
+        let facts = self.fold.people.facts(Owner::User(user), &StoredFacts(&self.storage))?;
         let standing = self.fold.people.standing(user).cloned().unwrap_or_default();
         let mut held = Held {
-            ledger: self.fold.people.ledger(user).to_vec(),
-            visits: self.fold.people.visits_of(user),
+            spend: spend_of(&facts),
+            visits: visits_of(&facts),
             choices: standing.choices,
             holds: self.holds.of(user).len() as u64,
             erased: standing.erased,
@@ -139,10 +190,12 @@ impl<S: Storage> Shard<S> {
         ));
 
         let holds: Vec<_> = users.iter().flat_map(|user| self.holds.of(*user)).collect();
+        self.open_days(theirs.days.keys().copied())?;
         self.fold.take_out(seq, &users, &theirs);
         let note = Note::Erased(user, erased);
         self.fold.people.note(&note);
-        self.dirty_days.extend(theirs.days.into_keys().map(|day| (day, ())));
+        self.note_changes(&theirs.days.into_keys().collect());
+        self.prepared.forget();
         let remark = Remark { notes: vec![note], ..Remark::default() }.encode();
         let received_at = now.max(self.last_received_at);
         let row = Row { seq, received_at, remark, ..Row::default() };
@@ -183,9 +236,12 @@ impl<S: Storage> Shard<S> {
     }
 
     /// The key under which their numbers are: the one before until they are heard of under the present one.
-    fn present(&self, person: Person) -> UserKey {
-        let before = person.was.filter(|was| !self.fold.people.knows(person.user) && self.fold.people.knows(*was));
-        before.unwrap_or(person.user)
+    fn present(&self, person: Person) -> Result<UserKey, ShardError> {
+        let Some(was) = person.was else { return Ok(person.user) };
+        let facts = &StoredFacts(&self.storage);
+        let people = &self.fold.people;
+        let before = !people.knows(person.user, facts)? && people.knows(was, facts)?;
+        Ok(if before { was } else { person.user })
     }
 
     /// Takes events of people who were erased out of rows of the log, [`READ_BYTES_MAX`] of them. Returns whether there may be

@@ -11,7 +11,7 @@ use super::{ROW_BYTES_MAX, Remark, ShardError};
 use crate::budget::Holds;
 use crate::correlate;
 use crate::fold::intake::{DropReason, Tally};
-use crate::fold::people::People;
+use crate::fold::people::{People, Stored};
 use crate::fold::standing::{Note, Standing};
 use crate::fold::visits::Thread;
 use crate::protocol::{AppendHeader, AppendReply, Claim, DeadLetterLine};
@@ -46,6 +46,7 @@ pub(super) struct Known<'a> {
     pub(super) seen: &'a SeenIds,
     pub(super) holds: &'a Holds,
     pub(super) people: &'a People,
+    pub(super) facts: &'a dyn Stored,
 }
 
 impl Group {
@@ -78,7 +79,7 @@ impl Group {
                 tally.duplicate += 1;
                 continue;
             }
-            let line = match own.place(&mut event, known.people, &mut notes) {
+            let line = match own.place(&mut event, known, &mut notes)? {
                 Kept::AsItIs => Cow::Borrowed(line),
                 Kept::Changed => Cow::Owned(event.to_line().map_err(|_| ShardError::Malformed("a line is no event"))?),
                 Kept::Not(absence) => {
@@ -159,18 +160,22 @@ impl Group {
     }
 
     /// Takes in what an event says of its person, and treats it as their standing asks for.
-    fn place(&mut self, event: &mut Event, people: &People, notes: &mut Vec<Note>) -> Kept {
+    fn place(&mut self, event: &mut Event, knows: Known<'_>, notes: &mut Vec<Note>) -> Result<Kept, ShardError> {
+        let people = knows.people;
         let told = event.aside.take();
         let unchanged = if told.is_some() { Kept::Changed } else { Kept::AsItIs };
         let was = told.as_ref().and_then(|aside| aside.was);
         let Some(user) = event.user else {
-            was.into_iter().for_each(|was| follow(event, was, people, notes));
-            return unchanged;
+            was.map_or(Ok(()), |was| follow(event, was, knows, notes))?;
+            return Ok(unchanged);
         };
         let aside = told.map_or_else(Aside::default, |aside| *aside);
         let known = self.standings.get(&user).or_else(|| people.standing(user));
         let known_as = |was: &UserKey| known.is_some_and(|known| known.formerly.contains(was));
-        let before = was.and_then(|was| was.user).filter(|was| people.knows(*was) && !known_as(was));
+        let before = match was.and_then(|was| was.user).filter(|was| !known_as(was)) {
+            Some(was) if people.knows(was, knows.facts)? => Some(was),
+            _ => None,
+        };
         let mut renamed = None;
         if let Some(was) = before {
             notes.push(Note::Renamed(was, user));
@@ -180,10 +185,10 @@ impl Group {
             renamed = Some(standing);
         }
         let known = renamed.as_ref().or(known);
-        was.into_iter().for_each(|was| follow(event, was, people, notes));
+        was.map_or(Ok(()), |was| follow(event, was, knows, notes))?;
         let choice = choice_of(&event.body);
         if known.is_none() && choice.is_none() && (aside.said, aside.policy) == Default::default() {
-            return unchanged;
+            return Ok(unchanged);
         }
         let mut standing = known.cloned().unwrap_or_default();
         if standing.absence(event.ts, Aside::default()) != Some(Absence::Erased) {
@@ -195,14 +200,14 @@ impl Group {
         }
         let absence = standing.absence(event.ts, aside);
         self.standings.insert(user, standing);
-        match absence.map(|absence| (absence, treatment(event.body.kind(), absence))) {
+        Ok(match absence.map(|absence| (absence, treatment(event.body.kind(), absence))) {
             None | Some((_, Treatment::Whole)) => unchanged,
             Some((_, Treatment::WithoutPerson)) => {
                 event.without_person();
                 Kept::Changed
             }
             Some((absence, Treatment::Dropped)) => Kept::Not(absence),
-        }
+        })
     }
 
     pub(super) fn open_row(&mut self) {
@@ -255,13 +260,15 @@ impl Group {
 }
 
 /// Lets the visits of the event's thread go on under its present key.
-fn follow(event: &Event, was: Was, people: &People, notes: &mut Vec<Note>) {
+fn follow(event: &Event, was: Was, knows: Known<'_>, notes: &mut Vec<Note>) -> Result<(), ShardError> {
     let to = Thread::of(event.user, event.conversation, event.session);
     let before = Thread::of(was.user, was.conversation, was.session);
     // By the time that this note is read, the person has been renamed.
     let from = Thread::of(event.user, was.conversation, was.session);
     let note = Note::Continued(from, to);
-    if from != to && (people.has_thread(&before) || people.has_thread(&from)) && !notes.contains(&note) {
+    let known = |thread: &Thread| knows.people.has_thread(thread, knows.facts);
+    if from != to && !notes.contains(&note) && (known(&before)? || known(&from)?) {
         notes.push(note);
     }
+    Ok(())
 }

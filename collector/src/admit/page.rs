@@ -1,8 +1,9 @@
 //! What a page may send. Whoever reads a page has its key, so nothing that a page says can be more than one visitor's word.
 
 use schemas::UtcMillis;
+use schemas::event::DeviceClass;
 use schemas::time::DAY_MS;
-use schemas::wire::{WireCode, WireError, WireEvent};
+use schemas::wire::{WireBody, WireCode, WireError, WireEvent};
 
 use crate::scrub::CLOCK_SKEW_MS_MAX;
 
@@ -19,6 +20,8 @@ pub struct Page {
     pub names_people: bool,
     /// How far its clock is ahead of Sage's, milliseconds; 0 when it is right enough, or when the page did not say.
     pub clock_ahead_ms: i64,
+    /// The class of the device that it is on; `None` when its request does not tell, or does not want to be tracked.
+    pub device: Option<DeviceClass>,
 }
 
 impl Page {
@@ -27,7 +30,7 @@ impl Page {
     pub fn new(names_people: bool, sent: Option<&str>, now: UtcMillis) -> Self {
         let ahead = sent.and_then(|sent| sent.parse::<i64>().ok()).map_or(0, |sent| sent.saturating_sub(now.0));
         let wrong = ahead.unsigned_abs() > CLOCK_SKEW_MS_MAX.unsigned_abs();
-        Self { names_people, clock_ahead_ms: if wrong { ahead } else { 0 } }
+        Self { names_people, clock_ahead_ms: if wrong { ahead } else { 0 }, device: None }
     }
 
     /// Reduces an event to what a page can know: facts of a person are the edge's or the backend's to tell, and left out.
@@ -51,6 +54,9 @@ impl Page {
         envelope.plan = None;
         envelope.guest = None;
         envelope.age_13_plus = None;
+        if let WireBody::Vital(vital) = &mut wire.body {
+            vital.device = self.device;
+        }
         Ok(())
     }
 }
@@ -84,6 +90,22 @@ mod tests {
             assert!(envelope.country.is_none() && envelope.utc_offset_minutes.is_none());
             assert!(envelope.plan.is_none() && envelope.guest.is_none());
         }
+    }
+
+    #[test]
+    fn a_vital_has_the_device_of_its_request_and_no_other() {
+        let vital = |more: &str| {
+            WireEvent::from_json(&format!(
+                r#"{{"type":"vital","ts":"2026-11-21T18:59:00Z","name":"lcp","value":1,"url":"/"{more}}}"#
+            ))
+        };
+        for device in [None, Some(DeviceClass::Mobile)] {
+            let mut event = vital("").unwrap();
+            Page { device, ..Page::default() }.take(&mut event, now()).unwrap();
+            let WireBody::Vital(taken) = event.body else { panic!() };
+            assert_eq!(taken.device, device);
+        }
+        assert_eq!(vital(r#","device":"mobile""#).err().unwrap().code, WireCode::UnknownField);
     }
 
     #[test]

@@ -40,6 +40,13 @@ impl ExactUsd {
         (whole, rest)
     }
 
+    /// How much more this is than another amount (less, where it is below zero), rounded to 10^-9 USD, half to even; `None`
+    /// above 9.2 × 10^9 USD.
+    pub(super) fn less(self, other: Self) -> Option<NanoUsd> {
+        let apart = Self(self.0.abs_diff(other.0)).to_nano()?;
+        Some(if self < other { NanoUsd::ZERO - apart } else { apart })
+    }
+
     /// Rounded to 10^-9 USD, half to even; `None` above 9.2 × 10^9 USD.
     #[must_use]
     pub fn to_nano(self) -> Option<NanoUsd> {
@@ -90,6 +97,13 @@ mod tests {
             assert_eq!(ExactUsd(thousandths * ONE_NANO / 1000).to_nano(), Some(NanoUsd(nano)), "{thousandths}");
         }
         assert_eq!(ExactUsd(u128::MAX).to_nano(), None);
+    }
+
+    #[test]
+    fn differences_round_alike_on_both_sides() {
+        let less = |a: u128, b: u128| ExactUsd(a * ONE_NANO / 2).less(ExactUsd(b * ONE_NANO / 2)).unwrap().0;
+        assert_eq!([less(5, 2), less(2, 5), less(5, 4), less(4, 5), less(3, 3), less(9, 1)], [2, -2, 0, 0, 0, 4]);
+        assert_eq!(ExactUsd(u128::MAX).less(ExactUsd::ZERO), None);
     }
 
     #[test]

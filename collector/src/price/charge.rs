@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use schemas::event::{Provenance, UnpricedReason};
+use schemas::event::{CacheEffect, Provenance, UnpricedReason};
 use schemas::{NanoUsd, Usage, UtcMillis};
 
 use super::amount::{self, ExactUsd};
 use super::book::tables::{ORDER, UNITS};
 use super::book::{Dated, Model, PriceBook, Rates, UNITS_COUNT};
+use super::cache::{self, Cached};
 use super::find::Found;
 
 /// The price of a turn.
@@ -26,6 +27,8 @@ pub struct Priced {
     pub provenance: Provenance,
     /// What each unit added; they sum to the whole, exact and rounded.
     pub units: Vec<UnitCost>,
+    /// What caching did to it; `None` when no cached tokens were priced.
+    pub cache: Option<CacheEffect>,
 }
 
 /// What one unit cost, without what a unit within it took.
@@ -149,6 +152,7 @@ fn standard(model: &'static Model, at: UtcMillis) -> Option<&'static Dated> {
 pub(super) struct Bill {
     tier: Tier,
     units: Vec<UnitCost>,
+    cached: Option<Cached>,
 }
 
 impl Bill {
@@ -157,7 +161,7 @@ impl Bill {
         let counts = counts(usage);
         let mut own = [0_u64; UNITS_COUNT];
         let mut priced = 0_u64;
-        let mut bill = Self { tier: Tier::Base, units: Vec::with_capacity(4) };
+        let mut bill = Self { tier: Tier::Base, units: Vec::with_capacity(4), cached: None };
         for at in ORDER {
             let (unit, Some(rate)) = (UNITS.get(at)?, *rates.get(at)?) else { continue };
             let mut within = unit.nested & priced;
@@ -172,6 +176,12 @@ impl Bill {
             bill.tier = bill.tier.max(tier.map_or(Tier::Base, Tier::Above));
             if count > 0 {
                 bill.add(unit.name, count, price)?;
+                if let Some(of) = cache::unit(at)
+                    && let Some(full) = of.full_rate(rates)
+                {
+                    let cached = bill.cached.get_or_insert_default();
+                    cached.add(of, price.times(count)?, full.at(usage.input_tokens).0.times(count)?)?;
+                }
             }
         }
         Some(bill)
@@ -190,6 +200,9 @@ impl Bill {
         for unit in &mut self.units {
             unit.exact = unit.exact.share(share, WHOLE.unsigned_abs())?;
         }
+        if let Some(cached) = &mut self.cached {
+            cached.share(share, WHOLE.unsigned_abs())?;
+        }
         Some(())
     }
 
@@ -202,7 +215,11 @@ impl Bill {
         let exact = self.units.iter().try_fold(ExactUsd::ZERO, |sum, unit| sum.plus(unit.exact));
         let exact = exact.ok_or(UnpricedReason::InconsistentUsage)?;
         let nano_usd = split(&mut self.units).ok_or(UnpricedReason::InconsistentUsage)?;
-        Ok(Priced { nano_usd, exact, price_version, tier: self.tier, provenance, units: self.units })
+        let cache = match &self.cached {
+            Some(cached) => Some(cached.effect().ok_or(UnpricedReason::InconsistentUsage)?),
+            None => None,
+        };
+        Ok(Priced { nano_usd, exact, price_version, tier: self.tier, provenance, units: self.units, cache })
     }
 }
 

@@ -117,7 +117,7 @@ proptest! {
     #[test]
     fn parts_sum_to_the_rounded_whole(amounts in prop::collection::vec(0_u128..10_u128.pow(18), 0..12)) {
         let units = amounts.iter().map(|amount| UnitCost { unit: "x", count: 1, exact: ExactUsd(*amount), nano_usd: NanoUsd::ZERO });
-        let bill = Bill { tier: Tier::Base, units: units.collect() };
+        let bill = Bill { tier: Tier::Base, units: units.collect(), cached: None };
         let priced = bill.priced("v".into(), Provenance::Computed).unwrap();
         prop_assert_eq!(Some(priced.nano_usd), priced.exact.to_nano());
         prop_assert_eq!(priced.units.iter().map(|unit| unit.nano_usd.0).sum::<i64>(), priced.nano_usd.0);

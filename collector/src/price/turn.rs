@@ -153,6 +153,7 @@ pub fn cost_of(quote: &Result<Quote, UnpricedReason>) -> Cost {
             provenance: priced.provenance,
             units: priced.units.iter().map(unit).collect::<Result<_, _>>()?,
             range: *range,
+            cache: priced.cache,
         })
     });
     cost.unwrap_or_else(|unpriced| Cost::Unpriced { unpriced })

@@ -160,7 +160,8 @@ fn body(body: WireBody, keys: &Keyring, prices: &Prices, text: Text, ts: UtcMill
             fatal: error.fatal,
         }),
         WireBody::Vital(vital) => {
-            Body::Vital(event::Vital { name: vital.name, value: vital.value, route: url::route(vital.url.expose()) })
+            let route = url::route(vital.url.expose());
+            Body::Vital(event::Vital { name: vital.name, value: vital.value, route, device: vital.device })
         }
         WireBody::Moment(moment) => Body::Moment(event::Moment {
             text_chars: moment.text.chars(),
@@ -176,7 +177,10 @@ fn body(body: WireBody, keys: &Keyring, prices: &Prices, text: Text, ts: UtcMill
         WireBody::Consent(body) => Body::Consent(body),
         WireBody::Crisis(body) => Body::Crisis(body),
         WireBody::Incident(body) => Body::Incident(body),
-        WireBody::Notice(body) => Body::Notice(body),
+        WireBody::Notice(notice) => {
+            notice.check().map_err(|(field, why)| WireError::at(WireCode::InvalidValue, field, why))?;
+            Body::Notice(notice)
+        }
     })
 }
 

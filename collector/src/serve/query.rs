@@ -1,12 +1,16 @@
-//! `GET /sage?from=&to=&tz=&panel=&format=`: a checked question or a clear error.
+//! `GET /sage?from=&to=&tz=&panel=&filter=&compare=&format=`: a checked question or a clear error.
 
-use aggregator::answer::{Panel, Query};
+use aggregator::answer::{Filter, Panel, Query};
+use aggregator::census::funnels::{Funnel, Step};
 use aggregator::civil;
+use aggregator::protocol::Window;
+use aggregator::zone::Zone;
 use http::StatusCode;
 use schemas::UtcMillis;
 use schemas::time::DAY_MS;
 
 use crate::intake::Problem;
+use crate::settings;
 
 /// Days of the window when none is asked for, today included.
 const DEFAULT_DAYS: i64 = 30;
@@ -23,12 +27,15 @@ pub enum Format {
 /// Reads a query string (without `?`). `home` is the zone of `sage.toml`.
 ///
 /// `from` and `to` are civil dates, both included, or RFC 3339 instants, `to` excluded and both moved outwards to a quarter
-/// of an hour. `panel` is one name or several with commas.
+/// of an hour. `panel` is one name or several with commas. `filter` is a kind and a name, `model:gpt-4o`; every panel asked for
+/// must keep it apart, and where none is named, those that do are asked for. `compare=previous` sets the window of the same
+/// length just before beside this one.
 ///
 /// # Errors
 /// 400 naming the parameter and what it should be.
 pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), Problem> {
-    let (mut from, mut to, mut tz, mut panel, mut format) = (None, None, None, None, None);
+    let (mut from, mut to, mut tz, mut panel, mut format, mut filter, mut compare) =
+        (None, None, None, None, None, None, None);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let slot = match name.as_ref() {
             "from" => &mut from,
@@ -36,7 +43,9 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
             "tz" => &mut tz,
             "panel" => &mut panel,
             "format" => &mut format,
-            _ => return Err(bad("parameters are from, to, tz, panel and format")),
+            "filter" => &mut filter,
+            "compare" => &mut compare,
+            _ => return Err(bad("parameters are from, to, tz, panel, filter, compare and format")),
         };
         *slot = Some(value.into_owned());
     }
@@ -61,9 +70,18 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
     if end.0 - start.0 > (civil::WINDOW_DAYS_MAX - 1) * DAY_MS {
         return Err(bad("from and to may lie at most 399 days apart"));
     }
+    let filter = filter.as_deref().map(filter_of).transpose()?.unwrap_or_default();
     let panels = match panel.as_deref() {
-        None => Panel::ALL.to_vec(),
-        Some(names) => names.split(',').map(panel_of).collect::<Result<Vec<_>, _>>()?,
+        None => Panel::ALL.into_iter().filter(|panel| filter.is_kept_by(*panel)).collect(),
+        Some(names) => names.split(',').map(|name| panel_of(name, &filter)).collect::<Result<Vec<_>, _>>()?,
+    };
+    if panels.is_empty() {
+        return Err(bad(&format!("filter={}: is kept by no panel", filter.kind().unwrap_or_default())));
+    }
+    let previous = match compare.as_deref() {
+        None => None,
+        Some("previous") => Some(previous(tz, start, end)),
+        Some(_) => return Err(bad("compare must be previous")),
     };
     let format = match format.as_deref() {
         None | Some("json") => Format::Json,
@@ -71,17 +89,36 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
         Some("csv") => return Err(bad("format=csv needs one panel, such as panel=cost")),
         Some(_) => return Err(bad("format must be json or csv")),
     };
-    Ok((
-        Query {
-            tz: tz.name().to_owned(),
-            window: civil::window(tz, start, end),
-            panels,
-            now,
-            budget: None,
-            referrals: Default::default(),
-        },
-        format,
-    ))
+    if format == Format::Csv && previous.is_some() {
+        return Err(bad("compare is for format=json"));
+    }
+    Ok((Query { filter, previous, ..Query::new(tz, civil::window(tz, start, end), panels, now) }, format))
+}
+
+/// The window just before: of as many civil days, where it is one of whole days; else of the same length.
+fn previous(tz: Zone, start: UtcMillis, end: UtcMillis) -> Window {
+    let (first, after) = (civil::date_of(tz, start), civil::date_of(tz, end));
+    let whole = civil::day_start(tz, first) == start && civil::day_start(tz, after) == end;
+    let days = u64::try_from(after.signed_duration_since(first).num_days()).unwrap_or(0);
+    let before = first.checked_sub_days(chrono::Days::new(days)).filter(|_| whole);
+    let from = before.map_or(start.plus_ms(start.0 - end.0), |date| civil::day_start(tz, date));
+    civil::window(tz, UtcMillis(from.0.max(0)), start)
+}
+
+fn filter_of(text: &str) -> Result<Filter, Problem> {
+    let kinds = Filter::KINDS.join(", ");
+    Filter::parse(text).ok_or_else(|| bad(&format!("filter must be one of {kinds}, a colon and a name: model:gpt-4o")))
+}
+
+/// The funnels of the settings, which have been checked.
+#[must_use]
+pub fn funnels(settings: &[settings::Funnel]) -> Vec<Funnel> {
+    let funnel = |funnel: &settings::Funnel| Funnel {
+        name: funnel.name.clone(),
+        within_days: funnel.within_days,
+        steps: funnel.steps.iter().map(|steps| steps.split('|').filter_map(Step::parse).collect()).collect(),
+    };
+    settings.iter().map(funnel).collect()
 }
 
 fn instant(text: &str, name: &str, of_date: impl Fn(chrono::NaiveDate) -> UtcMillis) -> Result<UtcMillis, Problem> {
@@ -93,12 +130,20 @@ fn instant(text: &str, name: &str, of_date: impl Fn(chrono::NaiveDate) -> UtcMil
     })
 }
 
-fn panel_of(name: &str) -> Result<Panel, Problem> {
+fn panel_of(name: &str, filter: &Filter) -> Result<Panel, Problem> {
     let known: Vec<&str> = Panel::ALL.iter().map(|panel| panel.name()).collect();
-    Panel::ALL
+    let panel = Panel::ALL
         .into_iter()
         .find(|panel| panel.name() == name)
-        .ok_or_else(|| bad(&format!("panel must be one or more of {}", known.join(", "))))
+        .ok_or_else(|| bad(&format!("panel must be one or more of {}", known.join(", "))))?;
+    if filter.is_kept_by(panel) {
+        return Ok(panel);
+    }
+    let kept = match Filter::kept_by(panel) {
+        [] => "no filter".to_owned(),
+        kinds => kinds.join(", "),
+    };
+    Err(bad(&format!("filter: the panel {name} keeps {kept}")))
 }
 
 fn bad(detail: &str) -> Problem {
@@ -129,6 +174,32 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_asks_those_that_keep_it() {
+        let query = ask("filter=model%3Aft%3Agpt-4o%3Aacme%3A%3A1").unwrap().0;
+        assert_eq!(query.filter, Filter::Model("ft:gpt-4o:acme::1".into()));
+        assert_eq!(query.panels, [Panel::Cost, Panel::Operations]);
+        assert_eq!(ask("filter=device:mobile").unwrap().0.panels, [Panel::Demographics]);
+        assert_eq!(ask("filter=country:de&panel=demographics").unwrap().0.filter, Filter::Country("DE".into()));
+    }
+
+    #[test]
+    fn the_window_before_is_as_long() {
+        let before = |query: &str| {
+            let window = ask(&format!("{query}&compare=previous")).unwrap().0.previous.unwrap();
+            (window.from.start().to_rfc3339(), window.to.start().to_rfc3339(), window.days.len())
+        };
+        let at = |from: &str, to: &str, days| (format!("{from}:00.000Z"), format!("{to}:00.000Z"), days);
+        assert_eq!(before("from=2026-11-15&to=2026-11-21"), at("2026-11-08T00:00", "2026-11-15T00:00", 7));
+        // The day of 25 hours is a day.
+        let berlin = before("from=2026-10-26&to=2026-10-26&tz=Europe%2FBerlin");
+        assert_eq!(berlin, at("2026-10-24T22:00", "2026-10-25T23:00", 1));
+        let instants = before("from=2026-11-21T10:00:00Z&to=2026-11-21T12:30:00Z");
+        assert_eq!(instants, at("2026-11-21T07:30", "2026-11-21T10:00", 1));
+        assert_eq!(before("from=1970-01-01&to=1970-01-02").2, 0);
+        assert_eq!(ask("").unwrap().0.previous, None);
+    }
+
+    #[test]
     fn bad_questions_are_named() {
         for (query, word) in [
             ("from=yesterday", "from"),
@@ -142,6 +213,13 @@ mod tests {
             ("window=7d", "parameters"),
             ("from=0001-01-01&to=0001-01-02", "from"),
             ("panel=", "panel"),
+            ("filter=model", "model:gpt-4o"),
+            ("filter=user:alice", "model"),
+            ("filter=model:gpt-4o&panel=crisis", "crisis keeps no filter"),
+            ("filter=plan:free&panel=demographics", "demographics keeps country, device"),
+            ("filter=country:DE&panel=demographics,cost", "cost keeps model"),
+            ("compare=next", "previous"),
+            ("compare=previous&panel=cost&format=csv", "compare"),
         ] {
             let problem = ask(query).unwrap_err();
             assert_eq!(problem.status, 400);

@@ -23,7 +23,11 @@ pub use hints::Hints;
 use index::{Index, List};
 use machine::{Machine, TEXT_BYTES_MAX};
 
+use crate::proxy::HeaderList;
 use crate::settings;
+
+/// Headers that tell of a device.
+pub const HEADERS: [&str; 4] = ["user-agent", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform"];
 
 /// What a text says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +103,13 @@ pub(crate) fn sample(lines: &str, times: u32) -> String {
         .filter(|text| device(text, &Hints::default(), &settings::Bots::default()).is_some_and(|it| it.bot.is_some()))
         .count()
         .to_string()
+}
+
+/// The class of the device that these headers tell of; `None` without a user agent.
+#[must_use]
+pub fn class(headers: HeaderList<'_>, settings: &settings::Bots) -> Option<DeviceClass> {
+    let user_agent = headers.get("user-agent")?;
+    device(user_agent, &Hints::of(headers), settings).map(|device| device.class)
 }
 
 /// What is stored of a device. A robot that `settings` names as a person's is read as a device.

@@ -42,8 +42,11 @@ async fn answer(
     let now = WorkerClock.now();
     admit(request, env, &isolate).await?;
     let (mut query, format) = query::read(query, &settings.time_zone, now)?;
+    query.home = Some(settings.time_zone.clone());
+    query.funnels = crate::serve::query::funnels(&settings.funnels);
     let limits = gateway::limits(&settings.budget);
-    query.referrals = public::rules(&settings.public).referrals;
+    let rules = public::rules(&settings.public);
+    (query.people_min, query.referrals) = (rules.people_min, rules.referrals);
     query.budget = (limits.of_all() || limits.of_people())
         .then(|| BudgetQuery { limits, periods: gateway::periods(settings, now) });
     let answer = runtime::answer(env, &query).await.map_err(|error| {

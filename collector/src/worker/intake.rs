@@ -15,6 +15,8 @@ use crate::admit::page::Page;
 use crate::admit::{self, IntakeClaim, IntakeKeys};
 use crate::intake::{self, Batch, IntakeReply, Limits, Problem, Sender};
 use crate::place;
+use crate::proxy::HeaderList;
+use crate::user_agent;
 
 pub(super) async fn events(
     request: web_sys::Request,
@@ -77,10 +79,17 @@ async fn take(
     isolate.keys()?;
     let set = |name: &str| header(name).is_some_and(|value| value.trim() == "1");
     let now = WorkerClock.now();
+    let opted_out = page && (set("sec-gpc") || set("dnt"));
+    let lines: String = user_agent::HEADERS
+        .into_iter()
+        .filter(|_| page && !opted_out)
+        .filter_map(|name| Some(format!("{name},{}\n", header(name)?)))
+        .collect();
+    let device = user_agent::class(HeaderList(&lines), &isolate.settings.bots);
     let sender = Sender {
         source,
-        opted_out: page && (set("sec-gpc") || set("dnt")),
-        page: Page::new(isolate.settings.browser.user_ids, in_query("sent").as_deref(), now),
+        opted_out,
+        page: Page { device, ..Page::new(isolate.settings.browser.user_ids, in_query("sent").as_deref(), now) },
     };
     let limits = if page { Limits::PAGE } else { Limits::BACKEND };
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));

@@ -101,6 +101,9 @@ pub enum Cost {
         /// Of an estimate: between which amounts the true one is expected.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         range: Option<AmountRange>,
+        /// What caching did to it; absent when no cached tokens were priced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheEffect>,
     },
     /// Not priced: counted and shown as such, never as $0.
     Unpriced {
@@ -122,6 +125,7 @@ impl<'de> Deserialize<'de> for Cost {
             #[serde(default)]
             units: Vec<UnitAmount>,
             range: Option<AmountRange>,
+            cache: Option<CacheEffect>,
             unpriced: Option<UnpricedReason>,
         }
         let members = Members::deserialize(deserializer)?;
@@ -136,6 +140,7 @@ impl<'de> Deserialize<'de> for Cost {
             provenance: members.provenance.ok_or_else(|| missing("provenance"))?,
             units: members.units,
             range: members.range,
+            cache: members.cache,
         })
     }
 }
@@ -158,6 +163,17 @@ pub struct AmountRange {
     pub low: NanoUsd,
     /// Upper end.
     pub high: NanoUsd,
+}
+
+/// What caching did to a cost, against the same tokens at the full input price; each rounded once, half to even.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CacheEffect {
+    /// What cache reads would have cost at the full price, less what they cost.
+    #[serde(default)]
+    pub saved: NanoUsd,
+    /// What cache writes cost, less what they would have cost at the full price.
+    #[serde(default)]
+    pub write_premium: NanoUsd,
 }
 
 impl Cost {

@@ -265,6 +265,26 @@ pub enum DeviceClass {
     Other,
 }
 
+impl DeviceClass {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Mobile, Self::Tablet, Self::Desktop, Self::Tv, Self::Console, Self::Bot, Self::Other];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mobile => "mobile",
+            Self::Tablet => "tablet",
+            Self::Desktop => "desktop",
+            Self::Tv => "tv",
+            Self::Console => "console",
+            Self::Bot => "bot",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Something broke. The message is reduced to a keyed digest, so that equal messages can be counted together; the operator may
 /// keep it redacted beside that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -293,6 +313,9 @@ pub struct Vital {
     pub value: f64,
     /// The page's route template.
     pub route: String,
+    /// The page's device class, where its request told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceClass>,
 }
 
 /// The vitals that the `web-vitals` library reports.
@@ -307,6 +330,23 @@ pub enum VitalName {
     Ttfb,
 }
 
+impl VitalName {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Lcp, Self::Inp, Self::Cls, Self::Fcp, Self::Ttfb];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lcp => "lcp",
+            Self::Inp => "inp",
+            Self::Cls => "cls",
+            Self::Fcp => "fcp",
+            Self::Ttfb => "ttfb",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +359,16 @@ mod tests {
         let line = r#"{"class":"mobile","browser":{"family":"Chrome","major":140},"os":{"family":"Android"}}"#;
         assert_eq!(serde_json::to_string(&device).unwrap(), line);
         assert_eq!(serde_json::from_str::<Device>(line).unwrap(), device);
+    }
+
+    #[test]
+    fn device_classes_are_stored_by_their_words() {
+        for class in DeviceClass::ALL {
+            assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+        }
+        for name in VitalName::ALL {
+            assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
+        }
     }
 
     #[test]

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub use aside::{Aside, Policy, Said, Was};
 pub use conversation::{
-    AmountRange, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation, PRICE_CONTEXT_MAX,
-    PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason, WISH_CHARS_MAX, Wish,
+    AmountRange, CacheEffect, Cost, Emotion, Feedback, FrustrationFlag, KanoTier, Moment, Observation,
+    PRICE_CONTEXT_MAX, PriceContext, Provenance, Rating, Repriced, Turn, TurnStatus, UnitAmount, UnpricedReason,
+    WISH_CHARS_MAX, Wish,
 };
 pub use edge::{
     Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, System, Vital,
@@ -80,7 +81,7 @@ pub enum Source {
 }
 
 /// Coarse facts about a person, none of which names one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cohort {
     /// ISO 3166-1 alpha-2 country.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::label::Label;
+use crate::time::UtcDay;
 
 /// A step in the handling of a crisis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,8 +92,51 @@ pub enum IncidentSeverity {
 pub struct Notice {
     /// What about.
     pub kind: NoticeKind,
-    /// The app's name for it; for a wish its tag.
+    /// The app's name for it; for a wish its tag; for an audit the ISO week whose observations were checked, `2026-W47`.
     pub code: Label,
+    /// Of an audit: how many of the week's sampled observations a human has checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<u32>,
+    /// Of those: with how many the human agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<u32>,
+}
+
+impl Notice {
+    /// The Monday of the week that an audit is of. `None` of other notices, and where `code` names no week.
+    #[must_use]
+    pub fn audited_week(&self) -> Option<UtcDay> {
+        let (year, week) = self.code.as_str().split_once("-W")?;
+        let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+        let named = self.kind == NoticeKind::ObservationAudit && digits(year, 4) && digits(week, 2);
+        let (year, week) = (year.parse().ok().filter(|_| named)?, week.parse().ok()?);
+        let monday = chrono::NaiveDate::from_isoywd_opt(year, week, chrono::Weekday::Mon)?;
+        let days = monday.signed_duration_since(chrono::NaiveDate::default()).num_days();
+        i32::try_from(days).ok().map(UtcDay)
+    }
+
+    /// Is each member there that its kind asks for, and no other?
+    ///
+    /// # Errors
+    /// The field that is wrong, and why.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        match (self.kind, self.checked, self.agreed) {
+            (NoticeKind::ObservationAudit, Some(checked), Some(agreed)) => {
+                if self.audited_week().is_none() {
+                    Err(("code", "must be an ISO week such as 2026-W47 for observation_audit"))
+                } else if agreed > checked {
+                    Err(("agreed", "is above checked"))
+                } else {
+                    Ok(())
+                }
+            }
+            (NoticeKind::ObservationAudit, None, _) => Err(("checked", "is missing; observation_audit needs it")),
+            (NoticeKind::ObservationAudit, _, None) => Err(("agreed", "is missing; observation_audit needs it")),
+            (_, Some(_), _) => Err(("checked", "belongs to observation_audit alone")),
+            (_, _, Some(_)) => Err(("agreed", "belongs to observation_audit alone")),
+            (_, None, None) => Ok(()),
+        }
+    }
 }
 
 /// What a notice is about.
@@ -104,4 +148,50 @@ pub enum NoticeKind {
     WishBuilding,
     WishPlanned,
     WishDeclined,
+    ObservationAudit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(kind: &str, code: &str, counts: &str) -> Notice {
+        serde_json::from_str(&format!(r#"{{"kind":"{kind}","code":"{code}"{counts}}}"#)).unwrap()
+    }
+
+    #[test]
+    fn an_audit_names_a_week_and_two_counts() {
+        let both = r#","checked":10,"agreed":9"#;
+        for (kind, code, counts, wrong) in [
+            ("observation_audit", "2026-W47", both, None),
+            ("observation_audit", "2026-W47", r#","checked":0,"agreed":0"#, None),
+            ("wish_planned", "dark-mode", "", None),
+            ("observation_audit", "2026-W54", both, Some("code")),
+            ("observation_audit", "2026-W00", both, Some("code")),
+            ("observation_audit", "2026-w47", both, Some("code")),
+            ("observation_audit", "+026-W47", both, Some("code")),
+            ("observation_audit", "2026-W7", both, Some("code")),
+            ("observation_audit", "2026-W47", "", Some("checked")),
+            ("observation_audit", "2026-W47", r#","checked":1"#, Some("agreed")),
+            ("observation_audit", "2026-W47", r#","checked":1,"agreed":2"#, Some("agreed")),
+            ("wish_planned", "dark-mode", r#","checked":1"#, Some("checked")),
+            ("safety_policy", "v2", r#","agreed":1"#, Some("agreed")),
+        ] {
+            assert_eq!(
+                notice(kind, code, counts).check().err().map(|(field, _)| field),
+                wrong,
+                "{kind} {code} {counts}"
+            );
+        }
+    }
+
+    #[test]
+    fn weeks_begin_on_their_monday() {
+        let monday =
+            |code: &str| notice("observation_audit", code, "").audited_week().map(|day| day.start().to_rfc3339());
+        assert_eq!(monday("2026-W47").unwrap(), "2026-11-16T00:00:00.000Z");
+        assert_eq!(monday("2026-W01").unwrap(), "2025-12-29T00:00:00.000Z");
+        assert_eq!(monday("2026-W53").unwrap(), "2026-12-28T00:00:00.000Z");
+        assert_eq!(notice("wish_planned", "2026-W47", "").audited_week(), None);
+    }
 }

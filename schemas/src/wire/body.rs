@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::raw::Raw;
-use crate::event::{self, PRICE_CONTEXT_MAX, PriceContext, Rating, Service, TurnStatus, VitalName};
+use crate::event::{self, DeviceClass, PRICE_CONTEXT_MAX, PriceContext, Rating, Service, TurnStatus, VitalName};
 use crate::label::Label;
 use crate::money::NanoUsd;
 use crate::quantity::Quantity;
@@ -180,6 +180,10 @@ pub struct Vital {
     pub value: f64,
     /// The page's address or path; reduced to a route template.
     pub url: Raw,
+    /// Set by Sage from the page's request; nothing that a page can say.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub device: Option<DeviceClass>,
 }
 
 fn vital_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

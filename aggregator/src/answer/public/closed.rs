@@ -1,23 +1,22 @@
 //! A closed quarter, as it is published for good.
 
 use schemas::event::{CrisisEvent, Disposition, Emotion};
-use schemas::{Label, Quarter, UtcMillis};
+use schemas::{Quarter, UtcMillis};
 use serde_json::{Value, json};
 
 use super::super::metric::{Hidden, Metric};
 use super::{
-    Decision, PeopleFacts, PeriodFacts, PublicRules, count, decisions, heading, hidden, in_bucket, incidents, json_of,
+    Notices, PeopleFacts, PeriodFacts, PublicRules, WishStatus, count, heading, hidden, in_bucket, incidents, json_of,
     open, policy, reason, with,
 };
 use crate::disclosure::archive::Records;
 use crate::disclosure::noise::{self, Random, RandomError};
-use crate::disclosure::noted::DatedNotice;
 use crate::disclosure::steps::{Closing, closing};
 use crate::disclosure::suppress::{Cell, Rule, Table};
 use crate::disclosure::years;
 
 /// Emotions in the order in which they protect each other, after those visits that have none.
-const EMOTIONS: [Emotion; 9] = [
+pub(super) const EMOTIONS: [Emotion; 9] = [
     Emotion::Neutral,
     Emotion::Joy,
     Emotion::Trust,
@@ -185,7 +184,7 @@ fn sentiment(people: &PeopleFacts, show: &mut Shower<'_>) -> Result<Value, Rando
         let cell = emotions.iter().find(|(other, _)| *other == emotion).map(|(_, cell)| *cell);
         (name, cell.unwrap_or_default())
     });
-    let none = ("none".to_owned(), Cell { people: without.min(people.users), value: without });
+    let none = ("none".to_owned(), Cell { people: people.emotionless.min(without), value: without });
     let groups: Vec<(String, Cell)> = [none].into_iter().chain(named).collect();
     let cells: Vec<Cell> = groups.iter().map(|(_, cell)| *cell).collect();
     let rule = Rule { per_person_max: rules.cap.sessions, ..Rule::people(rules.people_min) };
@@ -207,17 +206,12 @@ pub(super) fn sentiment_hidden(why: Hidden) -> Value {
 }
 
 /// Wishes that were decided on, and those that k people or more have. A wish of fewer is not named, unless its decision is.
-fn wishes(
-    notices: &[DatedNotice],
-    wishes: Option<&Vec<(Label, u64)>>,
-    show: &mut Shower<'_>,
-) -> Result<Value, RandomError> {
-    let decided = decisions(notices);
+fn wishes(notices: &Notices, wishes: Option<&Vec<(String, u64)>>, show: &mut Shower<'_>) -> Result<Value, RandomError> {
     let Some(wishes) = wishes else { return Ok(wishes_hidden(notices, Hidden::NoData)) };
     let rule = Rule::people(show.rules.people_min);
     let named = wishes.iter().filter(|(_, people)| !rule.is_small(*people)).map(|(tag, _)| tag);
-    let mut tags: Vec<&Label> = Vec::new();
-    for tag in named.chain(decided.iter().map(|(tag, ..)| *tag)) {
+    let mut tags: Vec<&String> = Vec::new();
+    for tag in named.chain(notices.wishes.keys()) {
         if let Err(at) = tags.binary_search(&tag) {
             tags.insert(at, tag);
         }
@@ -231,18 +225,20 @@ fn wishes(
             show.group();
             show.show(people, 1)?
         };
-        lines.push(wish(tag, decided.iter().find(|(other, ..)| *other == tag), &metric));
+        lines.push(wish(tag, notices.wishes.get(tag), &metric));
     }
     Ok(lines.into())
 }
 
-pub(super) fn wishes_hidden(notices: &[DatedNotice], why: Hidden) -> Value {
-    decisions(notices).iter().map(|decision| wish(decision.0, Some(decision), &hidden(why))).collect()
+pub(super) fn wishes_hidden(notices: &Notices, why: Hidden) -> Value {
+    notices.wishes.iter().map(|(tag, said)| wish(tag, Some(said), &hidden(why))).collect()
 }
 
-fn wish(tag: &Label, decision: Option<&Decision<'_>>, metric: &Metric) -> Value {
-    let (status, since) = decision.map_or(("open", None), |(_, status, at)| (*status, Some(at.utc_date().to_string())));
-    with(in_bucket(metric, tag.as_str()), [("status", status.into()), ("since", since.into())])
+/// A wish, what was last decided of it, and when.
+fn wish(tag: &str, said: Option<&(UtcMillis, WishStatus)>, metric: &Metric) -> Value {
+    let status = said.map_or_else(|| "open".into(), |(_, status)| json!(status));
+    let since = said.map(|(at, _)| at.utc_date().to_string());
+    with(in_bucket(metric, tag), [("status", status), ("since", since.into())])
 }
 
 /// Of few crises even the number may tell the people around someone who it was; that there was none tells nobody's. Never with

@@ -1,28 +1,46 @@
-//! What the page is made of, out of Gold's counters and the Shards' people.
+//! What the page is made of, out of Gold's counters and a census of the Shards' people.
 
-use schemas::{Bucket15, UtcMillis};
+use schemas::event::CrisisEvent;
+use schemas::{Bucket15, UtcDay, UtcMillis};
 
 use super::super::Counted;
-use super::{OpenFacts, PeopleFacts, PeriodFacts};
+use super::{OpenFacts, PeopleFacts, PeriodFacts, closed};
+use crate::census::published::Published;
+use crate::census::{Ask, Scope};
 use crate::disclosure::archive::{Period, open_quarters, quarters_of};
-use crate::disclosure::contribution::Capped;
-use crate::protocol::{PeopleAnswer, Window};
+use crate::disclosure::contribution::Cap;
+use crate::disclosure::suppress::Cell;
+use crate::fold::notices::Notices;
+use crate::protocol::Window;
+use crate::zone::Zone;
 
-/// The window that people are asked for; `None` for a period that is made of no people.
+/// What is asked of a period's people; `None` for a period that is made of no people.
 #[must_use]
-pub fn window(period: Period) -> Option<Window> {
+pub fn ask(period: Period, cap: Cap, now: UtcMillis) -> Option<Ask> {
     let (from, to) = period.buckets();
-    let whole = Window { days: Vec::new(), before: Vec::new(), from, to };
-    (!matches!(period, Period::Year(_))).then_some(whole)
+    let window = Window { days: Vec::new(), before: Vec::new(), from, to };
+    let scope = Scope::Published(cap);
+    let ask = Ask { window, tz: Zone::UTC.name().to_owned(), now, scope, funnels: Vec::new(), only: None };
+    (!matches!(period, Period::Year(_))).then_some(ask)
 }
 
 /// What Shards say of a period's people, for publication.
 #[must_use]
-pub fn people(answer: &PeopleAnswer) -> PeopleFacts {
+pub fn people(census: &Published) -> PeopleFacts {
+    let countries = census.by_country.iter();
+    let countries = countries.filter_map(|(country, people)| Some(((*country)?.as_str().to_owned(), *people)));
+    let of = |counts: &[u64], emotion: usize| counts.get(emotion).copied().unwrap_or(0);
+    let emotions = closed::EMOTIONS.map(|emotion| {
+        let at = emotion as usize;
+        (emotion, Cell { people: of(&census.emotion_users, at), value: of(&census.emotions, at) })
+    });
     PeopleFacts {
-        users: answer.spend_per_user.len() as u64,
-        capped: Capped { sessions: answer.capped_sessions, turns: answer.capped_turns },
-        ..PeopleFacts::default()
+        users: census.users,
+        capped: census.capped,
+        countries: Some(countries.collect()),
+        emotions: Some(emotions.into()),
+        emotionless: census.emotionless_users,
+        wishes: Some(census.wishes.iter().map(|(tag, people)| (tag.clone(), *people)).collect()),
     }
 }
 
@@ -30,10 +48,9 @@ pub fn people(answer: &PeopleAnswer) -> PeopleFacts {
 #[must_use]
 pub fn of_period(period: Period, people: PeopleFacts, counted: &dyn Counted) -> PeriodFacts {
     let (from, to) = period.buckets();
-    let noted = counted.noted();
     let referrals = |period: Period| {
-        let (from, to) = period.span();
-        noted.map_or(0, |noted| noted.referrals(from, to))
+        let (from, to) = period.buckets();
+        counted.range(from, to).safety.count_of(CrisisEvent::Referral)
     };
     let mut facts = PeriodFacts { people, ..PeriodFacts::default() };
     match period {
@@ -44,8 +61,8 @@ pub fn of_period(period: Period, people: PeopleFacts, counted: &dyn Counted) -> 
             facts.referrals = (referrals(period), of_quarters);
         }
         Period::Quarter(_) => {
-            facts.safety = counted.range(from, to).safety;
-            facts.notices = noted.map(|noted| noted.notices(period.span().1)).unwrap_or_default();
+            facts.safety = counted.range(from, to).safety.clone();
+            facts.notices = notices(counted, to);
         }
         Period::Months(..) => {}
     }
@@ -57,12 +74,21 @@ pub fn of_period(period: Period, people: PeopleFacts, counted: &dyn Counted) -> 
 pub fn of_open(now: UtcMillis, counted: &dyn Counted) -> Vec<OpenFacts> {
     let facts = |quarter| {
         let (from, to) = Period::Quarter(quarter).buckets();
-        OpenFacts {
-            quarter,
-            safety: counted.range(from, to.min(Bucket15::at_or_after(now))).safety,
-            notices: counted.noted().map(|noted| noted.notices(now.min(quarter.end()))).unwrap_or_default(),
-        }
+        let to = to.min(Bucket15::at_or_after(now));
+        OpenFacts { quarter, safety: counted.range(from, to).safety.clone(), notices: notices(counted, to) }
     };
-    let first = counted.noted().and_then(|noted| noted.first_day()).map_or(now, |day| day.start());
+    let first = first_day(counted).map_or(now, UtcDay::start);
     open_quarters(now).into_iter().filter(|quarter| quarter.end() > first.min(now)).map(facts).collect()
+}
+
+/// The first day of which anything is counted.
+#[must_use]
+pub fn first_day(counted: &dyn Counted) -> Option<UtcDay> {
+    counted.ever().map(|(first, _)| first)
+}
+
+/// What was said by the end of the day of `to`'s last quarter of an hour.
+fn notices(counted: &dyn Counted, to: Bucket15) -> Notices {
+    let first = first_day(counted).map_or(to, UtcDay::first_bucket);
+    counted.last_words(first, to).notices.clone()
 }

@@ -6,8 +6,8 @@ mod method;
 mod open;
 mod year;
 
-use schemas::event::{Emotion, NoticeKind};
-use schemas::{Label, Quarter, UtcMillis};
+use schemas::event::Emotion;
+use schemas::{Quarter, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use super::metric::{Hidden, Metric, Unit};
 use crate::disclosure::archive::{self, Period, Records};
 use crate::disclosure::contribution::{Cap, Capped};
 use crate::disclosure::noise::{Epsilon, Random, RandomError};
-use crate::disclosure::noted::DatedNotice;
 use crate::disclosure::suppress::{Cell, State};
+use crate::fold::notices::{Notices, WishStatus};
 use crate::fold::safety::Safety;
 
 /// How the operator wants the page made.
@@ -67,12 +67,14 @@ pub struct PeopleFacts {
     pub users: u64,
     /// What they did, each up to the cap.
     pub capped: Capped,
-    /// People by country, each person in one, each country once; `None` where countries are not known of people.
+    /// People by country, each person in one, each country once, by name; `None` where countries are not known of people.
     pub countries: Option<Vec<(String, u64)>>,
     /// Visits by their strongest emotion, and the people who had them; `None` where emotions are not known of visits.
     pub emotions: Option<Vec<(Emotion, Cell)>>,
+    /// People who had a visit without any.
+    pub emotionless: u64,
     /// People by what they wished for; `None` where wishes are not known of people.
-    pub wishes: Option<Vec<(Label, u64)>>,
+    pub wishes: Option<Vec<(String, u64)>>,
 }
 
 /// What a period is made of.
@@ -82,8 +84,8 @@ pub struct PeriodFacts {
     pub people: PeopleFacts,
     /// Its crises and incidents.
     pub safety: Safety,
-    /// Notices up to its end, oldest first.
-    pub notices: Vec<DatedNotice>,
+    /// What was said by its end.
+    pub notices: Notices,
     /// Of a year: crisis referrals, and those of each of its quarters in UTC.
     pub referrals: (u64, [u64; 4]),
 }
@@ -95,8 +97,8 @@ pub struct OpenFacts {
     pub quarter: Quarter,
     /// Its crises and incidents.
     pub safety: Safety,
-    /// Notices up to now, oldest first.
-    pub notices: Vec<DatedNotice>,
+    /// What was said by now.
+    pub notices: Notices,
 }
 
 /// Makes the record of a settled period, which then stays.
@@ -191,33 +193,10 @@ fn reason(state: State) -> Option<Hidden> {
 }
 
 /// Changes of the safety policy of a quarter, with their dates.
-fn policy(notices: &[DatedNotice], quarter: Quarter) -> Vec<Value> {
-    let within = |notice: &&DatedNotice| {
-        notice.kind == NoticeKind::SafetyPolicy && (quarter.start()..quarter.end()).contains(&notice.at)
-    };
-    let line = |notice: &DatedNotice| json!({ "date": notice.at.utc_date().to_string(), "code": notice.code });
-    notices.iter().filter(within).map(line).collect()
-}
-
-/// What was last decided of a wish, and when.
-type Decision<'a> = (&'a Label, &'static str, UtcMillis);
-
-/// The last decisions, by wish.
-fn decisions(notices: &[DatedNotice]) -> Vec<Decision<'_>> {
-    let mut decided: Vec<Decision<'_>> = Vec::new();
-    for notice in notices {
-        let status = match notice.kind {
-            NoticeKind::SafetyPolicy => continue,
-            NoticeKind::WishBuilding => "building",
-            NoticeKind::WishPlanned => "planned",
-            NoticeKind::WishDeclined => "declined",
-        };
-        match decided.binary_search_by(|(tag, ..)| (*tag).cmp(&notice.code)) {
-            Ok(at) => decided.get_mut(at).into_iter().for_each(|known| *known = (&notice.code, status, notice.at)),
-            Err(at) => decided.insert(at, (&notice.code, status, notice.at)),
-        }
-    }
-    decided
+fn policy(notices: &Notices, quarter: Quarter) -> Vec<Value> {
+    let within = |at: UtcMillis| (quarter.start()..quarter.end()).contains(&at);
+    let line = |(at, code): &(UtcMillis, String)| json!({ "date": at.utc_date().to_string(), "code": code });
+    notices.policies.iter().filter(|(at, _)| within(*at)).map(line).collect()
 }
 
 /// Outages are facts about the service, not about people.

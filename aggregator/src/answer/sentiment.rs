@@ -1,0 +1,202 @@
+//! The sentiment panel's counts that know no person: frustration, wishes, the audit.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use chrono::Datelike;
+use schemas::event::{FrustrationFlag, KanoTier};
+use schemas::{Bucket15, UtcDay};
+use serde_json::{Value, json};
+
+use super::Facts;
+use super::metric::{Metric, Unit};
+use crate::civil;
+use crate::fold::named::NamedTotals;
+use crate::fold::names::{Additive, NONE, OTHER, Rate};
+use crate::fold::notices::Notices;
+use crate::fold::sentiment::{MICROS, Sentiment, TIERS, TurnNumber, Wish};
+use crate::zone::Zone;
+
+/// Most wishes in an answer.
+const WISHES_SHOWN: usize = 20;
+/// Most intents and versions in an answer.
+const NAMES_SHOWN: usize = 50;
+/// Most keys of sampled observations of a week in an answer.
+/// Quarters of an hour in an hour, and in a day.
+const QUARTERS: (i64, i64) = (4, 96);
+
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
+    let window = &facts.query.window;
+    let all = facts.counted.range(window.from, window.to);
+    let seen = all.sentiment.as_deref().cloned().unwrap_or_default();
+    let all = seen.observations();
+    let last_words = facts.counted.last_words_ever();
+    let notices = &last_words.notices;
+    let hours = by_hour(facts, tz);
+    json!({
+        "observations": Metric::count(all.n),
+        "frustration": {
+            "rate": Metric::of_rate(all),
+            "flags": seen.flags.iter().map(|(flag, n)| Metric::count(*n).in_bucket(flag_name(*flag), json!({}))).collect::<Vec<_>>(),
+            "by_intent": rates(with_rest(named.intents.iter().map(|(name, intent)| (name, intent.observed)), all)),
+            "by_model_version": rates(named.sentinels.iter().map(|(name, rate)| (name.clone(), *rate)).collect()),
+            "by_hour": hours.iter().map(|(hour, seen)| {
+                Metric::of_rate(seen.observations()).in_bucket(&format!("{hour:02}"), json!({}))
+            }).collect::<Vec<_>>(),
+            "by_turn_number": seen.by_turn.iter().map(|(turn, rate)| {
+                Metric::of_rate(*rate).in_bucket(&turn.name(), json!({}))
+            }).collect::<Vec<_>>(),
+            "heatmap": hours.iter().flat_map(|(hour, seen)| seen.by_turn.iter().map(move |(turn, rate)| {
+                cell(*hour, *turn, *rate)
+            })).collect::<Vec<_>>(),
+        },
+        "wishes": wishes(&named.wishes, notices),
+        "wish_weights": TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier)))).collect::<serde_json::Map<_, _>>(),
+        "audit": { "weeks": audit(facts, notices) },
+        "moments": { "handed_in": Metric::count(seen.moments) },
+    })
+}
+
+fn cell(hour: u8, turn: TurnNumber, rate: Rate) -> Value {
+    Metric::of_rate(rate).in_bucket(&format!("{hour:02}-{}", turn.name()), json!({}))
+}
+
+/// Observations by hour of the day in a zone: between two changes of its offset every quarter of the UTC day lies in one hour.
+fn by_hour(facts: &Facts<'_>, tz: Zone) -> BTreeMap<u8, Sentiment> {
+    let window = &facts.query.window;
+    let mut hours: BTreeMap<u8, Sentiment> = BTreeMap::new();
+    for span in tz.spans() {
+        let bucket = |ms: i64| Bucket15(i32::try_from(ms.div_euclid(schemas::time::BUCKET_MS)).unwrap_or(i32::MAX));
+        let from = if span.from == i64::MIN { window.from } else { window.from.max(bucket(span.from)) };
+        let to = if span.to == i64::MAX { window.to } else { window.to.min(bucket(span.to)) };
+        if from >= to {
+            continue;
+        }
+        for (quarter, seen) in &facts.counted.sentiment_by_quarter(from, to).0 {
+            let local = i64::from(*quarter) + span.offset_ms / schemas::time::BUCKET_MS;
+            let hour = u8::try_from(local.rem_euclid(QUARTERS.1) / QUARTERS.0).unwrap_or(0);
+            Additive::merge(hours.entry(hour).or_default(), seen);
+        }
+    }
+    hours
+}
+
+/// Rates by name, and what is left of the whole under [`NONE`].
+pub(super) fn with_rest<'a>(named: impl Iterator<Item = (&'a String, Rate)>, whole: Rate) -> Vec<(String, Rate)> {
+    let mut rest = whole;
+    let mut rows: Vec<(String, Rate)> = Vec::new();
+    for (name, rate) in named.filter(|(_, rate)| rate.n > 0) {
+        rest.take_out(&rate);
+        rows.push((name.clone(), rate));
+    }
+    rows.extend((rest.n > 0).then(|| (NONE.to_owned(), rest)));
+    rows
+}
+
+/// Those with most first; the rest is one.
+fn rates(mut rows: Vec<(String, Rate)>) -> Vec<Value> {
+    let mut other = Rate::default();
+    rows.retain(|(name, rate)| {
+        let named = name != OTHER;
+        if !named {
+            other.merge(rate);
+        }
+        named
+    });
+    rows.sort_by(|(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
+    rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, rate)| other.merge(&rate));
+    rows.extend((other.n > 0).then(|| (OTHER.to_owned(), other)));
+    rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name, json!({}))).collect()
+}
+
+/// How much a wish of a tier weighs.
+fn weight(tier: KanoTier) -> f64 {
+    match tier {
+        KanoTier::MustBe => 3.0,
+        KanoTier::Performance => 2.0,
+        KanoTier::Attractive => 2.5,
+        KanoTier::Indifferent => 0.5,
+    }
+}
+
+/// The tier that was named most, on a tie the heavier; performance when none was.
+fn tier_of(wish: &Wish) -> KanoTier {
+    let named = TIERS.into_iter().zip(wish.tiers).filter(|(_, n)| *n > 0);
+    let most = named.max_by(|(tier, n), (other, others)| n.cmp(others).then(weight(*tier).total_cmp(&weight(*other))));
+    most.map_or(KanoTier::Performance, |(tier, _)| tier)
+}
+
+/// The wishes that score most. Those for which a day had no room are no wish.
+fn wishes(wishes: &BTreeMap<String, Wish>, notices: &Notices) -> Vec<Value> {
+    let mut rows: Vec<(&str, &Wish, KanoTier, f64, f64)> = Vec::new();
+    for (tag, wish) in wishes.iter().filter(|(tag, wish)| *tag != OTHER && wish.count > 0) {
+        let tier = tier_of(wish);
+        let confidence = wish.confidence_micros as f64 / MICROS / f64::from(wish.count);
+        // frequency × confidence is the sum of confidences: one division less.
+        let score = weight(tier) * wish.confidence_micros as f64 / MICROS;
+        rows.push((tag, wish, tier, confidence, score));
+    }
+    rows.sort_by(|a, b| b.4.total_cmp(&a.4).then(a.0.cmp(b.0)));
+    rows.truncate(WISHES_SHOWN);
+    let row = |(tag, wish, tier, confidence, score): (&str, &Wish, KanoTier, f64, f64)| {
+        let status = notices.wishes.get(tag).map_or(json!("open"), |(_, status)| json!(status));
+        Metric::exact(score, Unit::Score, wish.count.into()).in_bucket(
+            tag,
+            json!({
+                "frequency": Metric::count(wish.count),
+                "tier": tier,
+                "weight": weight(tier),
+                "confidence": confidence,
+                "status": status,
+            }),
+        )
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// The weeks that the window touches, each whole: what is sampled, and what humans found.
+fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
+    let window = &facts.query.window;
+    let monday = |day: UtcDay| UtcDay(day.0 - i32::try_from(weekday(day)).unwrap_or(0));
+    let (first, last) = (monday(window.from.utc_day()), Bucket15(window.to.0 - 1).utc_day());
+    let weeks = (0..).map(|week| UtcDay(first.0.saturating_add(week * 7))).take_while(|week| *week <= last);
+    let row = |week: UtcDay| {
+        let (from, to) = (week.first_bucket(), UtcDay(week.0 + 7).first_bucket());
+        let sampled = facts.counted.range(from, to).sentiment.as_ref().map_or(0, |sentiment| sentiment.sampled);
+        let ids: Vec<String> = facts.counted.sample(from, to).0.iter().map(ToString::to_string).collect();
+        let audit = notices.audits.get(&week).map(|(_, audit)| *audit);
+        (sampled > 0 || audit.is_some()).then(|| {
+            Metric::count(sampled).in_bucket(
+                &week.start().utc_date().to_string(),
+                json!({
+                    "ids": ids,
+                    "checked": audit.map(|audit| Metric::count(audit.checked)),
+                    "agreed": audit.map(|audit| Metric::count(audit.agreed)),
+                    "agreement": audit.map(|audit| Metric::share(audit.agreed, audit.checked)),
+                }),
+            )
+        })
+    };
+    weeks.filter_map(row).collect()
+}
+
+/// Days since Monday.
+fn weekday(day: UtcDay) -> u32 {
+    civil::date_of(Zone::UTC, day.start()).weekday().num_days_from_monday()
+}
+
+fn flag_name(flag: FrustrationFlag) -> &'static str {
+    use FrustrationFlag::{AskedForHuman, GaveUp, Misunderstood, Repeated, Rephrased, StrongLanguage};
+    match flag {
+        Repeated => "repeated",
+        Rephrased => "rephrased",
+        Misunderstood => "misunderstood",
+        StrongLanguage => "strong_language",
+        AskedForHuman => "asked_for_human",
+        GaveUp => "gave_up",
+    }
+}
+
+fn tier_name(tier: KanoTier) -> String {
+    json!(tier).as_str().unwrap_or_default().to_owned()
+}
