@@ -8,6 +8,7 @@ use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
 
 use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample};
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
+use crate::disclosure::archive::Archive;
 use crate::fold::intake::Tally;
 use crate::fold::named::NamedTotals;
 use crate::fold::{Bucket, CodecError, Day};
@@ -32,7 +33,7 @@ pub struct StoredDay {
 pub type Held = (BTreeMap<(UtcDay, u32), u64>, BTreeMap<u32, u64>);
 
 /// Gold's storage. Every method is one atomic step.
-pub trait GoldStorage: HoldStorage {
+pub trait GoldStorage: HoldStorage + Archive {
     /// Stores days of a Shard and the log position that they are complete up to.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod budget;
 pub mod census;
 pub mod civil;
 mod correlate;
+pub mod disclosure;
 pub mod fold;
 pub mod gold;
 pub mod protocol;

@@ -177,6 +177,7 @@ pub(crate) mod memory {
     use std::rc::Rc;
 
     use super::*;
+    use crate::disclosure::archive::Archive;
     use crate::gold::{GoldStorage, Held, StoredDay};
     use exporter::{Ledger, SqlError};
     use schemas::UtcDay;
@@ -196,6 +197,7 @@ pub(crate) mod memory {
         holds: RefCell<BTreeMap<EventKey, Hold>>,
         days: RefCell<BTreeMap<(u32, i32), (u64, Vec<u8>)>>,
         upto: RefCell<BTreeMap<u32, u64>>,
+        records: RefCell<BTreeMap<String, String>>,
         ledger: RefCell<BTreeMap<String, Vec<u8>>>,
         fault: Cell<Option<(u32, Fault)>>,
     }
@@ -266,6 +268,15 @@ pub(crate) mod memory {
         }
         fn holds(&self) -> Result<Vec<Hold>, StorageError> {
             Ok(self.0.holds.borrow().values().copied().collect())
+        }
+    }
+
+    impl Archive for Memory {
+        fn keep_record(&self, name: &str, record: &str) -> Result<(), StorageError> {
+            self.write(|| _ = self.0.records.borrow_mut().entry(name.into()).or_insert_with(|| record.into()))
+        }
+        fn records(&self) -> Result<Vec<(String, String)>, StorageError> {
+            Ok(self.0.records.borrow().iter().map(|(name, record)| (name.clone(), record.clone())).collect())
         }
     }
 

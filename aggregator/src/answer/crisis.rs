@@ -1,6 +1,6 @@
 //! The crisis panel: anonymous counts.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use schemas::Bucket15;
 use schemas::FlatMap;
 use schemas::event::CrisisEvent;
@@ -10,13 +10,12 @@ use serde_json::{Value, json};
 use super::Facts;
 use super::metric::{Metric, Unit, quantiles};
 use crate::civil;
+use crate::disclosure::years;
 use crate::fold::named::NamedTotals;
 use crate::fold::names::{Additive, Rate};
 use crate::fold::safety::Safety;
 use crate::zone::Zone;
 
-/// Referrals are reported by the civil years of California (Business and Professions Code §22603).
-const REFERRALS_ZONE: &str = "America/Los_Angeles";
 /// Years before it are mistakes.
 const EARLIEST_YEAR: i32 = 1970;
 
@@ -46,12 +45,8 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
     })
 }
 
-pub(super) fn count_of(safety: &Safety, event: CrisisEvent) -> u64 {
-    safety.crisis.iter().filter(|((kind, _), _)| *kind == event).map(|(_, n)| n).sum()
-}
-
 fn counted(safety: &Safety, event: CrisisEvent) -> Metric {
-    Metric::count(count_of(safety, event))
+    Metric::count(safety.count_of(event))
 }
 
 /// Flags from the start of the present day, week or month until the end of today.
@@ -77,21 +72,21 @@ fn named_counts<K: Serialize>(counts: &FlatMap<K, u64>) -> Vec<Value> {
     counts.iter().map(row).collect()
 }
 
-/// Every year from the first of which anything is known to the present one, whatever the window.
+/// The report that California asks for (Business and Professions Code §22603): every year from the first of which anything is known
+/// to the present one, exact, however few, whatever the window.
 fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
-    let tz = civil::zone(REFERRALS_ZONE).unwrap_or(Zone::UTC);
-    let year_of = |at| civil::date_of(tz, at).year();
-    let counted = facts.counted.ever().map(|(day, _)| year_of(day.start()));
-    let present = year_of(facts.query.now);
-    let imported = facts.query.referrals.keys().copied().find(|year| (EARLIEST_YEAR..=present).contains(year));
-    let first = counted.into_iter().chain(imported).min().unwrap_or(present);
-    let start = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).map(|date| Bucket15::of(civil::day_start(tz, date)));
+    let imported = |year: i32| facts.query.referrals.iter().find(|(of, _)| *of == year).map_or(0, |(_, n)| *n);
+    let counted = facts.counted.ever().map(|(day, _)| years::year_of(day.start()));
+    let present = years::year_of(facts.query.now);
+    let known = facts.query.referrals.iter().map(|(year, _)| *year);
+    let known = known.filter(|year| (EARLIEST_YEAR..=present).contains(year));
+    let first = counted.into_iter().chain(known).min().unwrap_or(present);
     let row = |year: i32| {
-        let (from, to) = (start(year)?, start(year + 1)?);
-        let counted = count_of(&facts.counted.range(from, to).safety, CrisisEvent::Referral);
-        let imported = facts.query.referrals.get(&year).copied().unwrap_or(0);
+        let (from, to) = years::span(year);
+        let counted = facts.counted.range(Bucket15::of(from), Bucket15::of(to)).safety.count_of(CrisisEvent::Referral);
+        let imported = imported(year);
         let more = json!({ "counted": Metric::count(counted), "imported": Metric::count(imported) });
-        Some(Metric::count(counted + imported).in_bucket(&year.to_string(), more))
+        Metric::count(counted.saturating_add(imported)).in_bucket(&year.to_string(), more)
     };
-    (first..=present).filter_map(row).collect()
+    (first..=present).map(row).collect()
 }

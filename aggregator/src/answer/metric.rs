@@ -54,6 +54,12 @@ pub enum Hidden {
     /// Fewer than 50 people stand behind it.
     #[serde(rename = "fewer_than_50_people")]
     FewerThan50People,
+    /// It would give away a number that fewer than 50 people stand behind.
+    ProtectsAnother,
+    /// Its quarter has not closed, or what comes late has not come.
+    QuarterRunning,
+    /// It has not reached the first step that is told of a quarter that runs.
+    BelowFirstStep,
 }
 
 /// A number with what must be known to read it.

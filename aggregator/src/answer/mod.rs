@@ -13,7 +13,7 @@ mod integrations;
 pub mod metric;
 mod operations;
 mod people;
-mod public;
+pub mod public;
 mod satisfaction;
 mod sentiment;
 mod usage;
@@ -37,7 +37,6 @@ use crate::zone::Zone;
 pub(crate) use counted::testing;
 pub use counted::{ByQuarter, Counted, LastWords, Part, Sample};
 pub use filter::Filter;
-pub use public::{PublicFacts, QuarterFacts, public_page};
 
 /// Panels of `/sage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,7 +110,7 @@ pub struct Query {
     pub previous: Option<Window>,
     /// Crisis referrals of civil years before Sage counted them.
     #[serde(default)]
-    pub referrals: FlatMap<i32, u64>,
+    pub referrals: Vec<(i32, u64)>,
 }
 
 fn people_min() -> u64 {
@@ -297,12 +296,14 @@ mod tests {
     fn a_question_arrives_as_it_was_asked() {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
         let window = civil::window(Zone::UTC, now.plus_ms(-86_400_000), now);
-        for filter in ["model:gpt-4o", "country:DE", "device:mobile", "plan:free"].map(|text| Filter::parse(text).unwrap()) {
+        for filter in
+            ["model:gpt-4o", "country:DE", "device:mobile", "plan:free"].map(|text| Filter::parse(text).unwrap())
+        {
             let query = Query {
                 previous: Some(window.clone()),
                 funnels: crate::census::testing::funnels(),
                 home: Some("Asia/Kathmandu".into()),
-                referrals: [(2025, 3)].into(),
+                referrals: vec![(2025, 3)],
                 filter,
                 ..Query::new(Zone::UTC, window.clone(), Panel::ALL.to_vec(), now)
             };

@@ -268,7 +268,7 @@ fn at(counts: &mut Vec<u64>, day: i32, days: i32) -> Option<&mut u64> {
 }
 
 /// Attributes of the latest turn; of several in the last quarter of an hour those that come last.
-fn latest<'a>(person: &'a Person<'_>, window: &[Entry]) -> &'a schemas::event::Cohort {
+pub(super) fn latest<'a>(person: &'a Person<'_>, window: &[Entry]) -> &'a schemas::event::Cohort {
     let mut turns = window.iter().rev().filter(|entry| entry.turns > 0);
     let last = turns.next();
     let cohort = last.map_or(0, |last| {

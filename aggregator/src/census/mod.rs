@@ -8,6 +8,7 @@ mod calendar;
 pub mod churn;
 pub mod funnels;
 pub mod integrations;
+pub mod published;
 pub mod retention;
 pub mod sessions;
 pub mod sums;
@@ -16,6 +17,7 @@ use schemas::event::{Cohort, Country};
 use schemas::{Bucket15, FlatMap, Label, NanoUsd, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use crate::disclosure::contribution::Cap;
 use crate::fold::people::facts::{Entry, Facts, Mark, Owner, ThreadId, Track, Visit};
 use crate::fold::people::words::Words;
 use crate::protocol::Window;
@@ -45,6 +47,8 @@ pub enum Scope {
     Whole,
     /// What each person spent, and how many spent so much or more.
     Spend(NanoUsd),
+    /// What is published, of each person up to a cap.
+    Published(Cap),
 }
 
 /// Attributes that are asked for.
@@ -80,6 +84,8 @@ pub struct Census {
     pub funnels: Vec<funnels::Reached>,
     /// Connections to platforms, errors that people met.
     pub integrations: integrations::Integrations,
+    /// What everyone may see.
+    pub published: published::Published,
 }
 
 impl Census {
@@ -91,6 +97,7 @@ impl Census {
         self.churn.merge(&other.churn);
         funnels::merge(&mut self.funnels, &other.funnels);
         self.integrations.merge(&other.integrations);
+        self.published.merge(&other.published);
     }
 }
 
@@ -169,6 +176,10 @@ impl<'a> Taker<'a> {
         }
         let person = Person { owner, facts, words, entries, first_seen };
         let (ask, calendar, census) = (self.ask, &self.calendar, &mut self.census);
+        if let Scope::Published(cap) = ask.scope {
+            census.published.take(&person, cap, calendar);
+            return;
+        }
         self.activity.take(&person, ask, calendar, &mut census.activity);
         if ask.scope != Scope::Whole {
             return;

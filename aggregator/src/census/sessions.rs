@@ -235,6 +235,20 @@ fn of_visit<'a, T>(all: &'a [T], at: fn(&T) -> i64, thread: ThreadId, track: &Tr
     all.get(first..end.max(first)).unwrap_or_default()
 }
 
+/// What was felt most in a visit, as a number of [`EMOTIONS`]: by intensity, then by how often, then first in the catalogue.
+pub(super) fn dominant(thread: ThreadId, track: &Track, visit: &Visit) -> Option<usize> {
+    let moods = of_visit(&track.moods, |mood: &Mood| mood.ts_ms, thread, track, visit);
+    let mut weights = [(0u32, 0u32); EMOTIONS];
+    for mood in moods {
+        if let Some((intensity, count)) = weights.get_mut(mood.emotion as usize) {
+            *intensity += u32::from(mood.intensity);
+            *count += 1;
+        }
+    }
+    let dominant = weights.iter().enumerate().rev().max_by_key(|(_, weight)| **weight);
+    dominant.filter(|_| !moods.is_empty()).map(|(emotion, _)| emotion)
+}
+
 /// The dominant emotion and the first intent of a visit.
 fn content(
     person: &Person<'_>,
@@ -244,16 +258,7 @@ fn content(
     calendar: &Calendar,
     sessions: &mut Sessions,
 ) {
-    let moods = of_visit(&track.moods, |mood: &Mood| mood.ts_ms, thread, track, visit);
-    let mut weights = [(0u32, 0u32); EMOTIONS];
-    for mood in moods {
-        if let Some((intensity, count)) = weights.get_mut(mood.emotion as usize) {
-            *intensity += u32::from(mood.intensity);
-            *count += 1;
-        }
-    }
-    let dominant = weights.iter().enumerate().rev().max_by_key(|(_, weight)| **weight).filter(|_| !moods.is_empty());
-    if let Some((emotion, _)) = dominant {
+    if let Some(emotion) = dominant(thread, track, visit) {
         count_at(&mut sessions.emotions, emotion);
         let day = calendar.index_of(visit.start_ms).max(0) as usize;
         if sessions.emotions_by_day.len() <= day {

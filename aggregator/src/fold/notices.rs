@@ -1,4 +1,5 @@
-//! What operators decided and checked: the newest word on each wish and on each week's audit. Kept for good.
+//! What operators decided and checked: the newest word on each wish and on each week's audit, and every change of
+//! the safety policy. Kept for good.
 
 use schemas::event::{Notice, NoticeKind};
 use schemas::{Body, Event, FlatMap, UtcDay, UtcMillis};
@@ -27,13 +28,16 @@ pub struct Audit {
     pub agreed: u32,
 }
 
-/// The newest word on each matter, and when it was said; of two said at once the greater.
+/// The newest word on each matter, and when it was said, of two said at once the greater; and changes with their dates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
     /// Wishes by tag.
     pub wishes: FlatMap<String, (UtcMillis, WishStatus)>,
     /// Audits by the week's Monday.
     pub audits: FlatMap<UtcDay, (UtcMillis, Audit)>,
+    /// Changes of the safety policy, by when and the app's name for it, ascending; each once.
+    #[serde(default)]
+    pub policies: Vec<(UtcMillis, String)>,
 }
 
 impl Notices {
@@ -46,6 +50,9 @@ impl Notices {
                 newest(&mut self.wishes, tag.to_owned(), (event.ts, status));
             }
         }
+        if notice.kind == NoticeKind::SafetyPolicy && self.policies.len() < NAMES_MAX {
+            self.policy(&(event.ts, notice.code.to_string()));
+        }
         if let (Some(week), Some(checked), Some(agreed)) = (notice.audited_week(), notice.checked, notice.agreed)
             && (self.audits.len() < NAMES_MAX || self.audits.contains_key(&week))
         {
@@ -57,6 +64,13 @@ impl Notices {
     pub fn merge(&mut self, other: &Self) {
         other.wishes.iter().for_each(|(tag, said)| newest(&mut self.wishes, tag.clone(), *said));
         other.audits.iter().for_each(|(week, said)| newest(&mut self.audits, *week, *said));
+        other.policies.iter().for_each(|changed| self.policy(changed));
+    }
+
+    fn policy(&mut self, changed: &(UtcMillis, String)) {
+        if let Err(at) = self.policies.binary_search(changed) {
+            self.policies.insert(at, changed.clone());
+        }
     }
 }
 
@@ -100,6 +114,8 @@ mod tests {
             notice(3, WishPlanned, "dark-mode", None),
             notice(3, WishDeclined, "fax", None),
             notice(9, SafetyPolicy, "dark-mode", None),
+            notice(7, SafetyPolicy, "v2", None),
+            notice(9, SafetyPolicy, "dark-mode", None),
             notice(4, ObservationAudit, "2026-W47", Some((10, 9))),
             notice(2, ObservationAudit, "2026-W47", Some((99, 9))),
         ];
@@ -107,14 +123,15 @@ mod tests {
         assert_eq!(notices.wishes["dark-mode"], (UtcMillis(5), WishStatus::Building));
         assert_eq!(notices.wishes["fax"].1, WishStatus::Declined);
         assert_eq!(notices.audits, FlatMap::from([(UtcDay(20_773), (UtcMillis(4), Audit { checked: 10, agreed: 9 }))]));
+        assert_eq!(notices.policies, [(UtcMillis(7), "v2".to_owned()), (UtcMillis(9), "dark-mode".to_owned())]);
         assert_eq!(crate::fold::decode::<Notices>(&crate::fold::encode(&notices).unwrap()).unwrap(), notices);
     }
 
     proptest! {
         #[test]
-        fn order_and_grouping_change_nothing(said in proptest::collection::vec((0i64..4, 0usize..3, 0u8..3), 0..20), cut in 0usize..20) {
+        fn order_and_grouping_change_nothing(said in proptest::collection::vec((0i64..4, 0usize..4, 0u8..3), 0..20), cut in 0usize..20) {
             use NoticeKind::*;
-            let kinds = [WishBuilding, WishPlanned, WishDeclined];
+            let kinds = [WishBuilding, WishPlanned, WishDeclined, SafetyPolicy];
             let mut events: Vec<Event> =
                 said.iter().map(|(ts, kind, wish)| notice(*ts, kinds[*kind], &format!("w{wish}"), None)).collect();
             let whole = of(&events);

@@ -23,6 +23,14 @@ pub struct Safety {
     pub ratings: FlatMap<Rating, u64>,
 }
 
+impl Safety {
+    /// Crisis events of one step, of any severity.
+    #[must_use]
+    pub fn count_of(&self, event: CrisisEvent) -> u64 {
+        self.crisis.iter().filter(|((kind, _), _)| *kind == event).map(|(_, n)| n).sum()
+    }
+}
+
 impl Counters for Safety {
     fn fold(&mut self, event: &Event) {
         match &event.body {

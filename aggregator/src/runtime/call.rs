@@ -14,6 +14,7 @@ use worker::{Delay, Env, Method, Request, RequestInit, Response};
 
 use super::objects::{GOLD_BINDING, GOLD_NAME, SHARD_BINDING, route, shard_name};
 use crate::answer::Query;
+use crate::answer::public::PublicRules;
 use crate::batch::{self, ShardBatch};
 use crate::budget::{HoldReply, HoldRequest, Settlement, StoredAt};
 use crate::fold;
@@ -254,8 +255,8 @@ pub async fn answer(env: &Env, query: &Query) -> Result<Value, CallError> {
 ///
 /// # Errors
 /// When Gold did not answer.
-pub async fn public_page(env: &Env) -> Result<Value, CallError> {
-    json(call(env, Target::Gold, route::PUBLIC, None, ANSWER_MS_MAX).await?).await
+pub async fn public_page(env: &Env, rules: &PublicRules) -> Result<Value, CallError> {
+    json(call(env, Target::Gold, route::PUBLIC, Some(bytes(rules)?), ANSWER_MS_MAX).await?).await
 }
 
 /// Writes to a Shard, or to Gold for `None`, and waits until it is durable.

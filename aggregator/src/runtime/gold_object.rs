@@ -3,21 +3,22 @@
 use std::cell::RefCell;
 
 use futures_util::future::join_all;
-use schemas::{Bucket15, Clock, Quarter, UtcMillis};
+use schemas::{Clock, UtcMillis};
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
 
 use super::call;
 use super::objects::{WorkerClock, route, shard_count};
 use super::sql::Sql;
-use crate::answer::{Counted, Facts, PublicFacts, QuarterFacts, Query, admin, public_page};
+use crate::answer::public::{self, PublicRules, facts};
+use crate::answer::{Facts, Query, admin};
 use crate::budget::{HoldRequest, Settlement, Span};
 use crate::census::{Ask, Census, Scope};
+use crate::disclosure::archive::{self, Archive, Period, Records};
+use crate::disclosure::noise::{Random, RandomError};
 use crate::fold;
 use crate::gold::{Gold as GoldState, GoldError};
-use crate::protocol::{PullRequest, ShardHealth, Taken, Window};
+use crate::protocol::{PullRequest, ShardHealth, Taken};
 
-/// Quarters on the public page, the running one included.
-const QUARTERS_SHOWN: usize = 5;
 /// How long the public page is kept, milliseconds.
 const PUBLIC_MS_MAX: i64 = 10_000;
 /// Rounds of changes taken from a Shard for one answer; each brings up to [`crate::shard::CHANGES_BYTES_MAX`].
@@ -65,7 +66,10 @@ impl DurableObject for Gold {
                 Ok(query) => self.answer(&query).await,
                 Err(_) => Response::error("malformed", 400),
             },
-            route::PUBLIC => self.public().await,
+            route::PUBLIC => match fold::decode::<PublicRules>(&request.bytes().await?) {
+                Ok(rules) => self.public(&rules).await,
+                Err(_) => Response::error("malformed", 400),
+            },
             route::PROBE => match self.with(|gold| Ok(gold.storage().probe(WorkerClock.now())?)) {
                 Ok(()) => Response::ok("ok"),
                 Err(error) => failed(&error.to_string()),
@@ -130,35 +134,34 @@ impl Gold {
         }
     }
 
-    async fn public(&self) -> Result<Response> {
+    async fn public(&self, rules: &PublicRules) -> Result<Response> {
         let now = WorkerClock.now();
         let kept =
             self.public.borrow().as_ref().filter(|(at, _)| now.0 - at.0 < PUBLIC_MS_MAX).map(|(_, text)| text.clone());
         if let Some(text) = kept {
             return Response::ok(text);
         }
-        let quarters: Vec<Quarter> = std::iter::successors(Some(Quarter::of(now)), |quarter| Some(quarter.previous()))
-            .take(QUARTERS_SHOWN)
-            .collect();
-        let windows: Vec<Window> = quarters.iter().map(quarter_window).collect();
-        let asks: Vec<Ask> = windows.iter().map(|window| quarter_ask(window, now)).collect();
-        let pulled = self.pull_all(&asks).await;
+        let mut asked: Vec<Period> = Vec::new();
+        // The first round brings the days that tell what is due; the second, where anything is, the people.
+        let complete = loop {
+            let asks: Vec<Ask> = asked.iter().filter_map(|period| facts::ask(*period, rules.cap, now)).collect();
+            let pulled = self.pull_all(&asks).await;
+            let complete = pulled.iter().all(Option::is_some);
+            let due = self.with(|gold| publish(gold, rules, now, &asked, &pulled));
+            match due {
+                Ok(due) if complete && asked.is_empty() && !due.is_empty() => asked = due,
+                Ok(_) => break complete,
+                Err(error) => return failed(&error.to_string()),
+            }
+        };
         let page = self.with(|gold| {
-            let facts = quarters.iter().zip(&windows).enumerate().map(|(at, (quarter, window))| {
-                let people = merged(&pulled, at).map(|(people, _)| people);
-                QuarterFacts {
-                    quarter: *quarter,
-                    users: people.as_ref().map(|people| people.activity.users),
-                    sessions: people.as_ref().map(|people| people.sessions.turns.n()),
-                    counters: (*gold.range(window.from, window.to)).clone(),
-                }
-            });
-            Ok(public_page(&PublicFacts { now, quarters: facts.collect() }))
+            let records = archive::records(gold.storage())?;
+            gold.count(|gold| public::page(now, &facts::of_open(now, gold), &records, rules, complete))
         });
         match page {
             Ok(page) => {
                 let text = page.to_string();
-                if pulled.iter().all(Option::is_some) {
+                if complete {
                     self.public.replace(Some((now, text.clone())));
                 }
                 Response::ok(text)
@@ -198,14 +201,40 @@ fn merged(pulled: &[Option<(Vec<Taken>, ShardHealth)>], ask: usize) -> Option<(C
     Some((all, as_of))
 }
 
-fn quarter_ask(window: &Window, now: UtcMillis) -> Ask {
-    let tz = crate::zone::Zone::UTC.name().to_owned();
-    Ask { window: window.clone(), tz, now, scope: Scope::Whole, funnels: Vec::new(), only: None }
+/// Makes the records of the periods whose people were asked for, if every Shard has answered; returns what is due then.
+fn publish(
+    gold: &GoldState<Sql>,
+    rules: &PublicRules,
+    now: UtcMillis,
+    asked: &[Period],
+    pulled: &[Option<(Vec<Taken>, ShardHealth)>],
+) -> std::result::Result<Vec<Period>, GoldError> {
+    let storage = gold.storage();
+    let mut records: Records = archive::records(storage)?;
+    let mut asks = 0;
+    for period in asked {
+        let mut people = Some(Census::default());
+        if facts::ask(*period, rules.cap, now).is_some() {
+            people = merged(pulled, asks).map(|(people, _)| people);
+            asks += 1;
+        }
+        let Some(people) = people else { break };
+        let facts = gold.count(|gold| facts::of_period(*period, facts::people(&people.published), gold))?;
+        let record = public::record(*period, &facts, rules, &records, now, &mut Platform);
+        let record = record.map_err(|_| crate::storage::StorageError("random"))?;
+        storage.keep_record(&period.name(), &record.to_string())?;
+        records.insert(period.name(), record);
+    }
+    Ok(archive::due(now, facts::first_day(gold), &records))
 }
 
-fn quarter_window(quarter: &Quarter) -> Window {
-    let (from, to) = (Bucket15::of(quarter.start()), Bucket15::of(quarter.end()));
-    Window { days: Vec::new(), before: Vec::new(), from, to }
+/// The platform's generator of random bits.
+struct Platform;
+
+impl Random for Platform {
+    fn bits(&mut self) -> std::result::Result<u64, RandomError> {
+        getrandom::u64().map_err(|_| RandomError)
+    }
 }
 
 fn reply_bytes<T: serde::Serialize>(result: std::result::Result<T, GoldError>) -> Result<Response> {

@@ -44,7 +44,7 @@ pub mod route {
     pub const CHANGES: &str = "/changes";
     /// Gold. *Idempotent*. *Input* [`crate::answer::Query`]. *Output* the answer.
     pub const ANSWER: &str = "/answer";
-    /// Gold. *Idempotent*. *Output* the public page's JSON.
+    /// Gold. *Idempotent*. *Input* [`crate::answer::public::PublicRules`]. *Output* the public page's JSON.
     pub const PUBLIC: &str = "/public";
     /// Shard, in tests only: panic or hang from now on.
     #[cfg(feature = "fault-injection")]

@@ -14,6 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::budget::Hold;
+use crate::disclosure::archive::Archive;
 use crate::gold::{GoldStorage, Held, StoredDay};
 use crate::protocol::BuriedLetter;
 use crate::storage::{DeadLetter, ErasureWrite, HoldStorage, Part, Row, Storage, StorageError, USER_KEYS_MAX};
@@ -38,6 +39,7 @@ const GOLD_SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS day(shard INTEGER NOT NULL, day INTEGER NOT NULL, chunk INTEGER NOT NULL, changed INTEGER NOT NULL, bytes BLOB NOT NULL,
   PRIMARY KEY(shard, day, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard(shard INTEGER PRIMARY KEY, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS record(name TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hold(id TEXT PRIMARY KEY, hold TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
 
@@ -316,6 +318,17 @@ impl Storage for Sql {
 /// The bounds of all names that start like this; names are ASCII.
 fn names_from(prefix: &str) -> Vec<JsValue> {
     vec![prefix.into(), format!("{prefix}\u{7f}").into()]
+}
+
+impl Archive for Sql {
+    fn keep_record(&self, name: &str, record: &str) -> Result<(), StorageError> {
+        self.write(vec![("INSERT OR IGNORE INTO record VALUES (?, ?)", vec![name.into(), record.into()])])
+    }
+
+    fn records(&self) -> Result<Vec<(String, String)>, StorageError> {
+        let rows = self.rows("SELECT name, record FROM record ORDER BY name", vec![])?;
+        Ok(rows.iter().map(|row| (text(row, 0), text(row, 1))).collect())
+    }
 }
 
 impl GoldStorage for Sql {

@@ -1,4 +1,5 @@
 //! What Sage answers: numbers for admins, the public page.
 
 pub mod page;
+pub mod public;
 pub mod query;

@@ -17,7 +17,7 @@ use crate::admit::{AdminClaim, Admission, access, admin};
 use crate::gateway;
 use crate::intake::Problem;
 use crate::place;
-use crate::serve::{page, query};
+use crate::serve::{page, public, query};
 
 /// How long a proof of health holds, milliseconds: anyone may ask.
 const HEALTH_MS_MAX: i64 = 5_000;
@@ -45,6 +45,8 @@ async fn answer(
     query.home = Some(settings.time_zone.clone());
     query.funnels = crate::serve::query::funnels(&settings.funnels);
     let limits = gateway::limits(&settings.budget);
+    let rules = public::rules(&settings.public);
+    (query.people_min, query.referrals) = (rules.people_min, rules.referrals);
     query.budget = (limits.of_all() || limits.of_people())
         .then(|| BudgetQuery { limits, periods: gateway::periods(settings, now) });
     let answer = runtime::answer(env, &query).await.map_err(|error| {
@@ -129,7 +131,8 @@ pub(super) async fn transparency(request: &web_sys::Request, env: &Env, as_json:
     if !reads(request) {
         return respond::method_not_allowed("GET, HEAD");
     }
-    let data = match runtime::public_page(env).await {
+    let rules = public::rules(&isolate::get(env).settings.public);
+    let data = match runtime::public_page(env, &rules).await {
         Ok(data) => data,
         Err(error) => {
             return respond::problem(&Problem::unavailable(

@@ -200,6 +200,8 @@ pub enum MarkKind {
     Error,
     /// An integration, by platform.
     Platform(PlatformEvent),
+    /// A wish, by its tag.
+    Wish,
 }
 
 /// Something that happened to a person once.

@@ -122,6 +122,9 @@ impl People {
         match &event.body {
             Body::Turn(turn) => self.turn(owner, thread, event, turn),
             Body::Observation(observation) => self.observation(owner, thread, event, observation),
+            Body::Feedback(feedback) => {
+                feedback.wishes.iter().for_each(|wish| self.mark(owner, event.ts, MarkKind::Wish, Some(wish), None));
+            }
             Body::Journey(journey) => self.journey(owner, thread, event, journey),
             Body::Platform(platform) => self.platform(owner, event, platform),
             Body::ServiceCost(cost) => {
@@ -181,6 +184,9 @@ impl People {
         };
         self.facts_mut(owner, event.ts).0.add_mood(thread, mood);
         self.mention(owner, thread, event.ts, observation.intent.as_ref());
+        if let Some(wish) = &observation.wish {
+            self.mark(owner, event.ts, MarkKind::Wish, Some(&wish.tag), None);
+        }
     }
 
     fn journey(&mut self, owner: Owner, thread: ThreadId, event: &Event, journey: &Journey) {

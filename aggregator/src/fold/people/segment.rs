@@ -35,6 +35,9 @@ const PLATFORM_EVENTS: [PlatformEvent; 7] = [
     PlatformEvent::RateLimited,
 ];
 
+/// The mark of a wish, out of the way of more [`PLATFORM_EVENTS`].
+const WISH: u8 = u8::MAX;
+
 /// Facts as bytes.
 #[must_use]
 pub fn encode(segment: &Segment, words: &Words) -> Vec<u8> {
@@ -220,6 +223,7 @@ impl Writer {
                 MarkKind::Step => 1,
                 MarkKind::Error => 2,
                 MarkKind::Platform(event) => 3 + place(&PLATFORM_EVENTS, &event),
+                MarkKind::Wish => WISH,
             });
             self.unsigned(tables.word(mark.name));
             self.signed(mark.days.map_or(0, |days| if days < 0 { i64::from(days) } else { i64::from(days) + 1 }));
@@ -308,9 +312,7 @@ impl<'a> Reader<'a> {
 
     fn owner(&mut self) -> Result<Owner, CodecError> {
         match self.byte()? {
-            0 => {
-                Ok(Owner::User(UserKey::from_bytes(self.take(17)?.try_into().map_err(|_| CodecError)?)))
-            }
+            0 => Ok(Owner::User(UserKey::from_bytes(self.take(17)?.try_into().map_err(|_| CodecError)?))),
             kind => Ok(Owner::Thread(self.thread_of(kind)?)),
         }
     }
@@ -379,6 +381,7 @@ impl<'a> Reader<'a> {
                 0 => MarkKind::Journey,
                 1 => MarkKind::Step,
                 2 => MarkKind::Error,
+                WISH => MarkKind::Wish,
                 event => {
                     let event = PLATFORM_EVENTS.get(usize::from(event - 3)).ok_or(CodecError)?;
                     MarkKind::Platform(*event)
