@@ -204,6 +204,8 @@ impl<'a> Taker<'a> {
 }
 
 #[cfg(test)]
+mod scale_test;
+#[cfg(test)]
 pub(crate) mod testing {
     use schemas::Label;
     use schemas::event::PlatformEvent;
