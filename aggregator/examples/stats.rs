@@ -44,7 +44,7 @@ fn answer(call: Call) -> Value {
             let mut all = Distribution::default();
             parts.into_iter().for_each(|part| all.merge(&Distribution::of_values(part)));
             json!({ "n": all.n(), "sum": all.sum().to_string(), "mean": all.mean_half_even(), "min": all.min(),
-                "max": all.max(), "error": all.error(), "histogram": all.histogram(), "ci": all.mean_interval(1),
+                "max": all.max(), "error": all.error(), "histogram": all.histogram().into_iter().map(|(bound, n, _)| (bound, n)).collect::<Vec<_>>(), "ci": all.mean_interval(1),
                 "quantiles": q.iter().map(|q| (all.quantile(*q), all.quantile_interval(*q))).collect::<Vec<_>>() })
         }
         Call::Counts { parts, q, limit } => {

@@ -8,7 +8,7 @@ mod remark;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::event::Aside;
-use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis};
+use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis, order};
 
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
 use crate::census::{Ask, Taker};
@@ -320,7 +320,7 @@ impl<S: Storage> Shard<S> {
     pub fn changes(&self, since: u64) -> Result<Changes, ShardError> {
         let mut changed: Vec<(u64, UtcDay)> =
             self.days.iter().filter(|(_, changed)| **changed > since).map(|(day, changed)| (*changed, *day)).collect();
-        changed.sort_unstable();
+        order::ascending(&mut changed);
         let mut changes = Changes { since, upto: since, days: Vec::new(), more: false };
         let mut bytes = 0;
         for (seq, day) in changed {

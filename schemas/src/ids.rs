@@ -88,10 +88,18 @@ impl<K: KeyKind> Key<K> {
         Self { key_id, mac, kind: PhantomData }
     }
 
-    /// All of the MAC.
+    /// The key as it is stored in bytes: the number of its secret, then the MAC.
     #[must_use]
-    pub fn mac(&self) -> [u8; 16] {
-        self.mac
+    pub fn to_bytes(&self) -> [u8; 17] {
+        let mut bytes = [self.key_id.0; 17];
+        bytes.iter_mut().skip(1).zip(self.mac).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// The key of these stored bytes, which [`Key::to_bytes`] made.
+    #[must_use]
+    pub fn from_bytes([number, mac @ ..]: [u8; 17]) -> Self {
+        Self::from_mac(KeyId(number), mac)
     }
 
     /// Which secret made it.
@@ -164,6 +172,7 @@ mod tests {
         #[test]
         fn the_text_form_is_read_back(mac: [u8; 16], key_id: u8) {
             let key = UserKey::from_mac(KeyId(key_id), mac);
+            prop_assert_eq!(UserKey::from_bytes(key.to_bytes()), key);
             let text = serde_json::to_string(&key).unwrap();
             prop_assert_eq!(serde_json::from_str::<UserKey>(&text).unwrap(), key);
         }

@@ -5,6 +5,7 @@
 
 pub mod consent;
 pub mod event;
+pub mod flat_map;
 pub mod ids;
 pub mod json_schema;
 pub mod label;
@@ -18,6 +19,7 @@ pub mod usage;
 pub mod wire;
 
 pub use event::{Body, Event};
+pub use flat_map::FlatMap;
 pub use ids::{ConversationKey, EventKey, KeyId, ReplyKey, SessionKey, UserKey};
 pub use label::Label;
 pub use money::NanoUsd;

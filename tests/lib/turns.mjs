@@ -16,7 +16,7 @@ const MODELS = [
 ];
 
 /** Usage blocks of real replies, as their providers sent them. */
-function realReplies() {
+export function realReplies() {
   const rows = readFileSync(new URL('../data/usage_bodies.jsonl', import.meta.url), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
   const replies = [];
   for (const { body, extracted } of rows) {

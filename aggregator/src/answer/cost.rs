@@ -1,9 +1,7 @@
 //! The cost panel.
 
-use std::collections::BTreeMap;
-
 use schemas::event::Service;
-use schemas::{Bucket15, Label, NanoUsd};
+use schemas::{Bucket15, FlatMap, Label, NanoUsd, order};
 use serde_json::{Map, Value, json};
 
 use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantiles};
@@ -140,8 +138,8 @@ fn since(facts: &Facts<'_>, tz: Zone, first: fn(chrono::NaiveDate) -> chrono::Na
     money(&total(&spend_in(facts, from, to)))
 }
 
-fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> BTreeMap<String, Amount> {
-    let mut groups: BTreeMap<String, Amount> = BTreeMap::new();
+fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> FlatMap<String, Amount> {
+    let mut groups: FlatMap<String, Amount> = FlatMap::new();
     for (line, amount) in &spend.lines {
         groups.entry(name(line).unwrap_or_else(|| "(none)".into())).or_default().merge(amount);
     }
@@ -149,21 +147,21 @@ fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> BTreeMap<Stri
 }
 
 /// Most spent first.
-fn series(groups: BTreeMap<String, Amount>) -> Vec<Value> {
+fn series(groups: FlatMap<String, Amount>) -> Vec<Value> {
     let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, amount)| std::cmp::Reverse(amount.nano_usd));
+    order::by_key(&mut groups, |(_, amount)| std::cmp::Reverse(amount.nano_usd));
     groups.iter().map(|(name, amount)| money(amount).in_bucket(name, tokens(amount))).collect()
 }
 
 fn by_model(spend: &Spend) -> Vec<Value> {
-    let mut models: BTreeMap<(String, String), Amount> = BTreeMap::new();
+    let mut models: FlatMap<(String, String), Amount> = FlatMap::new();
     for (line, amount) in &spend.lines {
         if let (Some(provider), Some(model)) = (&line.provider, &line.model) {
             models.entry((model.to_string(), provider.to_string())).or_default().merge(amount);
         }
     }
     let mut models: Vec<_> = models.into_iter().collect();
-    models.sort_by_key(|(_, amount)| std::cmp::Reverse(amount.nano_usd));
+    order::by_key(&mut models, |(_, amount)| std::cmp::Reverse(amount.nano_usd));
     let row = |((model, provider), amount): &((String, String), Amount)| {
         let mut more = tokens(amount);
         if let Value::Object(members) = &mut more {
@@ -194,7 +192,7 @@ fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
         first_day: &'a str,
         last_day: &'a str,
     }
-    let mut models: BTreeMap<(&Label, &Label), Model<'_>> = BTreeMap::new();
+    let mut models: FlatMap<(&Label, &Label), Model<'_>> = FlatMap::new();
     for (day, spend) in days {
         for (line, amount) in spend.lines.iter().filter(|(_, amount)| amount.unpriced > 0) {
             if let (Some(provider), Some(model)) = (&line.provider, &line.model) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use schemas::time::{DAY_MS, MINUTE_MS};
-use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
+use schemas::{Bucket15, EventKey, FlatMap, NanoUsd, UtcDay, UtcMillis};
 
 use crate::fold::health::Served;
 use crate::fold::intake::Tally;
@@ -194,8 +194,8 @@ pub trait Counted {
     }
 
     /// Turns of `[from, to)` of event time, whole minutes, of today and yesterday alone; hits failed.
-    fn minutes(&self, from: UtcMillis, to: UtcMillis) -> BTreeMap<Served, Rate> {
-        let mut totals = BTreeMap::new();
+    fn minutes(&self, from: UtcMillis, to: UtcMillis) -> FlatMap<Served, Rate> {
+        let mut totals = FlatMap::new();
         for (date, day) in self.days(UtcDay::of(from), UtcDay::of(to)) {
             day.minutes.sum(date, from, to, &mut totals);
         }

@@ -1,10 +1,8 @@
 //! The crisis panel: anonymous counts.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDate;
-use schemas::Bucket15;
 use schemas::event::CrisisEvent;
+use schemas::{Bucket15, FlatMap};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -68,7 +66,7 @@ fn by_severity(safety: &Safety) -> Vec<Value> {
     (0..=4).map(row).collect()
 }
 
-fn named_counts<K: Serialize>(counts: &BTreeMap<K, u64>) -> Vec<Value> {
+fn named_counts<K: Serialize>(counts: &FlatMap<K, u64>) -> Vec<Value> {
     let row = |(key, n): (&K, &u64)| Metric::count(*n).in_bucket(json!(key).as_str().unwrap_or_default(), json!({}));
     counts.iter().map(row).collect()
 }
@@ -76,16 +74,14 @@ fn named_counts<K: Serialize>(counts: &BTreeMap<K, u64>) -> Vec<Value> {
 /// The report that California asks for (Business and Professions Code §22603): every year from the first of which anything is known
 /// to the present one, exact, however few, whatever the window.
 fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
-    let imported = |year: i32| facts.query.referrals.iter().find(|(of, _)| *of == year).map_or(0, |(_, n)| *n);
     let counted = facts.counted.ever().map(|(day, _)| years::year_of(day.start()));
     let present = years::year_of(facts.query.now);
-    let known = facts.query.referrals.iter().map(|(year, _)| *year);
-    let known = known.filter(|year| (EARLIEST_YEAR..=present).contains(year));
+    let known = facts.query.referrals.keys().copied().find(|year| (EARLIEST_YEAR..=present).contains(year));
     let first = counted.into_iter().chain(known).min().unwrap_or(present);
     let row = |year: i32| {
         let (from, to) = years::span(year);
         let counted = facts.counted.range(Bucket15::of(from), Bucket15::of(to)).safety.count_of(CrisisEvent::Referral);
-        let imported = imported(year);
+        let imported = facts.query.referrals.get(&year).copied().unwrap_or(0);
         let more = json!({ "counted": Metric::count(counted), "imported": Metric::count(imported) });
         Metric::count(counted.saturating_add(imported)).in_bucket(&year.to_string(), more)
     };

@@ -1,7 +1,6 @@
 //! The demographics panel: where people's requests come from and what they use, robots apart.
 
-use std::collections::BTreeMap;
-
+use schemas::FlatMap;
 use serde_json::{Map, Value, json};
 
 use super::filter::Filter;
@@ -14,7 +13,7 @@ use crate::fold::names::OTHER;
 const NAMES_SHOWN: usize = 50;
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
-    let (mut countries, mut devices) = (BTreeMap::new(), BTreeMap::new());
+    let (mut countries, mut devices) = (FlatMap::new(), FlatMap::new());
     for (place, n) in &named.places {
         // Of a day that was full neither is known.
         let (country, device) = place.split_once(' ').unwrap_or((OTHER, OTHER));
@@ -34,7 +33,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     members.insert("countries".into(), json!(countries));
     members.insert("devices".into(), json!(rows(ranked(devices, usize::MAX))));
     if facts.query.filter == Filter::None {
-        let all = |names: &BTreeMap<String, u32>| {
+        let all = |names: &FlatMap<String, u32>| {
             let names = names.iter().map(|(name, n)| (name.as_str(), u64::from(*n))).collect();
             rows(ranked(names, NAMES_SHOWN))
         };

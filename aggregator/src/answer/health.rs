@@ -1,8 +1,10 @@
 //! Whether models answer, and how fast.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use schemas::FlatMap;
 use schemas::UtcMillis;
+use schemas::order;
 use schemas::time::{HOUR_MS, MINUTE_MS};
 use serde_json::{Map, Value, json};
 
@@ -29,7 +31,7 @@ pub(super) fn turns_per_second(facts: &Facts<'_>) -> Metric {
 }
 
 /// Turns of the last whole minutes: the one under way is no whole one.
-fn last_minutes(facts: &Facts<'_>, minutes: i64) -> BTreeMap<Served, Rate> {
+fn last_minutes(facts: &Facts<'_>, minutes: i64) -> FlatMap<Served, Rate> {
     let to = UtcMillis(facts.query.now.minute() * MINUTE_MS);
     facts.counted.minutes(to.plus_ms(-minutes * MINUTE_MS), to)
 }
@@ -42,8 +44,8 @@ fn is_asked(served: &Served, model: Option<&str>) -> bool {
 pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let window = &facts.query.window;
     let asked = facts.query.filter.model();
-    let by_provider = |turns: BTreeMap<Served, Rate>| {
-        let mut providers: BTreeMap<String, Rate> = BTreeMap::new();
+    let by_provider = |turns: FlatMap<Served, Rate>| {
+        let mut providers: FlatMap<String, Rate> = FlatMap::new();
         for (served, rate) in turns.iter().filter(|(served, _)| is_asked(served, asked)) {
             let provider = served.as_ref().map_or(OTHER, |(provider, _)| provider.as_str());
             providers.entry(provider.to_owned()).or_default().merge(rate);
@@ -62,7 +64,7 @@ pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
         of_window.filter_map(|line| line.provider.as_ref()).map(ToString::to_string).collect();
     providers.extend(hour.keys().cloned());
     let row = |provider: &String| {
-        let of = |turns: &BTreeMap<String, Rate>| turns.get(provider).copied().unwrap_or_default();
+        let of = |turns: &FlatMap<String, Rate>| turns.get(provider).copied().unwrap_or_default();
         let (hour, present) = (of(&hour), of(&present));
         let state = if present.n >= DOWN_TURNS_MIN && present.hits * 2 >= present.n {
             "down"
@@ -80,7 +82,7 @@ pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
 }
 
 fn codes(named: &NamedTotals, provider: &str, asked: Option<&str>) -> Vec<Value> {
-    let mut codes: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut codes: FlatMap<&str, u64> = FlatMap::new();
     for (key, n) in &named.codes {
         let mut words = key.splitn(3, ' ');
         // Of a day that was full none of the three is known.
@@ -105,7 +107,7 @@ pub(super) fn speed(facts: &Facts<'_>, named: &NamedTotals, of: fn(&Model) -> &S
     models.iter().for_each(|(_, counts)| all.merge(counts));
     let mut members = speed_of(&all);
     let mut rows: Vec<_> = models.into_iter().map(|(name, counts)| (counts.ms.n(), name, counts)).collect();
-    rows.sort_by_key(|(n, name, _)| (std::cmp::Reverse(*n), *name));
+    order::by_key(&mut rows, |(n, name, _)| (std::cmp::Reverse(*n), *name));
     let row = |(n, name, counts): &(u64, &String, &Speed)| {
         let mut row = speed_of(counts);
         row.insert("bucket".into(), json!(name));

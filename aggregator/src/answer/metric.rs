@@ -82,6 +82,9 @@ pub struct Metric {
     pub error: Option<f64>,
 }
 
+/// Values below it are told apart in a histogram.
+const EXACT_BELOW: u64 = 512;
+
 impl Metric {
     /// An exact number.
     pub fn exact(value: impl Into<Value>, unit: Unit, n: u64) -> Self {
@@ -118,7 +121,10 @@ impl Metric {
     pub(super) fn quantile_of(counts: &Counts, q: f64, unit: Unit) -> Self {
         let n = counts.n();
         let Some((value, exact)) = counts.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
-        let ci = counts.quantile_interval(q).map(|ends| ends.map(|end| end as f64));
+        let ends = counts.quantile_interval(q);
+        // Below this each value has a bin of its own.
+        let exact = exact && ends.is_none_or(|[_, high]| high < EXACT_BELOW);
+        let ci = ends.map(|ends| ends.map(|end| end as f64));
         Self { ci, exact, error: (!exact).then_some(RELATIVE_ERROR), ..Self::exact(value, unit, n) }
     }
 
@@ -126,8 +132,10 @@ impl Metric {
     #[must_use]
     pub fn quantile(values: &Distribution, q: f64, unit: Unit) -> Self {
         let Some((value, exact)) = values.quantile(q) else { return Self::hidden(unit, Hidden::NoData, 0) };
+        let ends = values.quantile_interval(q);
+        let exact = exact && ends.is_none_or(|ends| values.is_exact(ends));
         Self {
-            ci: values.quantile_interval(q).map(|ends| ends.map(|end| end as f64)),
+            ci: ends.map(|ends| ends.map(|end| end as f64)),
             exact,
             error: if exact { None } else { values.error() },
             ..Self::exact(value, unit, values.n())
@@ -164,28 +172,36 @@ pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N
 /// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
 /// zeros under the bound 0. Values of one bin count where its middle is.
 pub(super) fn chart(counts: &Counts) -> Vec<Value> {
-    let mut bars: Vec<(u64, u64, bool)> = Vec::new();
+    let mut bars: Vec<(u64, u64, u64)> = Vec::new();
     let mut bound = 0_u64;
-    for (value, exact, n) in counts.bins() {
+    for (value, _, n) in counts.bins() {
         while bars.is_empty() && bound < value || bars.last().is_some_and(|(bound, ..)| *bound < value) {
             bound = next_bound(bound);
             if !bars.is_empty() || bound >= value {
-                bars.push((bound, 0, true));
+                bars.push((bound, 0, 0));
             }
         }
         if bars.is_empty() {
-            bars.push((bound, 0, true));
+            bars.push((bound, 0, 0));
         }
-        if let Some((_, count, all_exact)) = bars.last_mut() {
+        if let Some((_, count, _)) = bars.last_mut() {
             *count += n;
-            *all_exact &= exact;
         }
     }
-    let row = |(bound, n, exact): &(u64, u64, bool)| {
-        let error = (!exact).then_some(RELATIVE_ERROR);
-        Metric { exact: *exact, error, ..Metric::count(*n) }.in_bucket(&bound.to_string(), json!({}))
-    };
-    bars.iter().map(row).collect()
+    // Of a bin that a bound cuts it is not known on which side its values are.
+    for (value, _, n) in counts.bins().filter(|(_, exact, _)| !exact) {
+        let cut = |(bound, ..): &(u64, u64, u64)| bound.abs_diff(value) as f64 <= value as f64 * RELATIVE_ERROR;
+        if let Some(at) = bars.iter().position(cut) {
+            bars.iter_mut().skip(at).take(2).for_each(|bar| bar.2 += n);
+        }
+    }
+    bars.iter().map(|(bound, n, off)| bar(*bound as i64, *n, *off)).collect()
+}
+
+/// A bar of a chart, that may be off by so many.
+pub(super) fn bar(bound: i64, n: u64, off: u64) -> Value {
+    let error = (off > 0).then(|| off as f64 / n.max(1) as f64);
+    Metric { exact: off == 0, error, ..Metric::count(n) }.in_bucket(&bound.to_string(), json!({}))
 }
 
 /// 0, 1, 2, 5, 10, 20, 50 …
@@ -243,7 +259,9 @@ mod tests {
         assert_eq!(bars(&[0, 0]), [bar(0, 2, true)]);
         assert_eq!(bars(&[0, 1, 2, 3]), [bar(0, 1, true), bar(1, 1, true), bar(2, 1, true), bar(5, 1, true)]);
         assert_eq!(bars(&[6, 10, 11, 51]), [bar(10, 2, true), bar(20, 1, true), bar(50, 0, true), bar(100, 1, true)]);
-        assert_eq!(bars(&[3_000_000]), [bar(5_000_000, 1, false)]);
+        assert_eq!(bars(&[3_000_000]), [bar(5_000_000, 1, true)]);
+        // Of a bin that holds a bound it is not known on which side its values are.
+        assert_eq!(bars(&[1_000_100, 1_500_000]), [bar(1_000_000, 1, false), bar(2_000_000, 1, false)]);
         assert_eq!(bars(&[u64::MAX]).len(), 1);
     }
 }

@@ -18,12 +18,12 @@ mod satisfaction;
 mod sentiment;
 mod usage;
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
+use schemas::FlatMap;
 use schemas::UtcMillis;
+use schemas::order;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 
 use crate::budget::BudgetQuery;
 use crate::census::funnels::Funnel;
@@ -110,7 +110,7 @@ pub struct Query {
     pub previous: Option<Window>,
     /// Crisis referrals of civil years before Sage counted them.
     #[serde(default)]
-    pub referrals: Vec<(i32, u64)>,
+    pub referrals: FlatMap<i32, u64>,
 }
 
 fn people_min() -> u64 {
@@ -247,9 +247,9 @@ fn with(mut panel: Value, more: Map<String, Value>) -> Value {
 }
 
 /// Names with their counts, most first; all beyond so many are one, so that the rows add up.
-fn ranked(names: BTreeMap<&str, u64>, shown: usize) -> Vec<(&str, u64)> {
+fn ranked(names: FlatMap<&str, u64>, shown: usize) -> Vec<(&str, u64)> {
     let mut rows: Vec<(&str, u64)> = names.into_iter().filter(|(_, n)| *n > 0).collect();
-    rows.sort_by_key(|(name, n)| (*name == OTHER, Reverse(*n), *name));
+    order::by_key(&mut rows, |(name, n)| (*name == OTHER, Reverse(*n), *name));
     let named = rows.iter().filter(|(name, _)| *name != OTHER).count().min(shown);
     let other = rows.drain(named..).map(|(_, n)| n).sum();
     rows.extend((other > 0).then_some((OTHER, other)));

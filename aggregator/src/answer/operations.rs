@@ -1,12 +1,10 @@
 //! The operations panel: the intake's balance, requests, the lake, the Shards.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use schemas::event::{BotKind, VitalName};
 use schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS};
-use schemas::{Bucket15, UtcMillis};
+use schemas::{Bucket15, FlatMap, UtcMillis, order};
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 
 use super::metric::{Hidden, Metric, Unit, quantiles};
 use super::{Facts, health};
@@ -92,7 +90,7 @@ fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
 }
 
 /// How long actions took, those with most first.
-fn actions(actions: &BTreeMap<String, Counts>) -> Vec<Value> {
+fn actions(actions: &FlatMap<String, Counts>) -> Vec<Value> {
     let row = |(n, name, counts): (u64, &String, &Counts)| {
         let more = json!({ "p95": Metric::quantile_of(counts, 0.95, Unit::Ms), "count": n });
         Metric::quantile_of(counts, 0.5, Unit::Ms).in_bucket(name, more)
@@ -100,15 +98,15 @@ fn actions(actions: &BTreeMap<String, Counts>) -> Vec<Value> {
     busiest(actions).into_iter().map(row).collect()
 }
 
-fn busiest(names: &BTreeMap<String, Counts>) -> Vec<(u64, &String, &Counts)> {
+fn busiest(names: &FlatMap<String, Counts>) -> Vec<(u64, &String, &Counts)> {
     let mut rows: Vec<_> = names.iter().map(|(name, counts)| (counts.n(), name, counts)).collect();
-    rows.sort_by_key(|(n, name, _)| (Reverse(*n), *name));
+    order::by_key(&mut rows, |(n, name, _)| (Reverse(*n), *name));
     rows.truncate(ROWS_SHOWN);
     rows
 }
 
 /// The 75 % quantile of each vital, device class and page, those with most first.
-fn vitals(vitals: &BTreeMap<String, Counts>) -> Vec<Value> {
+fn vitals(vitals: &FlatMap<String, Counts>) -> Vec<Value> {
     let row = |(n, key, counts): (u64, &String, &Counts)| {
         let mut words = key.splitn(3, ' ');
         // Of a day that was full none of the three is known.
@@ -145,7 +143,7 @@ fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let before = facts.counted.named(Bucket15::of(from.start().plus_ms(-NEW_AFTER_DAYS * DAY_MS)), from);
     let before = &before.errors;
     let mut rows: Vec<(&String, &Rate)> = named.errors.iter().collect();
-    rows.sort_by_key(|(name, rate)| (Reverse(rate.n), *name));
+    order::by_key(&mut rows, |(name, rate)| (Reverse(rate.n), *name));
     rows.truncate(ROWS_SHOWN);
     let row = |(key, rate): (&String, &Rate)| {
         // Of a day that was full neither is known.
@@ -162,10 +160,10 @@ fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
 }
 
 /// The names with most requests; all others are one, so that the rows add up to all requests that have a name.
-fn top(names: &BTreeMap<String, Visits>) -> Vec<Value> {
+fn top(names: &FlatMap<String, Visits>) -> Vec<Value> {
     let mut rows: Vec<(&str, Visits)> =
         names.iter().filter(|(name, _)| *name != OTHER).map(|(name, count)| (name.as_str(), *count)).collect();
-    rows.sort_by_key(|(name, count)| (Reverse(count.requests), *name));
+    order::by_key(&mut rows, |(name, count)| (Reverse(count.requests), *name));
     let mut other = names.get(OTHER).copied().unwrap_or_default();
     rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, count)| other.merge(&count));
     rows.extend((other.requests > 0).then_some((OTHER, other)));
@@ -179,7 +177,7 @@ fn top(names: &BTreeMap<String, Visits>) -> Vec<Value> {
 }
 
 /// Requests of robots, which are among all requests.
-pub(super) fn bots(bots: &BTreeMap<BotKind, u64>, requests: u64) -> Value {
+pub(super) fn bots(bots: &FlatMap<BotKind, u64>, requests: u64) -> Value {
     let by_kind = |(kind, count): (&BotKind, &u64)| {
         Metric::exact(*count, Unit::Count, requests).in_bucket(kind.as_str(), json!({}))
     };
@@ -209,7 +207,7 @@ fn balance(tally: &Tally) -> Value {
 fn dead_letters(facts: &Facts<'_>) -> Vec<Value> {
     let mut buried: Vec<&BuriedLetter> =
         facts.shards.iter().flatten().flat_map(|health| &health.dead_letters).collect();
-    buried.sort_by_key(|buried| std::cmp::Reverse(buried.received_at_ms));
+    order::by_key(&mut buried, |buried| std::cmp::Reverse(buried.received_at_ms));
     let row = |buried: &&BuriedLetter| {
         let letter = &buried.letter;
         json!({
@@ -247,7 +245,7 @@ mod tests {
     #[test]
     fn the_rest_is_one_row_and_nothing_is_lost() {
         let count = |requests| Visits { requests, client_errors: 1, server_errors: 0 };
-        let mut names: BTreeMap<String, Visits> = (0..60).map(|n| (format!("/{n:02}"), count(100 - n))).collect();
+        let mut names: FlatMap<String, Visits> = (0..60).map(|n| (format!("/{n:02}"), count(100 - n))).collect();
         names.insert(OTHER.into(), count(1_000));
         let rows = top(&names);
         assert_eq!(rows.len(), NAMES_SHOWN + 1);
@@ -256,6 +254,6 @@ mod tests {
         assert_eq!(rows[NAMES_SHOWN]["bucket"], json!(OTHER));
         let shown: u64 = rows.iter().filter_map(|row| row["value"].as_u64()).sum();
         assert_eq!(shown, names.values().map(|count| u64::from(count.requests)).sum::<u64>());
-        assert!(top(&BTreeMap::new()).is_empty());
+        assert!(top(&FlatMap::new()).is_empty());
     }
 }

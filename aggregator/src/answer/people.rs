@@ -1,10 +1,12 @@
 //! What the census adds to the other panels.
 
+use schemas::FlatMap;
 use schemas::event::Emotion;
+use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::forecast::History;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, bar};
 use super::usage::{maximum, mean_amount, ratio, series};
 use super::{Facts, Filter, Panel};
 use crate::census::Census;
@@ -23,7 +25,7 @@ pub(super) fn extend(panel: Panel, facts: &Facts<'_>, tz: Zone, content: &mut Va
         Panel::Operations => operations(census, content),
         Panel::Demographics => census.map_or(Value::Null, |census| demographics(census, content)),
         Panel::Sentiment => census.map_or(Value::Null, |census| sentiment(facts, census)),
-        Panel::Integrations => census.map_or(Value::Null, integrations),
+        Panel::Integrations => census.map_or(Value::Null, |census| integrations(census, content)),
         Panel::Usage | Panel::Crisis => Value::Null,
     };
     merge(content, part);
@@ -73,18 +75,20 @@ fn cost(census: Option<&Census>) -> Value {
         distribution(&activity.spend_per_user, Unit::NanoUsd, mean_amount(&activity.spend_per_user, Unit::NanoUsd));
     let mean = |values: &Distribution, by: &crate::census::sums::Ratio, unit| Metric {
         ci: by.interval(),
+        n: by.n,
         ..mean_amount(values, unit)
     };
     let mut per_session =
         distribution(&sessions.spend, Unit::NanoUsd, mean(&sessions.spend, &sessions.spend_to_sessions, Unit::NanoUsd));
     for (object, values) in [(&mut per_user, &activity.spend_per_user), (&mut per_session, &sessions.spend)] {
         if let Value::Object(object) = object {
-            object.insert("histogram".into(), histogram(values.histogram(), values.n()));
+            object.insert("histogram".into(), histogram(values.histogram()));
         }
     }
     json!({
         "per_user": per_user,
         "per_session": per_session,
+        "per_turn": { "mean": { "ci": activity.spend_to_turns.interval(), "n": activity.spend_to_turns.n } },
         "top_users": top_users.collect::<Vec<_>>(),
         "tokens_per_message": ratio(&sessions.tokens_to_messages, Unit::Tokens),
         "tokens_per_session": distribution(
@@ -100,10 +104,8 @@ fn distribution(values: &Distribution, unit: Unit, mean: Metric) -> Value {
 }
 
 /// Bars with their upper bounds.
-pub(super) fn histogram(bars: Vec<(i64, u64)>, n: u64) -> Value {
-    let row =
-        |(bound, count): (i64, u64)| Metric::exact(count, Unit::Count, n).in_bucket(&bound.to_string(), json!({}));
-    bars.into_iter().map(row).collect()
+fn histogram(bars: Vec<(i64, u64, u64)>) -> Value {
+    bars.into_iter().map(|(bound, n, off)| bar(bound, n, off)).collect()
 }
 
 /// Sessions under way; to each error how many people met it.
@@ -138,7 +140,7 @@ fn demographics(census: &Census, content: &Map<String, Value>) -> Value {
     let name = |country: &Option<schemas::event::Country>| {
         country.map_or("(none)".to_owned(), |country| country.as_str().to_owned())
     };
-    let mut rows: std::collections::BTreeMap<String, [u64; 4]> = std::collections::BTreeMap::new();
+    let mut rows: FlatMap<String, [u64; 4]> = FlatMap::new();
     for (at, counts) in [&activity.by_country, &sessions.by_country, &activity.turns_by_country].into_iter().enumerate()
     {
         for (country, n) in counts {
@@ -153,7 +155,7 @@ fn demographics(census: &Census, content: &Map<String, Value>) -> Value {
         }
     }
     let mut rows: Vec<(String, [u64; 4])> = rows.into_iter().collect();
-    rows.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    order::by(&mut rows, |a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let countries = rows.iter().map(|(country, [users, sessions, turns, requests])| {
         let more = json!({ "sessions": count(*sessions), "turns": count(*turns), "requests": count(*requests) });
         count(*users).in_bucket(country, more)
@@ -164,7 +166,7 @@ fn demographics(census: &Census, content: &Map<String, Value>) -> Value {
 fn offsets(census: &Census) -> Vec<Value> {
     let mut all: Vec<Option<i16>> = census.activity.by_offset.keys().copied().collect();
     all.extend(census.sessions.by_offset.keys().map(|offset| Some(*offset)));
-    all.sort_unstable();
+    order::ascending(&mut all);
     all.dedup();
     let row = |offset: Option<i16>| {
         let users = census.activity.by_offset.get(&offset).copied().unwrap_or(0);
@@ -218,7 +220,23 @@ fn sentiment(facts: &Facts<'_>, census: &Census) -> Value {
             row.insert("by_emotion".into(), Value::Object(named));
         }
     }
-    let by_model = sessions.frustration_by_model.iter().map(|(model, (all, frustrated))| {
+    // What belongs to no thread is no one's model's.
+    let window = &facts.query.window;
+    let all = facts.counted.range(window.from, window.to);
+    let mut rest = all
+        .sentiment
+        .as_ref()
+        .map(|sentiment| sentiment.observations())
+        .map_or((0, 0), |rate| (u64::from(rate.n), u64::from(rate.hits)));
+    for (n, hits) in sessions.frustration_by_model.values() {
+        rest = (rest.0.saturating_sub(*n), rest.1.saturating_sub(*hits));
+    }
+    let mut by_model = sessions.frustration_by_model.clone();
+    if rest.0 > 0 {
+        let none = by_model.entry(None).or_default();
+        *none = (none.0 + rest.0, none.1 + rest.1);
+    }
+    let by_model = by_model.iter().map(|(model, (all, frustrated))| {
         Metric::share(*frustrated, *all).in_bucket(model.as_deref().unwrap_or("(none)"), json!({}))
     });
     json!({
@@ -228,10 +246,26 @@ fn sentiment(facts: &Facts<'_>, census: &Census) -> Value {
     })
 }
 
-fn integrations(census: &Census) -> Value {
+/// Connections as they stand; beside the latest sync of each platform whose data are stale.
+fn integrations(census: &Census, content: &mut Map<String, Value>) -> Value {
     let platforms = &census.integrations.platforms;
+    if let Some(Value::Array(rows)) = content.get_mut("freshness") {
+        for platform in platforms.keys() {
+            let known = |row: &Value| row.get("bucket").and_then(Value::as_str) == Some(platform);
+            if !rows.iter().any(known) {
+                rows.push(Metric::hidden(Unit::Ms, Hidden::NoData, 0).in_bucket(platform, json!({})));
+            }
+        }
+        for row in rows.iter_mut() {
+            let platform = row.get("bucket").and_then(Value::as_str).and_then(|name| platforms.get(name));
+            let stale = count(platform.map_or(0, |connections| connections.stale));
+            if let Value::Object(row) = row {
+                row.insert("stale".into(), json!(stale));
+            }
+        }
+    }
     let connected = platforms.iter().map(|(platform, connections)| {
-        let more = json!({ "expired": count(connections.expired), "stale": count(connections.stale) });
+        let more = json!({ "expired": count(connections.expired) });
         count(connections.connected).in_bucket(platform, more)
     });
     json!({

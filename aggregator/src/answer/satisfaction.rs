@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use schemas::event::Rating;
+use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::Facts;
@@ -48,7 +49,7 @@ pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Val
 
 /// Ratios of thumbs, those with most first.
 fn ratios(mut rows: Vec<(String, Rate)>) -> Vec<Value> {
-    rows.sort_by(|(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
+    order::by(&mut rows, |(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
     let row = |(name, rate): &(String, Rate)| {
         let down = Metric::count(rate.n - rate.hits.min(rate.n));
         Metric::of_rate(*rate).in_bucket(name, json!({ "up": Metric::count(rate.hits), "down": down }))
@@ -64,7 +65,7 @@ fn intents(named: &NamedTotals) -> Vec<Value> {
         .filter(|(_, intent)| intent.mentions > 0)
         .map(|(name, intent)| (name.as_str(), *intent))
         .collect();
-    rows.sort_by_key(|(name, intent)| (*name == OTHER, Reverse(intent.mentions), *name));
+    order::by_key(&mut rows, |(name, intent)| (*name == OTHER, Reverse(intent.mentions), *name));
     let mut other = Intent::default();
     let shown = rows.iter().take(INTENTS_SHOWN).filter(|(name, _)| *name != OTHER).count();
     rows.drain(shown..).for_each(|(_, intent)| other.merge(&intent));

@@ -1,12 +1,10 @@
 //! The sentiment panel's counts that know no person: frustration, wishes, the audit.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use chrono::Datelike;
 use schemas::event::{FrustrationFlag, KanoTier};
-use schemas::{Bucket15, UtcDay};
+use schemas::{Bucket15, FlatMap, UtcDay, order};
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 
 use super::Facts;
 use super::metric::{Metric, Unit};
@@ -62,9 +60,9 @@ fn cell(hour: u8, turn: TurnNumber, rate: Rate) -> Value {
 }
 
 /// Observations by hour of the day in a zone: between two changes of its offset every quarter of the UTC day lies in one hour.
-fn by_hour(facts: &Facts<'_>, tz: Zone) -> BTreeMap<u8, Sentiment> {
+fn by_hour(facts: &Facts<'_>, tz: Zone) -> FlatMap<u8, Sentiment> {
     let window = &facts.query.window;
-    let mut hours: BTreeMap<u8, Sentiment> = BTreeMap::new();
+    let mut hours: FlatMap<u8, Sentiment> = FlatMap::new();
     for span in tz.spans() {
         let bucket = |ms: i64| Bucket15(i32::try_from(ms.div_euclid(schemas::time::BUCKET_MS)).unwrap_or(i32::MAX));
         let from = if span.from == i64::MIN { window.from } else { window.from.max(bucket(span.from)) };
@@ -103,7 +101,7 @@ fn rates(mut rows: Vec<(String, Rate)>) -> Vec<Value> {
         }
         named
     });
-    rows.sort_by(|(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
+    order::by(&mut rows, |(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
     rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, rate)| other.merge(&rate));
     rows.extend((other.n > 0).then(|| (OTHER.to_owned(), other)));
     rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name, json!({}))).collect()
@@ -127,7 +125,7 @@ fn tier_of(wish: &Wish) -> KanoTier {
 }
 
 /// The wishes that score most. Those for which a day had no room are no wish.
-fn wishes(wishes: &BTreeMap<String, Wish>, notices: &Notices) -> Vec<Value> {
+fn wishes(wishes: &FlatMap<String, Wish>, notices: &Notices) -> Vec<Value> {
     let mut rows: Vec<(&str, &Wish, KanoTier, f64, f64)> = Vec::new();
     for (tag, wish) in wishes.iter().filter(|(tag, wish)| *tag != OTHER && wish.count > 0) {
         let tier = tier_of(wish);
@@ -136,7 +134,7 @@ fn wishes(wishes: &BTreeMap<String, Wish>, notices: &Notices) -> Vec<Value> {
         let score = weight(tier) * wish.confidence_micros as f64 / MICROS;
         rows.push((tag, wish, tier, confidence, score));
     }
-    rows.sort_by(|a, b| b.4.total_cmp(&a.4).then(a.0.cmp(b.0)));
+    order::by(&mut rows, |a, b| b.4.total_cmp(&a.4).then(a.0.cmp(b.0)));
     rows.truncate(WISHES_SHOWN);
     let row = |(tag, wish, tier, confidence, score): (&str, &Wish, KanoTier, f64, f64)| {
         let status = notices.wishes.get(tag).map_or(json!("open"), |(_, status)| json!(status));

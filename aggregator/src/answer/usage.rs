@@ -1,5 +1,6 @@
 //! The usage panel: who comes, how often, for how long, and who stays.
 
+use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::Facts;
@@ -237,7 +238,7 @@ fn weekly(counts: &[u64]) -> Vec<Value> {
 /// Most first, then by name; all others are one.
 pub(super) fn top<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>, rows_max: usize) -> Vec<Value> {
     let mut rows: Vec<(&str, u64)> = counts.map(|(name, n)| (name.as_str(), *n)).collect();
-    rows.sort_by_key(|(name, n)| (std::cmp::Reverse(*n), *name));
+    order::by_key(&mut rows, |(name, n)| (std::cmp::Reverse(*n), *name));
     let rest: u64 = rows.drain(rows_max.min(rows.len())..).map(|(_, n)| n).sum();
     rows.extend((rest > 0).then_some((crate::fold::names::OTHER, rest)));
     rows.iter().map(|(name, n)| count(*n).in_bucket(name, json!({}))).collect()

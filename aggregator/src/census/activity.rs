@@ -1,9 +1,7 @@
 //! Who was active when, who is new, what each spent.
 
-use std::collections::BTreeMap;
-
 use schemas::event::Country;
-use schemas::{NanoUsd, UserKey};
+use schemas::{FlatMap, NanoUsd, UserKey, order};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{Calendar, DayNo};
@@ -41,15 +39,15 @@ pub struct Activity {
     /// Turns by day, likewise.
     pub turns_by_day: Vec<u64>,
     /// People by whether they are guests.
-    pub by_guest: BTreeMap<Option<bool>, u64>,
+    pub by_guest: FlatMap<Option<bool>, u64>,
     /// People by plan.
-    pub by_plan: BTreeMap<Option<String>, u64>,
+    pub by_plan: FlatMap<Option<String>, u64>,
     /// People by country.
-    pub by_country: BTreeMap<Option<Country>, u64>,
+    pub by_country: FlatMap<Option<Country>, u64>,
     /// Turns by country.
-    pub turns_by_country: BTreeMap<Option<Country>, u64>,
+    pub turns_by_country: FlatMap<Option<Country>, u64>,
     /// People by UTC offset, minutes.
-    pub by_offset: BTreeMap<Option<i16>, u64>,
+    pub by_offset: FlatMap<Option<i16>, u64>,
     /// Spend of each person.
     pub spend_per_user: Distribution,
     /// Turns of each person.
@@ -92,7 +90,7 @@ pub struct TopUser {
 
 /// Sorts by spend, then turns, most first, then key; keeps the first ten.
 fn rank(users: &mut Vec<TopUser>) {
-    users.sort_by(|a, b| b.nano_usd.cmp(&a.nano_usd).then(b.turns.cmp(&a.turns)).then(a.user.cmp(&b.user)));
+    order::by(users, |a, b| b.nano_usd.cmp(&a.nano_usd).then(b.turns.cmp(&a.turns)).then(a.user.cmp(&b.user)));
     users.truncate(TOP_USERS);
 }
 
@@ -145,7 +143,10 @@ pub(super) struct Taking {
 impl Taking {
     pub fn take(&mut self, person: &Person<'_>, ask: &Ask, calendar: &Calendar, activity: &mut Activity) {
         let window = person.between(ask.window.from, ask.window.to);
-        let nano_usd: NanoUsd = window.iter().map(|entry| entry.nano_usd).sum();
+        let turns_cost: NanoUsd = window.iter().map(|entry| entry.nano_usd).sum();
+        let services: NanoUsd = window.iter().map(|entry| entry.services).sum();
+        // A budget is one of turns.
+        let nano_usd = if ask.scope == Scope::Whole { turns_cost + services } else { turns_cost };
         let turns: u64 = window.iter().map(|entry| u64::from(entry.turns)).sum();
         let ok: u64 = window.iter().map(|entry| u64::from(entry.turns_ok)).sum();
         let active = turns > 0;
@@ -178,7 +179,7 @@ impl Taking {
         activity.turns_ok += ok;
         activity.nano_usd += nano_usd;
         let priced: i64 = window.iter().map(|entry| i64::from(entry.priced)).sum();
-        activity.spend_to_turns.add(nano_usd.0, priced);
+        activity.spend_to_turns.add(turns_cost.0, priced);
         if !person.is_user() {
             return;
         }
@@ -194,11 +195,7 @@ impl Taking {
         spent(activity);
         let latest = latest(person, window);
         *activity.by_guest.entry(latest.guest).or_default() += 1;
-        let plan = latest.plan.as_ref().map(|plan| plan.as_str());
-        match activity.by_plan.iter_mut().find(|(known, _)| known.as_deref() == plan) {
-            Some((_, count)) => *count += 1,
-            None => drop(activity.by_plan.insert(plan.map(str::to_owned), 1)),
-        }
+        *activity.by_plan.entry(latest.plan.as_ref().map(ToString::to_string)).or_default() += 1;
         *activity.by_country.entry(latest.country).or_default() += 1;
         *activity.by_offset.entry(latest.utc_offset_minutes.map(|offset| offset.minutes())).or_default() += 1;
 

@@ -1,6 +1,7 @@
 //! Who may be leaving, as of the window's last day that has begun.
 
 use schemas::UserKey;
+use schemas::order;
 use serde::{Deserialize, Serialize};
 
 use super::Person;
@@ -70,7 +71,7 @@ impl Churn {
             return;
         }
         let mut gaps: Vec<DayNo> = days.windows(2).filter_map(|pair| Some(pair.get(1)? - pair.first()?)).collect();
-        gaps.sort_unstable();
+        order::ascending(&mut gaps);
         let usual = quantile::of_sorted(&gaps, 0.95).unwrap_or(0);
         let reason = if silent_days > usual.max(SILENT_DAYS_MIN) {
             Reason::Silent
@@ -87,7 +88,7 @@ impl Churn {
     }
 
     fn rank(&mut self) {
-        self.users.sort_by(|a, b| b.silent_days.cmp(&a.silent_days).then(a.user.cmp(&b.user)));
+        order::by(&mut self.users, |a, b| b.silent_days.cmp(&a.silent_days).then(a.user.cmp(&b.user)));
         self.users.truncate(NAMED_MAX);
     }
 
@@ -108,7 +109,7 @@ fn is_halved(person: &Person<'_>, calendar: &Calendar, today: DayNo) -> bool {
         week.into_iter().for_each(|count| *count += 1);
     }
     let [this, mut before @ ..] = weeks;
-    before.sort_unstable();
+    order::ascending(&mut before);
     let [_, low, high, _] = before;
     let median = f64::from(low + high) / 2.0;
     median >= WEEKLY_MEDIAN_MIN && f64::from(this) <= median / 2.0

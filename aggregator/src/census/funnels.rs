@@ -2,7 +2,7 @@
 
 use schemas::event::PlatformEvent;
 use schemas::time::DAY_MS;
-use schemas::{Label, UtcMillis};
+use schemas::{Label, UtcMillis, order};
 use serde::{Deserialize, Serialize};
 
 use super::sums::Collecting;
@@ -138,7 +138,7 @@ impl Taking {
             .map(|visit| (visit.start_ms, Event::Session(person.words.cohort(visit.cohort).guest)))
             .chain(person.marks().iter().map(|mark| (mark.ts_ms, Event::Mark(mark, person.words.word(mark.name)))))
             .collect();
-        events.sort_by_key(|(at, _)| *at);
+        order::by_key(&mut events, |(at, _)| *at);
         for (funnel, taking) in ask.funnels.iter().zip(&mut self.0) {
             taking.walk(funnel, ask, &events);
         }

@@ -1,7 +1,6 @@
 //! People's connections to platforms as they stand now, and errors that people met in the window.
 
-use std::collections::BTreeMap;
-
+use schemas::FlatMap;
 use schemas::event::PlatformEvent;
 use schemas::time::DAY_MS;
 use serde::{Deserialize, Serialize};
@@ -19,9 +18,9 @@ pub const EXPIRING_DAYS: i64 = 7;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Integrations {
     /// By platform.
-    pub platforms: BTreeMap<String, Connections>,
+    pub platforms: FlatMap<String, Connections>,
     /// People who met an error in the window, by `component/code`.
-    pub errors: BTreeMap<String, u64>,
+    pub errors: FlatMap<String, u64>,
 }
 
 /// People of one platform.
@@ -51,7 +50,7 @@ impl Integrations {
         if !person.is_user() {
             return;
         }
-        let mut connections: BTreeMap<WordNo, Connection> = BTreeMap::new();
+        let mut connections: FlatMap<WordNo, Connection> = FlatMap::new();
         let mut errors: Vec<WordNo> = Vec::new();
         for mark in person.marks() {
             match mark.kind {

@@ -14,7 +14,7 @@ pub mod sessions;
 pub mod sums;
 
 use schemas::event::{Cohort, Country};
-use schemas::{Bucket15, Label, NanoUsd, UtcMillis};
+use schemas::{Bucket15, FlatMap, Label, NanoUsd, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::disclosure::contribution::Cap;
@@ -164,8 +164,12 @@ impl<'a> Taker<'a> {
 
     /// Takes in a person.
     pub fn take(&mut self, owner: Owner, facts: &Facts, words: &Words) {
-        let mut entries: Vec<Entry> =
-            facts.entries.iter().filter(|entry| entry.turns > 0 || entry.nano_usd.0 != 0).copied().collect();
+        let mut entries: Vec<Entry> = facts
+            .entries
+            .iter()
+            .filter(|entry| entry.turns > 0 || entry.nano_usd.0 != 0 || entry.services.0 != 0)
+            .copied()
+            .collect();
         let first_seen = entries.iter().find(|entry| entry.turns > 0).map(|entry| entry.bucket);
         if let Some(only) = &self.ask.only {
             entries.retain(|entry| only.is(words.cohort(entry.cohort)));
@@ -235,10 +239,7 @@ fn count_at(counts: &mut Vec<u64>, at: usize) {
     counts.get_mut(at).into_iter().for_each(|count| *count += 1);
 }
 
-fn merge_counts<K: Ord + Clone>(
-    mine: &mut std::collections::BTreeMap<K, u64>,
-    other: &std::collections::BTreeMap<K, u64>,
-) {
+fn merge_counts<K: Ord + Clone>(mine: &mut FlatMap<K, u64>, other: &FlatMap<K, u64>) {
     for (key, count) in other {
         *mine.entry(key.clone()).or_default() += count;
     }

@@ -1,9 +1,7 @@
 //! What the public page tells of people: how many there were, and what they did, of each person up to a cap.
 
-use std::collections::BTreeMap;
-
 use schemas::event::Country;
-use schemas::{UtcMillis, order};
+use schemas::{FlatMap, UtcMillis, order};
 use serde::{Deserialize, Serialize};
 
 use super::activity::latest;
@@ -23,7 +21,7 @@ pub struct Published {
     /// Sessions that began in the window and turns, of each person up to the cap.
     pub capped: Capped,
     /// People by the country of their latest turn.
-    pub by_country: BTreeMap<Option<Country>, u64>,
+    pub by_country: FlatMap<Option<Country>, u64>,
     /// Sessions by dominant emotion, in the order of the catalogue: of each person the first ones, up to the cap.
     pub emotions: Vec<u64>,
     /// People who had such sessions.
@@ -31,7 +29,7 @@ pub struct Published {
     /// People who had such a session without an emotion.
     pub emotionless_users: u64,
     /// People by the tag of what they wished for.
-    pub wishes: BTreeMap<String, u64>,
+    pub wishes: FlatMap<String, u64>,
 }
 
 impl Published {
@@ -168,7 +166,7 @@ mod tests {
         assert_eq!(all.emotionless_users, 0);
         assert_eq!(of(&events[..11], Cap { sessions: 250, turns: 2_500 }).emotionless_users, 1);
         assert_eq!(of(&events[..11], Cap { sessions: 2, turns: 2_500 }).emotionless_users, 0);
-        assert_eq!(all.wishes, BTreeMap::from([("dark-mode".to_owned(), 2), ("export".to_owned(), 1)]));
+        assert_eq!(all.wishes, FlatMap::from([("dark-mode".to_owned(), 2), ("export".to_owned(), 1)]));
         let capped = of(&events, Cap { sessions: 4, turns: 7 });
         assert_eq!((capped.users, capped.capped), (2, Capped { sessions: 5, turns: 8 }));
         assert_eq!((named(&capped.emotions, Fear), named(&capped.emotions, Joy)), (Some(4), Some(1)));
@@ -220,7 +218,7 @@ mod tests {
                 .filter(|event| active.contains(&event.user))
                 .flat_map(|event| tags(&event.body).into_iter().map(|tag| (event.user, tag.to_string())))
                 .collect();
-            let mut wishes: BTreeMap<String, u64> = BTreeMap::new();
+            let mut wishes: FlatMap<String, u64> = FlatMap::new();
             wished.into_iter().for_each(|(_, tag)| *wishes.entry(tag).or_default() += 1);
             prop_assert_eq!(&all.wishes, &wishes);
 

@@ -1,7 +1,6 @@
 //! Who came back: people by the week that they were first seen in.
 
-use std::collections::BTreeMap;
-
+use schemas::FlatMap;
 use serde::{Deserialize, Serialize};
 
 use super::Person;
@@ -16,7 +15,7 @@ pub const LATER: [i32; 3] = [1, 7, 30];
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// By Monday.
-    pub cohorts: BTreeMap<i32, Cohort>,
+    pub cohorts: FlatMap<i32, Cohort>,
 }
 
 /// People first seen in one week.

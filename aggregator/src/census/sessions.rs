@@ -1,7 +1,6 @@
 //! Sessions that began in the window: how long, how costly, when, how they ended, and what was felt and wanted in them.
 
-use std::collections::BTreeMap;
-
+use schemas::FlatMap;
 use schemas::UtcMillis;
 use schemas::event::Country;
 use schemas::time::{HOUR_MS, MINUTE_MS};
@@ -48,21 +47,21 @@ pub struct Sessions {
     /// Of people whose offset is not known.
     pub local_hour_unknown: u64,
     /// By country.
-    pub by_country: BTreeMap<Option<Country>, u64>,
+    pub by_country: FlatMap<Option<Country>, u64>,
     /// By UTC offset, minutes: of each hour of the day there.
-    pub by_offset: BTreeMap<i16, Vec<u64>>,
+    pub by_offset: FlatMap<i16, Vec<u64>>,
     /// Whose last turn has no whole reply.
     pub abandoned: u64,
     /// Those by number of turns, from 1; see [`TURN_NUMBERS`].
     pub abandoned_by_turns: Vec<u64>,
     /// By the intent that was named first.
-    pub first_intents: BTreeMap<String, u64>,
+    pub first_intents: FlatMap<String, u64>,
     /// By dominant emotion.
     pub emotions: Vec<u64>,
     /// By day and dominant emotion.
     pub emotions_by_day: Vec<Vec<u64>>,
     /// Observations in the window, and those with a sign of frustration, by the model of their session's last turn.
-    pub frustration_by_model: BTreeMap<Option<String>, (u64, u64)>,
+    pub frustration_by_model: FlatMap<Option<String>, (u64, u64)>,
     /// Under way now, whatever the window.
     pub active: u64,
 }
@@ -282,11 +281,8 @@ fn frustration(person: &Person<'_>, thread: ThreadId, track: &Track, calendar: &
         let at = track.visits.partition_point(|visit| visit.start_ms <= mood.ts_ms);
         let visit = at.checked_sub(1).and_then(|at| track.visits.get(at));
         let visit = visit.filter(|visit| mood.ts_ms < end_of(thread, visit));
-        let model = visit.and_then(|visit| person.words.word(visit.model)).map(|model| model.as_str());
-        let counts = match sessions.frustration_by_model.iter_mut().find(|(known, _)| known.as_deref() == model) {
-            Some((_, counts)) => counts,
-            None => sessions.frustration_by_model.entry(model.map(str::to_owned)).or_default(),
-        };
+        let model = visit.and_then(|visit| person.words.word(visit.model)).map(ToString::to_string);
+        let counts = sessions.frustration_by_model.entry(model).or_default();
         *counts = (counts.0 + 1, counts.1 + u64::from(mood.frustrated));
     }
 }

@@ -1,9 +1,7 @@
 //! Spend: the bill by service, provider, model and feature.
 
-use std::collections::BTreeMap;
-
 use schemas::event::{CacheEffect, Cost, Provenance, Service, UnpricedReason};
-use schemas::{Body, Event, Label, NanoUsd};
+use schemas::{Body, Event, FlatMap, Label, NanoUsd};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
@@ -73,7 +71,7 @@ pub struct Rare {
     /// What those cost.
     pub repriced_nano_usd: NanoUsd,
     /// Turns whose usage is known but that have no price, by reason.
-    pub unpriced: BTreeMap<UnpricedReason, u64>,
+    pub unpriced: FlatMap<UnpricedReason, u64>,
     /// What caching did to the price of turns.
     #[serde(default)]
     pub cache: Cache,
@@ -185,7 +183,7 @@ impl Amount {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spend {
     /// Every line that anything was counted on.
-    pub lines: BTreeMap<Line, Amount>,
+    pub lines: FlatMap<Line, Amount>,
 }
 
 impl Spend {

@@ -2,11 +2,9 @@
 //!
 //! The last minutes and the last hour are asked for and no others, so only the day of receipt and the one before are kept.
 
-use std::collections::BTreeMap;
-
 use schemas::event::Turn;
 use schemas::time::{DAY_MS, MINUTE_MS};
-use schemas::{Label, UtcDay, UtcMillis};
+use schemas::{FlatMap, Label, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::names::{Additive, NAMES_MAX, Rate};
@@ -20,7 +18,7 @@ pub type Served = Option<(Label, Label)>;
 
 /// Turns of a UTC day by provider and model, and by minute of the day (0–1439) ascending; hits failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Minutes(BTreeMap<Served, Vec<(u16, Rate)>>);
+pub struct Minutes(FlatMap<Served, Vec<(u16, Rate)>>);
 
 /// The first UTC day whose minutes are kept at a time of receipt.
 #[must_use]
@@ -73,7 +71,7 @@ impl Minutes {
     }
 
     /// Adds the turns of this day that lie in `[from, to)`, whole minutes.
-    pub fn sum(&self, day: UtcDay, from: UtcMillis, to: UtcMillis, totals: &mut BTreeMap<Served, Rate>) {
+    pub fn sum(&self, day: UtcDay, from: UtcMillis, to: UtcMillis, totals: &mut FlatMap<Served, Rate>) {
         let first = day.start().minute();
         for (served, minutes) in &self.0 {
             let within = |minute: u16| (from.minute()..to.minute()).contains(&(first + i64::from(minute)));
@@ -88,12 +86,11 @@ impl Minutes {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::fold::testing::turn;
     use proptest::prelude::*;
     use schemas::Body;
     use schemas::event::TurnStatus;
-
-    use super::*;
-    use crate::fold::testing::turn;
 
     const DAY: UtcDay = UtcDay(20_778);
 
@@ -108,7 +105,7 @@ mod tests {
     }
 
     fn total(minutes: &Minutes, from: i64, to: i64) -> Rate {
-        let mut totals = BTreeMap::new();
+        let mut totals = FlatMap::new();
         minutes.sum(DAY, DAY.start().plus_ms(from), DAY.start().plus_ms(to), &mut totals);
         let mut total = Rate::default();
         totals.values().for_each(|rate| total.merge(rate));

@@ -2,10 +2,8 @@
 //!
 //! Which name an event counts under, and what, is said in the panel's own file.
 
-use std::collections::BTreeMap;
-
 use schemas::event::Cost;
-use schemas::{Body, Bucket15, Event, UtcDay};
+use schemas::{Body, Bucket15, Event, FlatMap, UtcDay};
 use serde::{Deserialize, Serialize};
 
 use super::integrations::Platform;
@@ -33,7 +31,7 @@ macro_rules! named {
         /// Counts of a window by name, over all Shards.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct NamedTotals {
-            $($(#[doc = $doc])* pub $list: BTreeMap<String, $counts>,)+
+            $($(#[doc = $doc])* pub $list: FlatMap<String, $counts>,)+
             /// Milliseconds from a request to its response's head.
             pub ttfb: Counts,
             /// Seconds from the first sign of a crisis to its escalation.

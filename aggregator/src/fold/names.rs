@@ -5,9 +5,7 @@
 //! counted, whatever comes after it: a flood of names takes none from those that were there before. Once a day is full no name
 //! is let in, also when another left: a name is counted wholly in its place, or wholly under [`OTHER`].
 
-use std::collections::BTreeMap;
-
-use schemas::{Bucket15, UtcDay};
+use schemas::{Bucket15, FlatMap, UtcDay};
 use serde::{Deserialize, Serialize};
 
 use crate::stats::histogram::Counts;
@@ -55,7 +53,7 @@ where
     }
 }
 
-impl<K: Ord + Clone, C: Additive> Additive for BTreeMap<K, C> {
+impl<K: Ord + Clone, C: Additive> Additive for FlatMap<K, C> {
     fn merge(&mut self, other: &Self) {
         for (key, count) in other {
             match self.get_mut(key) {
@@ -182,7 +180,7 @@ impl<C: Additive> Quarters<C> {
 
 /// Counts of a UTC day by name, of at most `MAX` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Names<C, const MAX: usize = NAMES_MAX>(BTreeMap<String, Quarters<C>>);
+pub struct Names<C, const MAX: usize = NAMES_MAX>(FlatMap<String, Quarters<C>>);
 
 impl<C: Additive, const MAX: usize> Names<C, MAX> {
     /// Changes the counts of a name in a bucket, or those of [`OTHER`].
@@ -195,7 +193,7 @@ impl<C: Additive, const MAX: usize> Names<C, MAX> {
     }
 
     /// Adds what of this day lies in `[from, to)`.
-    pub fn sum(&self, day: UtcDay, from: Bucket15, to: Bucket15, totals: &mut BTreeMap<String, C>) {
+    pub fn sum(&self, day: UtcDay, from: Bucket15, to: Bucket15, totals: &mut FlatMap<String, C>) {
         for (name, counts) in &self.0 {
             let Some(total) = counts.sum(day, from, to) else { continue };
             match totals.get_mut(name) {

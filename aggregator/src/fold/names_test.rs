@@ -8,8 +8,8 @@ fn at(quarter: i32) -> Bucket15 {
     Bucket15(DAY.first_bucket().0 + quarter)
 }
 
-fn totals<C: Additive, const MAX: usize>(names: &Names<C, MAX>, from: i32, to: i32) -> BTreeMap<String, C> {
-    let mut totals = BTreeMap::new();
+fn totals<C: Additive, const MAX: usize>(names: &Names<C, MAX>, from: i32, to: i32) -> FlatMap<String, C> {
+    let mut totals = FlatMap::new();
     names.sum(DAY, at(from), at(to), &mut totals);
     totals
 }
@@ -44,12 +44,12 @@ fn a_full_day_lets_no_name_in() {
     gone.change("a", at(1), |n| *n += 2);
     names.take_out(&gone);
     names.change("c", at(1), |n| *n += 1);
-    assert_eq!(totals(&names, 0, 96), BTreeMap::from([("b".into(), 1), (OTHER.into(), 3)]));
+    assert_eq!(totals(&names, 0, 96), FlatMap::from([("b".into(), 1), (OTHER.into(), 3)]));
     // What has no place is taken out of the rest.
     let mut gone: Names<u32, 2> = Names::default();
     gone.change("c", at(1), |n| *n += 3);
     names.take_out(&gone);
-    assert_eq!(totals(&names, 0, 96), BTreeMap::from([("b".into(), 1)]));
+    assert_eq!(totals(&names, 0, 96), FlatMap::from([("b".into(), 1)]));
 }
 
 proptest! {

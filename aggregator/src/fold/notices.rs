@@ -1,10 +1,8 @@
 //! What operators decided and checked: the newest word on each wish and on each week's audit, and every change of
 //! the safety policy. Kept for good.
 
-use std::collections::BTreeMap;
-
 use schemas::event::{Notice, NoticeKind};
-use schemas::{Body, Event, UtcDay, UtcMillis};
+use schemas::{Body, Event, FlatMap, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::names::NAMES_MAX;
@@ -34,9 +32,9 @@ pub struct Audit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notices {
     /// Wishes by tag.
-    pub wishes: BTreeMap<String, (UtcMillis, WishStatus)>,
+    pub wishes: FlatMap<String, (UtcMillis, WishStatus)>,
     /// Audits by the week's Monday.
-    pub audits: BTreeMap<UtcDay, (UtcMillis, Audit)>,
+    pub audits: FlatMap<UtcDay, (UtcMillis, Audit)>,
     /// Changes of the safety policy, by when and the app's name for it, ascending; each once.
     #[serde(default)]
     pub policies: Vec<(UtcMillis, String)>,
@@ -85,17 +83,16 @@ fn status(notice: &Notice) -> Option<WishStatus> {
     }
 }
 
-fn newest<K: Ord, V: Ord + Copy>(known: &mut BTreeMap<K, (UtcMillis, V)>, key: K, said: (UtcMillis, V)) {
+fn newest<K: Ord, V: Ord + Copy>(known: &mut FlatMap<K, (UtcMillis, V)>, key: K, said: (UtcMillis, V)) {
     known.entry(key).and_modify(|before| *before = (*before).max(said)).or_insert(said);
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use schemas::Label;
-
     use super::*;
     use crate::fold::testing::turn;
+    use proptest::prelude::*;
+    use schemas::Label;
 
     fn notice(ts: i64, kind: NoticeKind, code: &str, audit: Option<(u32, u32)>) -> Event {
         let (checked, agreed) = audit.unzip();
@@ -125,11 +122,8 @@ mod tests {
         let notices = of(&said);
         assert_eq!(notices.wishes["dark-mode"], (UtcMillis(5), WishStatus::Building));
         assert_eq!(notices.wishes["fax"].1, WishStatus::Declined);
-        assert_eq!(
-            notices.audits,
-            BTreeMap::from([(UtcDay(20_773), (UtcMillis(4), Audit { checked: 10, agreed: 9 }))])
-        );
         assert_eq!(notices.policies, [(UtcMillis(7), "v2".to_owned()), (UtcMillis(9), "dark-mode".to_owned())]);
+        assert_eq!(notices.audits, FlatMap::from([(UtcDay(20_773), (UtcMillis(4), Audit { checked: 10, agreed: 9 }))]));
         assert_eq!(crate::fold::decode::<Notices>(&crate::fold::encode(&notices).unwrap()).unwrap(), notices);
     }
 

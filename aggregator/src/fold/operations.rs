@@ -1,9 +1,7 @@
 //! How the app does: requests through the edge, replies of models, errors, web vitals, actions.
 
-use std::collections::BTreeMap;
-
 use schemas::event::{BotKind, DeviceClass, ErrorReport, Journey, Request, Turn, TurnStatus, Vital, VitalName};
-use schemas::{Body, Bucket15, Event, NanoUsd};
+use schemas::{Body, Bucket15, Event, FlatMap, NanoUsd};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
@@ -26,7 +24,7 @@ pub struct Requests {
     pub reported_errors: u64,
     /// Of the requests: those of robots, by what they are for.
     #[serde(default)]
-    pub bots: BTreeMap<BotKind, u64>,
+    pub bots: FlatMap<BotKind, u64>,
 }
 
 impl Counters for Requests {
@@ -181,11 +179,10 @@ pub(super) fn vital(named: &mut Named, bucket: Bucket15, vital: &Vital) {
 
 #[cfg(test)]
 mod tests {
-    use schemas::event::{Bot, BotEvidence, Browser, Device, DeviceClass, Method, Request, System};
-    use schemas::{Label, UtcMillis};
-
     use super::*;
     use crate::fold::testing;
+    use schemas::event::{Bot, BotEvidence, Browser, Device, DeviceClass, Method, Request, System};
+    use schemas::{Label, UtcMillis};
 
     fn request(bot: Option<BotKind>) -> Event {
         let label = |text: &str| Label::parse(text).unwrap();
@@ -205,7 +202,7 @@ mod tests {
             device: Some(device),
             network: None,
             referrer_domain: None,
-            campaign: BTreeMap::new(),
+            campaign: Default::default(),
             network_kind: None,
         });
         event
@@ -217,7 +214,7 @@ mod tests {
         let kinds = [None, Some(BotKind::AiCrawler), Some(BotKind::Seo), Some(BotKind::AiCrawler), None];
         kinds.into_iter().for_each(|kind| requests.fold(&request(kind)));
         assert_eq!(requests.requests, 5);
-        assert_eq!(requests.bots, BTreeMap::from([(BotKind::AiCrawler, 2), (BotKind::Seo, 1)]));
+        assert_eq!(requests.bots, FlatMap::from([(BotKind::AiCrawler, 2), (BotKind::Seo, 1)]));
         requests.merge(&requests.clone());
         assert_eq!((requests.requests, requests.bots[&BotKind::AiCrawler]), (10, 4));
     }

@@ -1,9 +1,7 @@
 //! Crisis handling, incidents and satisfaction: counts without a person.
 
-use std::collections::BTreeMap;
-
 use schemas::event::{Crisis, CrisisEvent, Disposition, IncidentSeverity, Rating};
-use schemas::{Body, Bucket15, Event};
+use schemas::{Body, Bucket15, Event, FlatMap};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
@@ -14,15 +12,15 @@ use super::names::{Additive, NONE, Rate};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Safety {
     /// Crisis events by step and severity (0–4), without those a human found false.
-    pub crisis: BTreeMap<(CrisisEvent, u8), u64>,
+    pub crisis: FlatMap<(CrisisEvent, u8), u64>,
     /// How crises ended.
-    pub dispositions: BTreeMap<Disposition, u64>,
+    pub dispositions: FlatMap<Disposition, u64>,
     /// Flags that a human found false.
     pub false_positives: u64,
     /// Incidents when they began.
-    pub incidents: BTreeMap<IncidentSeverity, u64>,
+    pub incidents: FlatMap<IncidentSeverity, u64>,
     /// Ratings of replies.
-    pub ratings: BTreeMap<Rating, u64>,
+    pub ratings: FlatMap<Rating, u64>,
 }
 
 impl Safety {
@@ -84,7 +82,7 @@ pub(super) fn crisis(named: &mut Named, bucket: Bucket15, crisis: &Crisis) {
     }
 }
 
-fn take_out_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+fn take_out_counts<K: Ord + Copy>(mine: &mut FlatMap<K, u64>, other: &FlatMap<K, u64>) {
     for (key, taken) in other {
         if let Some(count) = mine.get_mut(key) {
             *count = count.saturating_sub(*taken);
@@ -93,7 +91,7 @@ fn take_out_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<
     mine.retain(|_, count| *count > 0);
 }
 
-fn merge_counts<K: Ord + Copy>(mine: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+fn merge_counts<K: Ord + Copy>(mine: &mut FlatMap<K, u64>, other: &FlatMap<K, u64>) {
     for (key, count) in other {
         *mine.entry(*key).or_default() += count;
     }

@@ -1,9 +1,9 @@
 //! What the chat sentinel saw and what people thought, as counts that know no person: frustration, wishes, intents, thumbs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemas::event::{Feedback, FrustrationFlag, Journey, KanoTier, Observation, Rating};
-use schemas::{Body, Bucket15, Event, EventKey};
+use schemas::{Body, Bucket15, Event, EventKey, FlatMap};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
@@ -48,9 +48,9 @@ impl TurnNumber {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sentiment {
     /// Observations by turn number; hits have any sign of frustration.
-    pub by_turn: BTreeMap<TurnNumber, Rate>,
+    pub by_turn: FlatMap<TurnNumber, Rate>,
     /// Observations by sign of frustration.
-    pub flags: BTreeMap<FrustrationFlag, u32>,
+    pub flags: FlatMap<FrustrationFlag, u32>,
     /// Observations that are sampled for the audit.
     pub sampled: u32,
     /// Moments handed in.
@@ -111,7 +111,7 @@ pub fn is_sampled(id: EventKey) -> bool {
 
 /// Keys of sampled observations of a UTC day: the first [`SAMPLED_KEYS_MAX`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sample(pub BTreeMap<i32, BTreeSet<EventKey>>);
+pub struct Sample(pub FlatMap<i32, BTreeSet<EventKey>>);
 
 impl Sample {
     /// Keeps the event's key, where it is a sampled observation.

@@ -53,6 +53,8 @@ fn answered(shard: &mut Shard<Memory>, window: &Window) -> Census {
     let mut answer = shard.people(window);
     answer.activity.top_users.iter_mut().for_each(|top| top.user = UserKey::default());
     answer.churn.users.iter_mut().for_each(|at_risk| at_risk.user = UserKey::default());
+    // Those who are silent as long stand in the order of their names.
+    answer.churn.users.sort_by_key(|at_risk| (at_risk.silent_days, format!("{:?}", at_risk.reason)));
     answer
 }
 

@@ -187,6 +187,14 @@ impl Distribution {
         Some((i64::try_from(middle).ok()?.clamp(least, greatest), exact || least == greatest))
     }
 
+    /// Whether a quantile's interval ends in values themselves.
+    #[must_use]
+    pub fn is_exact(&self, ends: [i64; 2]) -> bool {
+        let known =
+            |end: i64| [self.ends.0, self.ends.1].contains(&end) || layout::bounds(bin_of(end.unsigned_abs())).1 == 1;
+        self.bins.is_empty() || ends.into_iter().all(known)
+    }
+
     /// Interval of the `q`-quantile by [`quantile::interval`], `None` where there is none.
     ///
     /// Of bins: from the least value of the lower rank's to the greatest of the upper one's, so that it covers as much as the
@@ -262,12 +270,12 @@ impl Distribution {
     }
 
     /// Bars of a chart on a log scale: ascending upper bounds (inclusive) of the series 1, 2, 5, 10 … with the number of values
-    /// since the last bound, at most [`CHART_BINS_MAX`], the greatest value in the last.
+    /// since the last bound, and by how many that may be off, at most [`CHART_BINS_MAX`], the greatest value in the last.
     ///
     /// Zeros have a bar of their own, with the bound 0. When the series is too long, the bar after it counts all that is
     /// smaller. Values of one bin count where their mean is.
     #[must_use]
-    pub fn histogram(&self) -> Vec<(i64, u64)> {
+    pub fn histogram(&self) -> Vec<(i64, u64, u64)> {
         let (Some(least), Some(greatest)) = (self.min(), self.max()) else { return Vec::new() };
         let zeros = usize::from(least == 0);
         let mut bounds: Vec<i64> = vec![1];
@@ -279,11 +287,19 @@ impl Distribution {
         let before = bounds.partition_point(|bound| i128::from(*bound) < smallest);
         let skipped = before.max((bounds.len() + zeros).saturating_sub(CHART_BINS_MAX));
         let bounds = std::iter::once(0).filter(|_| zeros == 1).chain(bounds.into_iter().skip(skipped));
-        let mut bars: Vec<(i64, u64)> = bounds.map(|bound| (bound, 0)).collect();
+        let mut bars: Vec<(i64, u64, u64)> = bounds.map(|bound| (bound, 0, 0)).collect();
         for (sum, n) in self.groups() {
-            let place = bars.partition_point(|(bound, _)| i128::from(*bound) * i128::from(n) < sum);
-            if let Some((_, count)) = bars.get_mut(place) {
+            let place = bars.partition_point(|(bound, ..)| i128::from(*bound) * i128::from(n) < sum);
+            if let Some((_, count, _)) = bars.get_mut(place) {
                 *count += n;
+            }
+        }
+        for bin in &self.bins {
+            let (low, width) = layout::bounds(bin.at);
+            let place = bars.partition_point(|(bound, ..)| bound.unsigned_abs() < low);
+            let cut = bars.get(place).is_some_and(|(bound, ..)| bound.unsigned_abs() < low + (width - 1));
+            for bar in bars.iter_mut().skip(place).take(if cut && bin.n > 1 { 2 } else { 0 }) {
+                bar.2 += bin.n;
             }
         }
         bars

@@ -28,6 +28,7 @@ use std::cmp::Reverse;
 
 use context::Context;
 use schemas::Redacted;
+use schemas::order;
 use view::{View, is_alphanumeric, is_word};
 
 /// What was found in a text.
@@ -362,7 +363,7 @@ fn settle(mut hits: Vec<Hit>, view: &View<'_>) -> Vec<Hit> {
 
 /// In the text's order, or the surest first. One sort for both, because a sort's code is large.
 fn sort(hits: &mut [Hit], by_place: bool) {
-    hits.sort_unstable_by_key(|hit| {
+    order::by_key(hits, |hit| {
         let place = hit.start as u64;
         if by_place {
             (0, place)

@@ -96,6 +96,17 @@ pub struct Entry {
     pub priced: u32,
     /// What those cost.
     pub nano_usd: NanoUsd,
+    /// What other services cost.
+    pub services: NanoUsd,
+}
+
+impl Entry {
+    /// Nothing yet.
+    #[must_use]
+    pub fn at(bucket: Bucket15, cohort: CohortNo) -> Self {
+        let (nano_usd, services) = (NanoUsd::ZERO, NanoUsd::ZERO);
+        Self { bucket, cohort, turns: 0, turns_ok: 0, priced: 0, nano_usd, services }
+    }
 }
 
 /// Turns of a thread that no silence parts.
@@ -228,6 +239,7 @@ impl Facts {
                     mine.turns_ok += entry.turns_ok;
                     mine.priced += entry.priced;
                     mine.nano_usd += entry.nano_usd;
+                    mine.services += entry.services;
                 }
             }
             Err(at) => self.entries.insert(at, entry),

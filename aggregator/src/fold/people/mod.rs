@@ -14,7 +14,7 @@ use std::ops::Bound;
 
 use schemas::consent::choice_of;
 use schemas::event::{Journey, Observation, Platform, Repriced, Turn, TurnStatus};
-use schemas::{Body, Bucket15, Event, EventKey, Label, UserKey, UtcDay, UtcMillis};
+use schemas::{Body, Bucket15, Event, EventKey, Label, NanoUsd, UserKey, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::CodecError;
@@ -72,7 +72,7 @@ pub struct People {
     /// Facts since the last checkpoint.
     recent: BTreeMap<(u16, Stretch), Segment>,
     moves: Vec<Move>,
-    /// Names in storage, of pages that were asked for since the last checkpoint.
+    /// Names in storage as it has them, of pages that were asked for since the last checkpoint.
     names: RefCell<BTreeMap<u16, Names>>,
     pages: BTreeMap<u16, Page>,
     dirty: BTreeSet<u16>,
@@ -127,6 +127,11 @@ impl People {
             }
             Body::Journey(journey) => self.journey(owner, thread, event, journey),
             Body::Platform(platform) => self.platform(owner, event, platform),
+            Body::ServiceCost(cost) => {
+                let cohort = self.words.cohort_number(&event.cohort);
+                let (facts, _) = self.facts_mut(owner, event.ts);
+                facts.add_entry(Entry { services: cost.nano_usd, ..Entry::at(Bucket15::of(event.ts), cohort) });
+            }
             Body::Error(error) => {
                 let name = Label::parse(&format!("{}/{}", error.component, error.code)).ok();
                 self.mark(owner, event.ts, MarkKind::Error, name.as_ref(), None);
@@ -152,6 +157,7 @@ impl People {
             turns_ok: u32::from(ok),
             priced: u32::from(nano_usd.is_some()),
             nano_usd: nano_usd.unwrap_or_default(),
+            services: NanoUsd::ZERO,
         };
         let visit = Visit {
             start_ms: event.ts.0,
@@ -238,7 +244,7 @@ impl People {
         {
             return Ok(true);
         }
-        self.ask_names(number, stored, |names| names.owners.contains(&owner))
+        self.is_stored(owner, None, stored)
     }
 
     /// Is there a thread by that key?
@@ -252,43 +258,54 @@ impl People {
         if self.recent_of(number).any(has) {
             return Ok(true);
         }
-        self.ask_names(number, stored, |names| names.threads.contains(&(owner, id)))
+        self.is_stored(owner, Some(id), stored)
     }
 
     fn recent_of(&self, page: u16) -> impl Iterator<Item = &Segment> {
         self.recent.range((page, Stretch::MIN)..=(page, Stretch::MAX)).map(|(_, segment)| segment)
     }
 
-    fn ask_names(&self, number: u16, stored: &dyn Stored, ask: impl Fn(&Names) -> bool) -> Result<bool, CodecError> {
-        if let Some(names) = self.names.borrow().get(&number) {
-            return Ok(ask(names));
-        }
-        let mut names = Names::default();
-        let mut words = Words::default();
-        for (_, bytes) in stored.page(number)? {
-            for (owner, facts) in segment::decode(&bytes, &mut words)? {
-                names.threads.extend(facts.threads.keys().map(|thread| (owner, *thread)));
-                names.owners.insert(owner);
-            }
-        }
-        // Names that facts in storage do not know yet.
-        for change in &self.moves {
+    /// Whether facts in storage are of an owner, or of a thread of theirs, by the name that they go by now.
+    fn is_stored(&self, owner: Owner, thread: Option<ThreadId>, stored: &dyn Stored) -> Result<bool, CodecError> {
+        // The names that storage may have them by: back through what it does not know yet.
+        let mut names = vec![(owner, thread)];
+        for change in self.moves.iter().rev() {
             match change {
-                Move::Owner(from, _) | Move::Gone(from) => {
-                    names.owners.remove(from);
-                    names.threads.retain(|(owner, _)| owner != from);
+                Move::Gone(gone) => names.retain(|(owner, _)| owner != gone),
+                Move::Owner(from, to) => {
+                    names.retain(|(owner, _)| owner != from);
+                    let before: Vec<_> =
+                        names.iter().filter(|(owner, _)| owner == to).map(|(_, thread)| (*from, *thread)).collect();
+                    names.extend(before);
                 }
-                Move::Thread(from, _) => drop(names.threads.remove(from)),
+                Move::Thread(from, to) => {
+                    names.retain(|(owner, thread)| (*owner, *thread) != (from.0, Some(from.1)));
+                    if names.contains(&(to.0, Some(to.1))) {
+                        names.push((from.0, Some(from.1)));
+                    }
+                }
             }
         }
-        let answer = ask(&names);
-        self.names.borrow_mut().insert(number, names);
-        Ok(answer)
-    }
-
-    fn moves(&mut self, change: Move) {
-        self.names.borrow_mut().clear();
-        self.moves.push(change);
+        for (owner, thread) in names {
+            let number = page_number(owner.bits());
+            if !self.names.borrow().contains_key(&number) {
+                let mut read = Names::default();
+                let mut words = Words::default();
+                for (_, bytes) in stored.page(number)? {
+                    for (owner, facts) in segment::decode(&bytes, &mut words)? {
+                        read.threads.extend(facts.threads.keys().map(|thread| (owner, *thread)));
+                        read.owners.insert(owner);
+                    }
+                }
+                self.names.borrow_mut().insert(number, read);
+            }
+            let known = self.names.borrow();
+            let Some(names) = known.get(&number) else { continue };
+            if thread.map_or_else(|| names.owners.contains(&owner), |thread| names.threads.contains(&(owner, thread))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A person goes by another key from now on: all that is known of them goes with them.
@@ -317,7 +334,7 @@ impl People {
                 mine.join(facts, &self.words);
             }
         }
-        self.moves(Move::Owner(from, to));
+        self.moves.push(Move::Owner(from, to));
     }
 
     fn stretches(&self, page: u16) -> Vec<Stretch> {
@@ -347,7 +364,7 @@ impl People {
                 give_thread(target, to, moved, &self.words);
             }
         }
-        self.moves(Move::Thread(from, to));
+        self.moves.push(Move::Thread(from, to));
     }
 
     /// Where a person stands; `None` when nothing is known of it.
@@ -363,7 +380,7 @@ impl People {
         self.recent.range_mut((number, Stretch::MIN)..=(number, Stretch::MAX)).for_each(|(_, segment)| {
             segment.remove(&owner);
         });
-        self.moves(Move::Gone(owner));
+        self.moves.push(Move::Gone(owner));
         let Some(page) = self.pages.get_mut(&number) else { return };
         self.dirty.insert(number);
         let before = page.pending.len();
@@ -407,7 +424,7 @@ impl People {
         if let Some(owner) = Owner::of(event.user, event.conversation, event.session) {
             let cohort = self.words.cohort_number(&turn.cohort);
             let bucket = Bucket15::of(event.ts);
-            let entry = Entry { bucket, cohort, turns: 0, turns_ok: 0, priced: 1, nano_usd };
+            let entry = Entry { priced: 1, nano_usd, ..Entry::at(bucket, cohort) };
             let visit = Visit {
                 start_ms: event.ts.0,
                 end_ms: event.ts.0,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemas::event::{Cohort, Country, Emotion, PlatformEvent, UtcOffset};
-use schemas::{Bucket15, KeyId, Label, NanoUsd, UserKey};
+use schemas::{Bucket15, Label, NanoUsd, UserKey, order};
 
 use super::facts::{Entry, Facts, Mark, MarkKind, Mention, Mood, Owner, ThreadId, Track, Visit};
 use super::words::{CohortNo, WordNo, Words};
@@ -124,10 +124,10 @@ impl Tables {
         }
         tables.ranks.remove(&0);
         tables.words = tables.ranks.keys().copied().collect();
-        tables.words.sort_by(|a, b| words.word(*a).cmp(&words.word(*b)));
+        order::by(&mut tables.words, |a, b| words.word(*a).cmp(&words.word(*b)));
         tables.ranks = tables.words.iter().copied().zip(1..).collect();
         tables.cohorts = tables.cohort_ranks.keys().copied().collect();
-        tables.cohorts.sort_by(|a, b| words.cohort(*a).cmp(words.cohort(*b)));
+        order::by(&mut tables.cohorts, |a, b| words.cohort(*a).cmp(words.cohort(*b)));
         tables.cohort_ranks = tables.cohorts.iter().copied().zip(1..).collect();
         tables
     }
@@ -170,8 +170,7 @@ impl Writer {
         match owner {
             Owner::User(user) => {
                 self.0.push(0);
-                self.0.push(user.key_id().0);
-                self.0.extend_from_slice(&user.mac());
+                self.0.extend_from_slice(&user.to_bytes());
             }
             Owner::Thread(thread) => self.thread(*thread),
         }
@@ -195,7 +194,7 @@ impl Writer {
     fn facts(&mut self, facts: &Facts, tables: &Tables) {
         self.unsigned(facts.entries.len() as u64);
         let mut entries: Vec<&Entry> = facts.entries.iter().collect();
-        entries.sort_by_key(|entry| (entry.bucket, tables.cohort(entry.cohort)));
+        order::by_key(&mut entries, |entry| (entry.bucket, tables.cohort(entry.cohort)));
         let mut last = 0;
         for entry in entries {
             self.signed(i64::from(entry.bucket.0) - last);
@@ -205,6 +204,7 @@ impl Writer {
             self.unsigned(entry.turns_ok.into());
             self.unsigned(entry.priced.into());
             self.signed(entry.nano_usd.0);
+            self.signed(entry.services.0);
         }
         self.unsigned(facts.threads.len() as u64);
         for (thread, track) in &facts.threads {
@@ -213,7 +213,7 @@ impl Writer {
         }
         self.unsigned(facts.marks.len() as u64);
         let mut marks: Vec<&Mark> = facts.marks.iter().collect();
-        marks.sort_by_key(|mark| (mark.ts_ms, mark.kind, tables.word(mark.name), mark.days));
+        order::by_key(&mut marks, |mark| (mark.ts_ms, mark.kind, tables.word(mark.name), mark.days));
         let mut last = 0;
         for mark in marks {
             self.signed(mark.ts_ms - last);
@@ -254,7 +254,7 @@ impl Writer {
         }
         self.unsigned(track.mentions.len() as u64);
         let mut mentions: Vec<&Mention> = track.mentions.iter().collect();
-        mentions.sort_by_key(|mention| (mention.ts_ms, tables.word(mention.intent)));
+        order::by_key(&mut mentions, |mention| (mention.ts_ms, tables.word(mention.intent)));
         let mut last = 0;
         for mention in mentions {
             self.signed(mention.ts_ms - last);
@@ -312,11 +312,7 @@ impl<'a> Reader<'a> {
 
     fn owner(&mut self) -> Result<Owner, CodecError> {
         match self.byte()? {
-            0 => {
-                let key_id = KeyId(self.byte()?);
-                let mac = self.take(16)?.try_into().map_err(|_| CodecError)?;
-                Ok(Owner::User(UserKey::from_mac(key_id, mac)))
-            }
+            0 => Ok(Owner::User(UserKey::from_bytes(self.take(17)?.try_into().map_err(|_| CodecError)?))),
             kind => Ok(Owner::Thread(self.thread_of(kind)?)),
         }
     }
@@ -364,11 +360,12 @@ impl<'a> Reader<'a> {
                 turns_ok: self.small()?,
                 priced: self.small()?,
                 nano_usd: NanoUsd(self.signed()?),
+                services: NanoUsd(self.signed()?),
             };
             facts.entries.push(entry);
         }
         // Numbers of attributes differ from life to life of the object.
-        facts.entries.sort_unstable_by_key(|entry| (entry.bucket, entry.cohort));
+        order::by_key(&mut facts.entries, |entry| (entry.bucket, entry.cohort));
         for _ in 0..self.count()? {
             let kind = self.byte()?;
             let thread = self.thread_of(kind)?;
@@ -398,7 +395,7 @@ impl<'a> Reader<'a> {
             };
             facts.marks.push(Mark { ts_ms: last, kind, name, days });
         }
-        facts.marks.sort_unstable();
+        order::ascending(&mut facts.marks);
         Ok(facts)
     }
 
@@ -434,7 +431,7 @@ impl<'a> Reader<'a> {
             last += self.signed()?;
             track.mentions.push(Mention { ts_ms: last, intent: tables.word_at(self.unsigned()?)? });
         }
-        track.mentions.sort_unstable();
+        order::ascending(&mut track.mentions);
         Ok(track)
     }
 }

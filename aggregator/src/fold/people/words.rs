@@ -62,6 +62,9 @@ impl Words {
 
     /// The number of attributes.
     pub fn cohort_number(&mut self, cohort: &Cohort) -> CohortNo {
+        if let Some(plan) = &cohort.plan {
+            self.number(plan);
+        }
         self.cohorts.number(cohort).unwrap_or(0)
     }
 

@@ -4,6 +4,7 @@
 //! (`openinference.semconv`), the Vercel AI SDK 4 to 7 (`ai`, `@ai-sdk/otel`), OpenLIT, Traceloop, Pydantic AI.
 //! What people write and models answer has no name here, so it is dropped before its value is looked at.
 
+use schemas::order;
 use std::sync::LazyLock;
 
 macro_rules! facts {
@@ -129,7 +130,7 @@ impl Fact {
 pub(super) fn is_listed(key: &[u8]) -> Option<&'static str> {
     static SORTED: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         let mut names: Vec<_> = Fact::ALL.iter().flat_map(|fact| fact.names()).copied().collect();
-        names.sort_unstable();
+        order::ascending(&mut names);
         names
     });
     let at = SORTED.binary_search_by(|name| name.as_bytes().cmp(key)).ok()?;
@@ -170,7 +171,7 @@ mod tests {
     fn a_name_stands_for_one_fact() {
         let mut names: Vec<_> = Fact::ALL.iter().flat_map(|fact| fact.names()).collect();
         let count = names.len();
-        names.sort_unstable();
+        order::ascending(&mut names);
         names.dedup();
         assert_eq!(names.len(), count);
         assert!(names.iter().all(|name| is_listed(name.as_bytes()) == Some(**name)));
