@@ -174,10 +174,11 @@ pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N
 pub(super) fn chart(counts: &Counts) -> Vec<Value> {
     let mut bars: Vec<(u64, u64, u64)> = Vec::new();
     let mut bound = 0_u64;
-    for (value, _, n) in counts.bins() {
+    let cuts = |bound: u64, value: u64| bound.abs_diff(value) as f64 <= value as f64 * RELATIVE_ERROR;
+    for (value, exact, n) in counts.bins() {
         while bars.is_empty() && bound < value || bars.last().is_some_and(|(bound, ..)| *bound < value) {
             bound = next_bound(bound);
-            if !bars.is_empty() || bound >= value {
+            if !bars.is_empty() || bound >= value || !exact && cuts(bound, value) {
                 bars.push((bound, 0, 0));
             }
         }
@@ -190,8 +191,7 @@ pub(super) fn chart(counts: &Counts) -> Vec<Value> {
     }
     // Of a bin that a bound cuts it is not known on which side its values are.
     for (value, _, n) in counts.bins().filter(|(_, exact, _)| !exact) {
-        let cut = |(bound, ..): &(u64, u64, u64)| bound.abs_diff(value) as f64 <= value as f64 * RELATIVE_ERROR;
-        if let Some(at) = bars.iter().position(cut) {
+        if let Some(at) = bars.iter().position(|(bound, ..)| cuts(*bound, value)) {
             bars.iter_mut().skip(at).take(2).for_each(|bar| bar.2 += n);
         }
     }
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(bars(&[6, 10, 11, 51]), [bar(10, 2, true), bar(20, 1, true), bar(50, 0, true), bar(100, 1, true)]);
         assert_eq!(bars(&[3_000_000]), [bar(5_000_000, 1, true)]);
         // Of a bin that holds a bound it is not known on which side its values are.
-        assert_eq!(bars(&[1_000_100, 1_500_000]), [bar(1_000_000, 1, false), bar(2_000_000, 1, false)]);
+        assert_eq!(bars(&[1_000_100, 1_500_000]), [bar(1_000_000, 0, false), bar(2_000_000, 2, false)]);
         assert_eq!(bars(&[u64::MAX]).len(), 1);
     }
 }

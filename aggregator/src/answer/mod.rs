@@ -293,6 +293,27 @@ mod tests {
     }
 
     #[test]
+    fn a_question_arrives_as_it_was_asked() {
+        let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
+        let window = civil::window(Zone::UTC, now.plus_ms(-86_400_000), now);
+        for filter in ["model:gpt-4o", "country:DE", "device:mobile", "plan:free"].map(|text| Filter::parse(text).unwrap()) {
+            let query = Query {
+                previous: Some(window.clone()),
+                funnels: crate::census::testing::funnels(),
+                home: Some("Asia/Kathmandu".into()),
+                referrals: [(2025, 3)].into(),
+                filter,
+                ..Query::new(Zone::UTC, window.clone(), Panel::ALL.to_vec(), now)
+            };
+            let read: Query = crate::fold::decode(&crate::fold::encode(&query).unwrap()).unwrap();
+            assert_eq!(read, query);
+            assert_eq!(crate::fold::decode::<Ask>(&crate::fold::encode(&query.ask()).unwrap()).unwrap(), query.ask());
+            let census = Census::default();
+            assert_eq!(crate::fold::decode::<Census>(&crate::fold::encode(&census).unwrap()).unwrap(), census);
+        }
+    }
+
+    #[test]
     fn a_silent_shard_makes_no_number_look_exact() {
         let answer = ask(vec![Some(ShardHealth::default()), None]);
         assert_eq!(answer["unreachable_shards"], json!([1]));

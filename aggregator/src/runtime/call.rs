@@ -247,7 +247,7 @@ pub async fn erasure(env: &Env, shard: u32, receipt: &str) -> Result<Option<Eras
 /// # Errors
 /// When Gold did not answer.
 pub async fn answer(env: &Env, query: &Query) -> Result<Value, CallError> {
-    let body = serde_json::to_string(query).map_err(|_| CallError::Unreachable)?;
+    let body = fold::encode(query).map_err(|_| CallError::Unreachable)?;
     json(call(env, Target::Gold, route::ANSWER, Some(body.into()), ANSWER_MS_MAX).await?).await
 }
 

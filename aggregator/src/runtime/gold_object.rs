@@ -62,7 +62,7 @@ impl DurableObject for Gold {
                 Ok(settlement) => reply_bytes(self.with(|gold| gold.settle(&settlement, WorkerClock.now()))),
                 Err(_) => Response::error("malformed", 400),
             },
-            route::ANSWER => match request.json::<Query>().await {
+            route::ANSWER => match fold::decode::<Query>(&request.bytes().await?) {
                 Ok(query) => self.answer(&query).await,
                 Err(_) => Response::error("malformed", 400),
             },
