@@ -296,7 +296,9 @@ mod tests {
     fn a_question_arrives_as_it_was_asked() {
         let now = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
         let window = civil::window(Zone::UTC, now.plus_ms(-86_400_000), now);
-        for filter in ["model:gpt-4o", "country:DE", "device:mobile", "plan:free"].map(|text| Filter::parse(text).unwrap()) {
+        for filter in
+            ["model:gpt-4o", "country:DE", "device:mobile", "plan:free"].map(|text| Filter::parse(text).unwrap())
+        {
             let query = Query {
                 previous: Some(window.clone()),
                 funnels: crate::census::testing::funnels(),
