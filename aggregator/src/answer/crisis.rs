@@ -1,8 +1,9 @@
 //! The crisis panel: anonymous counts.
 
 use chrono::NaiveDate;
+use schemas::Bucket15;
+use schemas::FlatMap;
 use schemas::event::CrisisEvent;
-use schemas::{Bucket15, FlatMap};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -74,14 +75,16 @@ fn named_counts<K: Serialize>(counts: &FlatMap<K, u64>) -> Vec<Value> {
 /// The report that California asks for (Business and Professions Code §22603): every year from the first of which anything is known
 /// to the present one, exact, however few, whatever the window.
 fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
+    let imported = |year: i32| facts.query.referrals.iter().find(|(of, _)| *of == year).map_or(0, |(_, n)| *n);
     let counted = facts.counted.ever().map(|(day, _)| years::year_of(day.start()));
     let present = years::year_of(facts.query.now);
-    let known = facts.query.referrals.keys().copied().find(|year| (EARLIEST_YEAR..=present).contains(year));
+    let known = facts.query.referrals.iter().map(|(year, _)| *year);
+    let known = known.filter(|year| (EARLIEST_YEAR..=present).contains(year));
     let first = counted.into_iter().chain(known).min().unwrap_or(present);
     let row = |year: i32| {
         let (from, to) = years::span(year);
         let counted = facts.counted.range(Bucket15::of(from), Bucket15::of(to)).safety.count_of(CrisisEvent::Referral);
-        let imported = facts.query.referrals.get(&year).copied().unwrap_or(0);
+        let imported = imported(year);
         let more = json!({ "counted": Metric::count(counted), "imported": Metric::count(imported) });
         Metric::count(counted.saturating_add(imported)).in_bucket(&year.to_string(), more)
     };

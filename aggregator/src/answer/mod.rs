@@ -110,7 +110,7 @@ pub struct Query {
     pub previous: Option<Window>,
     /// Crisis referrals of civil years before Sage counted them.
     #[serde(default)]
-    pub referrals: FlatMap<i32, u64>,
+    pub referrals: Vec<(i32, u64)>,
 }
 
 fn people_min() -> u64 {
@@ -303,7 +303,7 @@ mod tests {
                 previous: Some(window.clone()),
                 funnels: crate::census::testing::funnels(),
                 home: Some("Asia/Kathmandu".into()),
-                referrals: [(2025, 3)].into(),
+                referrals: vec![(2025, 3)],
                 filter,
                 ..Query::new(Zone::UTC, window.clone(), Panel::ALL.to_vec(), now)
             };

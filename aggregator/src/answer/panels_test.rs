@@ -391,8 +391,7 @@ fn crises_are_counted_without_what_was_found_false() {
         ("2026-01-01T07:59:00Z", crisis("referral", 4, json!({}))),
         ("2026-01-01T08:00:00Z", crisis("referral", 4, json!({}))),
     ]);
-    let asked =
-        Query { referrals: FlatMap::from([(2023, 7), (2025, 5), (1, 9), (9999, 1)]), ..query("UTC", Panel::Crisis) };
+    let asked = Query { referrals: vec![(2023, 7), (2025, 5), (1, 9), (9999, 1)], ..query("UTC", Panel::Crisis) };
     let crisis = ask(&asked, &all)["panels"]["crisis"].clone();
     let values = ["flagged", "flagged_today", "flagged_week", "flagged_month", "referrals", "escalations"]
         .map(|name| crisis[name]["value"].clone());

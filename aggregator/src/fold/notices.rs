@@ -122,8 +122,8 @@ mod tests {
         let notices = of(&said);
         assert_eq!(notices.wishes["dark-mode"], (UtcMillis(5), WishStatus::Building));
         assert_eq!(notices.wishes["fax"].1, WishStatus::Declined);
-        assert_eq!(notices.policies, [(UtcMillis(7), "v2".to_owned()), (UtcMillis(9), "dark-mode".to_owned())]);
         assert_eq!(notices.audits, FlatMap::from([(UtcDay(20_773), (UtcMillis(4), Audit { checked: 10, agreed: 9 }))]));
+        assert_eq!(notices.policies, [(UtcMillis(7), "v2".to_owned()), (UtcMillis(9), "dark-mode".to_owned())]);
         assert_eq!(crate::fold::decode::<Notices>(&crate::fold::encode(&notices).unwrap()).unwrap(), notices);
     }
 

@@ -7,7 +7,7 @@ mod open;
 mod year;
 
 use schemas::event::Emotion;
-use schemas::{FlatMap, Quarter, UtcMillis};
+use schemas::{Quarter, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub struct PublicRules {
     /// Privacy loss of each number, where noise is wanted.
     pub epsilon: Option<Epsilon>,
     /// Crisis referrals of California's civil years that were issued before Sage counted them.
-    pub referrals: FlatMap<i32, u64>,
+    pub referrals: Vec<(i32, u64)>,
     /// Notes beside closed quarters.
     pub corrections: Vec<Correction>,
 }
@@ -43,7 +43,7 @@ impl Default for PublicRules {
             people_min: PEOPLE_MIN,
             cap: Cap::default(),
             epsilon: None,
-            referrals: FlatMap::new(),
+            referrals: Vec::new(),
             corrections: Vec::new(),
         }
     }

@@ -406,7 +406,7 @@ fn rules_reach_gold_as_they_were_sent() {
     let rules = PublicRules {
         people_min: 60,
         epsilon: Some(Epsilon(500_000_000)),
-        referrals: [(2025, 12)].into(),
+        referrals: vec![(2025, 12)],
         corrections: vec![Correction { quarter: "2026-Q3".into(), date: "2026-11-01".into(), note: "A note.".into() }],
         ..PublicRules::default()
     };

@@ -11,7 +11,7 @@ use crate::disclosure::years::{self, Said};
 /// A year that Sage has counted, with what was issued before.
 pub(super) fn record(year: i32, facts: &PeriodFacts, rules: &PublicRules, records: &Records) -> Value {
     let (counted, by_quarter) = facts.referrals;
-    let before = rules.referrals.get(&year).copied().unwrap_or(0);
+    let before = rules.referrals.iter().find(|(of, _)| *of == year).map_or(0, |(_, n)| *n);
     let said: Vec<Option<Said>> = quarters_of(year)
         .zip(by_quarter)
         .map(|(quarter, referrals)| {
