@@ -245,9 +245,9 @@ describe('numbers', { timeout: 60_000 }, () => {
     assert.equal(reply.status, 200);
     assert.match(reply.headers.get('content-type') ?? '', /^text\/csv/);
     const rows = reply.text.trimEnd().split('\r\n');
-    assert.equal(rows[0], 'metric,bucket,value,unit,n,exact,hidden,ci_low,ci_high');
-    assert.ok(rows.includes('spend,,17400000,nano_usd,2,true,,,'), reply.text.slice(0, 400));
-    assert.ok(rows.every((row) => row.split(',').length === 9));
+    assert.equal(rows[0], 'metric,bucket,value,unit,n,exact,hidden,ci_low,ci_high,error');
+    assert.ok(rows.includes('spend,,17400000,nano_usd,2,true,,,,'), reply.text.slice(0, 400));
+    assert.ok(rows.every((row) => row.split(',').length === 10));
   });
 
   test('bad questions are named', async () => {

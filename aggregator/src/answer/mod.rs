@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 
+use metric::object;
+
 use crate::budget::BudgetQuery;
 use crate::census::funnels::Funnel;
 use crate::census::{Ask, Census, Scope};
@@ -236,7 +238,7 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
         people::extend(*panel, facts, tz, &mut content);
         (panel.name().to_owned(), content)
     };
-    Value::Object(query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel).collect())
+    Value::Object(object(&mut query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel)))
 }
 
 fn with(mut panel: Value, more: Map<String, Value>) -> Value {

@@ -4,7 +4,7 @@ use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, object};
 use crate::census::Census;
 use crate::census::churn::Reason;
 use crate::census::funnels::{Funnel, Reached};
@@ -331,7 +331,7 @@ fn days_after(share: &dyn Fn(i32, &dyn Fn(&Cohort) -> u64) -> Metric) -> Value {
         let both = json!({ "bounded": share(*n, &|cohort| on_day(cohort, *n)), "unbounded": share(*n, &later) });
         (format!("d{n}"), both)
     };
-    Value::Object(LATER.iter().enumerate().map(day).collect())
+    Value::Object(object(&mut LATER.iter().enumerate().map(day)))
 }
 
 fn date_of(day: i32) -> String {
@@ -360,7 +360,7 @@ fn times(values: &Distribution) -> Value {
 
 fn funnels(facts: &Facts<'_>, census: &Census) -> Value {
     let both = facts.query.funnels.iter().zip(&census.funnels);
-    Value::Object(both.map(|(funnel, reached)| (funnel.name.clone(), one_funnel(funnel, reached))).collect())
+    Value::Object(object(&mut both.map(|(funnel, reached)| (funnel.name.clone(), one_funnel(funnel, reached)))))
 }
 
 fn one_funnel(funnel: &Funnel, reached: &Reached) -> Value {
@@ -401,5 +401,5 @@ fn conversions(facts: &Facts<'_>, census: &Census) -> Value {
         }
         (funnel.name.clone(), share)
     };
-    Value::Object(of.map(one).collect())
+    Value::Object(object(&mut of.map(one)))
 }
