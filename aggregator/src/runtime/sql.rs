@@ -1,6 +1,5 @@
 //! The object's SQLite as the storage that Shard and Gold ask for.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use exporter::Change;
