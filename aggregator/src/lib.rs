@@ -13,6 +13,7 @@ pub mod civil;
 mod correlate;
 pub mod fold;
 pub mod gold;
+pub mod place;
 pub mod protocol;
 pub mod seen;
 pub mod shard;

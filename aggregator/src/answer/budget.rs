@@ -76,12 +76,12 @@ mod tests {
     use super::*;
     use crate::answer::{Counted, Panel, Query, admin};
     use crate::budget::{Limits, Periods};
+    use crate::census::Census;
+    use crate::census::activity::TopUser;
     use crate::civil;
     use crate::fold::intake::Tally;
     use crate::fold::testing::turn;
     use crate::fold::{Bucket, Counters};
-    use crate::census::Census;
-    use crate::census::activity::TopUser;
     use crate::protocol::ShardHealth;
     use schemas::{Bucket15, UtcMillis};
 
@@ -112,7 +112,8 @@ mod tests {
         let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
         let query = Query { budget, ..Query::of("UTC", window, vec![Panel::Cost], now) };
         let shards = vec![Some(ShardHealth::default())];
-        let answer = admin(&Facts { query: &query, counted: &turns, people: None, people_as_of: None, budget_people, shards });
+        let answer =
+            admin(&Facts { query: &query, counted: &turns, people: None, people_as_of: None, budget_people, shards });
         answer["panels"]["cost"]["budget"].clone()
     }
 

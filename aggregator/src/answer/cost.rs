@@ -232,7 +232,14 @@ mod tests {
         let query = Query::of("UTC", window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Days(fold);
-        let answer = admin(&Facts { query: &query, counted: &days, people: None, people_as_of: None, budget_people: None, shards });
+        let answer = admin(&Facts {
+            query: &query,
+            counted: &days,
+            people: None,
+            people_as_of: None,
+            budget_people: None,
+            shards,
+        });
         let cost = &answer["panels"]["cost"];
         assert_eq!((&cost["spend"]["value"], &cost["unpriced"]["turns"]["value"]), (&json!(43), &json!(2)));
         assert_eq!((&cost["repriced"]["turns"]["value"], &cost["repriced"]["spend"]["value"]), (&json!(1), &json!(40)));

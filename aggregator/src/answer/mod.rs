@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::budget::BudgetQuery;
+use crate::census::funnels::Funnel;
+use crate::census::{Ask, Census, Only, Scope};
 use crate::civil;
 use crate::fold::Bucket;
 use crate::fold::intake::Tally;
 use crate::fold::names::Visited;
-use crate::census::funnels::Funnel;
-use crate::census::{Ask, Census, Only, Scope};
 use crate::protocol::{ShardHealth, Window};
 use crate::zone::Zone;
 

@@ -49,16 +49,14 @@ fn cost(census: Option<&Census>) -> Value {
         Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
             .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
     });
-    let mut per_user = distribution(&activity.spend_per_user, Unit::NanoUsd, mean_amount(&activity.spend_per_user, Unit::NanoUsd));
+    let mut per_user =
+        distribution(&activity.spend_per_user, Unit::NanoUsd, mean_amount(&activity.spend_per_user, Unit::NanoUsd));
     let mean = |values: &Distribution, by: &crate::census::sums::Ratio, unit| Metric {
         ci: by.interval(),
         ..mean_amount(values, unit)
     };
-    let mut per_session = distribution(
-        &sessions.spend,
-        Unit::NanoUsd,
-        mean(&sessions.spend, &sessions.spend_to_sessions, Unit::NanoUsd),
-    );
+    let mut per_session =
+        distribution(&sessions.spend, Unit::NanoUsd, mean(&sessions.spend, &sessions.spend_to_sessions, Unit::NanoUsd));
     for (object, values) in [(&mut per_user, &activity.spend_per_user), (&mut per_session, &sessions.spend)] {
         if let Value::Object(object) = object {
             object.insert("histogram".into(), histogram(values.histogram(), values.n()));
@@ -83,7 +81,8 @@ fn distribution(values: &Distribution, unit: Unit, mean: Metric) -> Value {
 
 /// Bars with their upper bounds.
 pub(super) fn histogram(bars: Vec<(i64, u64)>, n: u64) -> Value {
-    let row = |(bound, count): (i64, u64)| Metric::exact(count, Unit::Count, n).in_bucket(&bound.to_string(), json!({}));
+    let row =
+        |(bound, count): (i64, u64)| Metric::exact(count, Unit::Count, n).in_bucket(&bound.to_string(), json!({}));
     bars.into_iter().map(row).collect()
 }
 
@@ -102,9 +101,12 @@ fn count(n: u64) -> Metric {
 /// Countries with people, their sessions and turns, beside the requests that the panel has counted.
 fn demographics(census: &Census, content: &Map<String, Value>) -> Value {
     let (activity, sessions) = (&census.activity, &census.sessions);
-    let name = |country: &Option<schemas::event::Country>| country.map_or("(none)".to_owned(), |country| country.as_str().to_owned());
+    let name = |country: &Option<schemas::event::Country>| {
+        country.map_or("(none)".to_owned(), |country| country.as_str().to_owned())
+    };
     let mut rows: std::collections::BTreeMap<String, [u64; 4]> = std::collections::BTreeMap::new();
-    for (at, counts) in [&activity.by_country, &sessions.by_country, &activity.turns_by_country].into_iter().enumerate() {
+    for (at, counts) in [&activity.by_country, &sessions.by_country, &activity.turns_by_country].into_iter().enumerate()
+    {
         for (country, n) in counts {
             rows.entry(name(country)).or_default().get_mut(at).into_iter().for_each(|count| *count += n);
         }

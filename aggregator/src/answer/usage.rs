@@ -228,9 +228,7 @@ pub(super) fn maximum(values: &Distribution, unit: Unit) -> Metric {
 
 /// 168 hours from Monday on.
 fn weekly(counts: &[u64]) -> Vec<Value> {
-    let row = |(hour, n): (usize, &u64)| {
-        count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}))
-    };
+    let row = |(hour, n): (usize, &u64)| count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}));
     counts.iter().enumerate().map(row).collect()
 }
 
@@ -263,11 +261,13 @@ fn hide(facts: &Facts<'_>, cohorts: &mut [Shown<'_>]) {
     for n in -7..=30 {
         loop {
             let pooled = |shown: &&Shown<'_>| n < 0 || is_mature(facts, shown.monday, n);
-            let hidden: Vec<u64> = cohorts.iter().filter(pooled).filter(|shown| shown.hidden).map(|shown| shown.cohort.users).collect();
+            let hidden: Vec<u64> =
+                cohorts.iter().filter(pooled).filter(|shown| shown.hidden).map(|shown| shown.cohort.users).collect();
             if hidden.is_empty() || hidden.len() > 1 && hidden.iter().sum::<u64>() >= least {
                 break;
             }
-            let shown = cohorts.iter_mut().filter(|shown| !shown.hidden && (n < 0 || is_mature(facts, shown.monday, n)));
+            let shown =
+                cohorts.iter_mut().filter(|shown| !shown.hidden && (n < 0 || is_mature(facts, shown.monday, n)));
             match shown.min_by_key(|shown| (shown.cohort.users, shown.monday)) {
                 Some(next) => next.hidden = true,
                 None => break,

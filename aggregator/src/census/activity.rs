@@ -167,7 +167,8 @@ impl Taking {
             return;
         }
         for entry in window {
-            *activity.turns_by_country.entry(person.words.cohort(entry.cohort).country).or_default() += u64::from(entry.turns);
+            *activity.turns_by_country.entry(person.words.cohort(entry.cohort).country).or_default() +=
+                u64::from(entry.turns);
             let day = calendar.day_of_bucket(entry.bucket) - calendar.first;
             if let Some(count) = at(&mut activity.turns_by_day, day, calendar.days) {
                 *count += u64::from(entry.turns);
@@ -274,7 +275,9 @@ fn latest<'a>(person: &'a Person<'_>, window: &[Entry]) -> &'a schemas::event::C
     let mut turns = window.iter().rev().filter(|entry| entry.turns > 0);
     let last = turns.next();
     let cohort = last.map_or(0, |last| {
-        turns.take_while(|entry| entry.bucket == last.bucket).fold(last.cohort, |cohort, entry| person.words.later(cohort, entry.cohort))
+        turns
+            .take_while(|entry| entry.bucket == last.bucket)
+            .fold(last.cohort, |cohort, entry| person.words.later(cohort, entry.cohort))
     });
     person.words.cohort(cohort)
 }

@@ -91,7 +91,8 @@ impl Integrations {
                     let synced_ms = connection.synced_ms.unwrap_or(connection.connected_ms);
                     counts.stale += u64::from(ask.now.0 - synced_ms > STALE_DAYS * DAY_MS);
                     let expiring = connection.token_until_ms.map(|until| until - ask.now.0);
-                    counts.expiring += u64::from(expiring.is_some_and(|left| (1..=EXPIRING_DAYS * DAY_MS).contains(&left)));
+                    counts.expiring +=
+                        u64::from(expiring.is_some_and(|left| (1..=EXPIRING_DAYS * DAY_MS).contains(&left)));
                 }
                 PlatformEvent::Expired => counts.expired += 1,
                 _ => {}

@@ -157,7 +157,8 @@ impl<'a> Taker<'a> {
 
     /// Takes in a person.
     pub fn take(&mut self, owner: Owner, facts: &Facts, words: &Words) {
-        let mut entries: Vec<Entry> = facts.entries.iter().filter(|entry| entry.turns > 0 || entry.nano_usd.0 != 0).copied().collect();
+        let mut entries: Vec<Entry> =
+            facts.entries.iter().filter(|entry| entry.turns > 0 || entry.nano_usd.0 != 0).copied().collect();
         let first_seen = entries.iter().find(|entry| entry.turns > 0).map(|entry| entry.bucket);
         if let Some(only) = &self.ask.only {
             entries.retain(|entry| only.is(words.cohort(entry.cohort)));
@@ -199,7 +200,11 @@ pub(crate) mod testing {
         let funnel = |name: &str, within_days, steps| Funnel { name: name.into(), within_days, steps };
         vec![
             funnel("connected", 30, vec![vec![Step::Chat], vec![Step::Platform(PlatformEvent::Connected)]]),
-            funnel("back", 3, vec![vec![Step::Chat], vec![Step::Guest, Step::Journey(label("opened"))], vec![Step::Chat]]),
+            funnel(
+                "back",
+                3,
+                vec![vec![Step::Chat], vec![Step::Guest, Step::Journey(label("opened"))], vec![Step::Chat]],
+            ),
         ]
     }
 }
@@ -219,7 +224,10 @@ fn count_at(counts: &mut Vec<u64>, at: usize) {
     counts.get_mut(at).into_iter().for_each(|count| *count += 1);
 }
 
-fn merge_counts<K: Ord + Clone>(mine: &mut std::collections::BTreeMap<K, u64>, other: &std::collections::BTreeMap<K, u64>) {
+fn merge_counts<K: Ord + Clone>(
+    mine: &mut std::collections::BTreeMap<K, u64>,
+    other: &std::collections::BTreeMap<K, u64>,
+) {
     for (key, count) in other {
         *mine.entry(key.clone()).or_default() += count;
     }

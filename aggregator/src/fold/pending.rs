@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::people::facts::Owner;
 use super::visits::Thread;
 
 /// Most turns that one Shard keeps: some 300 bytes each. Those beyond are counted as unpriced all the same.
@@ -43,6 +44,9 @@ pub struct Pending {
     /// What was known of its person.
     #[serde(default)]
     pub cohort: Cohort,
+    /// Another Shard, from which this one took its person over, counts the turn; here its price is its person's alone.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 impl Pending {
@@ -65,7 +69,13 @@ impl Pending {
             price_context: turn.price_context.clone(),
             latency_ms: turn.latency_ms,
             cohort: event.cohort.clone(),
+            elsewhere: false,
         })
+    }
+
+    /// Whose it is; `None` of one without any key.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        Owner::of(self.user, self.conversation, self.session)
     }
 
     /// The thread that it is a turn of.

@@ -29,7 +29,11 @@ struct Made {
 impl Made {
     fn holds(&self, seq: u64, now: UtcMillis) -> bool {
         let age = now.0 - self.at.0;
-        if self.size <= SMALL { self.seq == seq && age == 0 } else { age < if self.seq == seq { QUIET_HOLDS_MS } else { HOLDS_MS } }
+        if self.size <= SMALL {
+            self.seq == seq && age == 0
+        } else {
+            age < if self.seq == seq { QUIET_HOLDS_MS } else { HOLDS_MS }
+        }
     }
 }
 
@@ -47,11 +51,8 @@ impl Prepared {
         take: impl FnOnce(&[Ask]) -> Result<(Vec<Census>, usize), CodecError>,
     ) -> Result<Vec<Taken>, CodecError> {
         let key = |ask: &Ask| Ask { now: UtcMillis(0), ..ask.clone() };
-        let stale: Vec<Ask> = asks
-            .iter()
-            .filter(|ask| self.0.get(&key(ask)).is_none_or(|made| !made.holds(seq, now)))
-            .cloned()
-            .collect();
+        let stale: Vec<Ask> =
+            asks.iter().filter(|ask| self.0.get(&key(ask)).is_none_or(|made| !made.holds(seq, now))).cloned().collect();
         if !stale.is_empty() {
             let (taken, size) = take(&stale)?;
             for (ask, census) in stale.iter().zip(taken) {

@@ -1,7 +1,7 @@
 use super::*;
-use crate::protocol::Window;
 use crate::fold::testing::{history, turn};
 use crate::protocol::AppendHeader;
+use crate::protocol::Window;
 use crate::storage::memory::{Fault, Memory};
 use proptest::prelude::*;
 use schemas::{Bucket15, NanoUsd};

@@ -420,12 +420,7 @@ impl<'a> Reader<'a> {
             last += self.signed()?;
             let packed = self.byte()?;
             let emotion = *EMOTIONS.get(usize::from(packed >> 3)).ok_or(CodecError)?;
-            track.moods.push(Mood {
-                ts_ms: last,
-                emotion,
-                intensity: packed >> 1 & 3,
-                frustrated: packed & 1 == 1,
-            });
+            track.moods.push(Mood { ts_ms: last, emotion, intensity: packed >> 1 & 3, frustrated: packed & 1 == 1 });
         }
         let count = self.count()?;
         track.mentions.reserve_exact(count);
