@@ -394,7 +394,7 @@ impl<S: Storage> Shard<S> {
         self.settle_names()?;
         let Self { prepared, fold, storage, pages, seq, .. } = self;
         Ok(prepared.answer(asks, *seq, now, |asks| {
-            let mut takers: Vec<Taker<'_>> = asks.iter().map(|ask| Taker::new(ask)).collect();
+            let mut takers: Vec<Taker<'_>> = asks.iter().map(Taker::new).collect();
             let mut size = 0;
             fold.people.each(&StoredFacts(storage), pages, |owner, facts, words| {
                 size += facts.entries.len() + facts.marks.len();

@@ -209,6 +209,9 @@ pub(crate) mod memory {
         After,
     }
 
+    /// A stored day: its last change, and its bytes.
+    type Kept = (u64, Vec<u8>);
+
     #[derive(Default)]
     struct Disk {
         rows: RefCell<Vec<Row>>,
@@ -216,7 +219,7 @@ pub(crate) mod memory {
         parts: RefCell<BTreeMap<String, Vec<u8>>>,
         position: Cell<u64>,
         holds: RefCell<BTreeMap<EventKey, Hold>>,
-        days: RefCell<BTreeMap<(u32, i32), (u64, Vec<u8>)>>,
+        days: RefCell<BTreeMap<(u32, i32), Kept>>,
         upto: RefCell<BTreeMap<u32, u64>>,
         records: RefCell<BTreeMap<String, String>>,
         ledger: RefCell<BTreeMap<String, Vec<u8>>>,

@@ -324,8 +324,11 @@ fn on_day(cohort: &Cohort, n: i32) -> u64 {
     cohort.on_day.get(n as usize).copied().unwrap_or(0)
 }
 
+/// How many of a cohort came back.
+type Hits<'a> = &'a dyn Fn(&Cohort) -> u64;
+
 /// `d1`, `d7`, `d30`, each bounded and unbounded.
-fn days_after(share: &dyn Fn(i32, &dyn Fn(&Cohort) -> u64) -> Metric) -> Value {
+fn days_after(share: &dyn Fn(i32, Hits<'_>) -> Metric) -> Value {
     let day = |(at, n): (usize, &i32)| {
         let later = |cohort: &Cohort| cohort.later.get(at).copied().unwrap_or(0);
         let both = json!({ "bounded": share(*n, &|cohort| on_day(cohort, *n)), "unbounded": share(*n, &later) });

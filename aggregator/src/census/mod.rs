@@ -203,6 +203,27 @@ impl<'a> Taker<'a> {
     }
 }
 
+fn add<T: Copy + Default + std::ops::AddAssign>(mine: &mut Vec<T>, other: &[T]) {
+    if mine.len() < other.len() {
+        mine.resize(other.len(), T::default());
+    }
+    mine.iter_mut().zip(other).for_each(|(a, b)| *a += *b);
+}
+
+/// Counts one in a place of a list that grows as needed.
+fn count_at(counts: &mut Vec<u64>, at: usize) {
+    if counts.len() <= at {
+        counts.resize(at + 1, 0);
+    }
+    counts.get_mut(at).into_iter().for_each(|count| *count += 1);
+}
+
+fn merge_counts<K: Ord + Clone>(mine: &mut FlatMap<K, u64>, other: &FlatMap<K, u64>) {
+    for (key, count) in other {
+        *mine.entry(key.clone()).or_default() += count;
+    }
+}
+
 #[cfg(test)]
 mod scale_test;
 #[cfg(test)]
@@ -223,26 +244,5 @@ pub(crate) mod testing {
                 vec![vec![Step::Chat], vec![Step::Guest, Step::Journey(label("opened"))], vec![Step::Chat]],
             ),
         ]
-    }
-}
-
-fn add<T: Copy + Default + std::ops::AddAssign>(mine: &mut Vec<T>, other: &[T]) {
-    if mine.len() < other.len() {
-        mine.resize(other.len(), T::default());
-    }
-    mine.iter_mut().zip(other).for_each(|(a, b)| *a += *b);
-}
-
-/// Counts one in a place of a list that grows as needed.
-fn count_at(counts: &mut Vec<u64>, at: usize) {
-    if counts.len() <= at {
-        counts.resize(at + 1, 0);
-    }
-    counts.get_mut(at).into_iter().for_each(|count| *count += 1);
-}
-
-fn merge_counts<K: Ord + Clone>(mine: &mut FlatMap<K, u64>, other: &FlatMap<K, u64>) {
-    for (key, count) in other {
-        *mine.entry(key.clone()).or_default() += count;
     }
 }

@@ -38,6 +38,7 @@ fn mix(n: u64) -> u64 {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "what it measures is its result")]
 #[ignore = "a minute or two, with optimisation"]
 fn scale_of_ten_million_turns() {
     let end = UtcMillis::parse_rfc3339("2026-11-21T00:00:00Z").unwrap().0;

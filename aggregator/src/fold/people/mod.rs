@@ -9,7 +9,7 @@ pub mod segment;
 pub mod words;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::ops::Bound;
 
 use schemas::consent::choice_of;
@@ -605,9 +605,8 @@ impl People {
         };
         for owner in moves.iter().flat_map(numbers) {
             let number = page_number(owner.bits());
-            if !pages.contains_key(&number) {
-                let segments = self.moved(number, stored, &mut words)?;
-                pages.insert(number, segments);
+            if let btree_map::Entry::Vacant(place) = pages.entry(number) {
+                place.insert(self.moved(number, stored, &mut words)?);
             }
         }
         for change in &moves {
