@@ -66,7 +66,7 @@ fn what_is_known_of_a_person_in_part_is_read_back() {
     };
     for known in 0..16 {
         let cohort = Cohort {
-            country: whole.country.clone().filter(|_| known & 1 > 0),
+            country: whole.country.filter(|_| known & 1 > 0),
             utc_offset_minutes: whole.utc_offset_minutes.filter(|_| known & 2 > 0),
             plan: whole.plan.clone().filter(|_| known & 4 > 0),
             guest: whole.guest.filter(|_| known & 8 > 0),
