@@ -128,7 +128,10 @@ fn schema(table: &Table) -> Result<Arc<Type>, ParquetError> {
     let field = |column: &Column| {
         let (physical, logical) = match column.ty {
             ColumnType::Text | ColumnType::UniqueText => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
-            ColumnType::TimestampMs => (PhysicalType::INT64, Some(LogicalType::timestamp(true, TimeUnit::MILLIS))),
+            ColumnType::TimestampMs => (
+                PhysicalType::INT64,
+                Some(LogicalType::Timestamp { is_adjusted_to_u_t_c: true, unit: TimeUnit::MILLIS }),
+            ),
             ColumnType::Int32 => (PhysicalType::INT32, None),
             ColumnType::Int64 => (PhysicalType::INT64, None),
             ColumnType::Bool => (PhysicalType::BOOLEAN, None),
