@@ -1,5 +1,6 @@
 //! Answers: from merged counters to the JSON that admins and the public read. One file per panel.
 
+pub mod alerts;
 mod budget;
 mod cost;
 mod counted;
@@ -340,3 +341,6 @@ mod tests {
 #[cfg(test)]
 #[path = "panels_test.rs"]
 mod panels;
+#[cfg(test)]
+#[path = "schema_test.rs"]
+mod schema;
