@@ -86,13 +86,17 @@ fn bucket(row: &Value) -> Option<String> {
     row["bucket"].as_str().map(str::to_owned)
 }
 
+fn count(metric: &Value, member: &str) -> u64 {
+    metric.get(member).and_then(Value::as_u64).unwrap_or(0)
+}
+
 fn of_metric(
     name: &'static str,
     of: Option<String>,
     metric: &Value,
     (unit, threshold_metric): (Unit, &'static str),
 ) -> Input {
-    let n = metric["n"].as_u64().unwrap_or(0);
+    let n = count(metric, "n");
     Input { name, of, value: metric["value"].as_f64(), unit, n, threshold_metric }
 }
 
@@ -102,7 +106,7 @@ fn model_api(row: &Value) -> Input {
         Some("up") => Some(0.0),
         _ => None,
     };
-    let n = row["error_rate_5m"]["n"].as_u64().unwrap_or(0);
+    let n = count(&row["error_rate_5m"], "n");
     let threshold_metric = "operations.model_api[].state";
     Input { name: "model_api_down", of: bucket(row), value, unit: Unit::Count, n, threshold_metric }
 }
@@ -129,7 +133,7 @@ impl<'a> Panels<'a> {
         let (mut hits, mut n) = (0.0, 0);
         for row in self.rows("/operations/model_api") {
             let rate = &row["error_rate_5m"];
-            let turns = rate["n"].as_u64().unwrap_or(0);
+            let turns = count(rate, "n");
             // A share of whole turns.
             hits += (rate["value"].as_f64().unwrap_or(0.0) * turns as f64).round();
             n += turns;
@@ -148,10 +152,10 @@ impl<'a> Panels<'a> {
                 continue;
             }
             let balance = &row["balance"];
-            n += balance["received"]["value"].as_u64().unwrap_or(0);
+            n += count(&balance["received"], "value");
             for dropped in balance["dropped_by_reason"].as_array().into_iter().flatten() {
                 if dropped["bucket"].as_str().is_some_and(|reason| LOST.contains(&reason)) {
-                    lost += dropped["value"].as_u64().unwrap_or(0);
+                    lost += count(dropped, "value");
                 }
             }
         }
@@ -188,7 +192,7 @@ impl<'a> Panels<'a> {
 
     fn month_projected(&self) -> Input {
         let month = self.at("/cost/budget/month").unwrap_or(&Value::Null);
-        let limit = month["limit"]["value"].as_f64().filter(|limit| *limit > 0.0);
+        let limit = month.pointer("/limit/value").and_then(Value::as_f64).filter(|limit| *limit > 0.0);
         let metric = (Unit::Share, "cost.budget.month.projected");
         let projected = of_metric("budget_month_projected", None, &month["projected"], metric);
         Input { value: projected.value.zip(limit).map(|(spend, limit)| spend / limit), ..projected }
