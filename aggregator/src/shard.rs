@@ -499,7 +499,7 @@ impl<S: Storage> Shard<S> {
         let now = UtcMillis::parse_rfc3339("2026-11-02T12:00:00Z").unwrap_or_default();
         let scope = crate::census::Scope::Whole;
         let funnels = crate::census::testing::funnels();
-        let ask = Ask { window: window.clone(), tz: tz.into(), now, scope, funnels, only: None };
+        let ask = Ask { window: window.clone(), tz: tz.into(), now, scope, funnels, only: None, after: None };
         self.prepared.forget();
         self.census(&[ask], now).unwrap().remove(0).census
     }

@@ -89,7 +89,8 @@ mod tests {
         let names: Vec<String> = super::all().into_iter().map(|(name, _)| name).collect();
         for file in std::fs::read_dir(dir).unwrap() {
             let file = file.unwrap().file_name().into_string().unwrap();
-            assert!(names.contains(&file), "{file} belongs to no type");
+            // The answer's shape belongs to no type; the aggregator's tests hold answers against it.
+            assert!(file == "sage.schema.json" || names.contains(&file), "{file} belongs to no type");
         }
     }
 }

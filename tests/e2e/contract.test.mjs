@@ -2,10 +2,13 @@
 /** The HTTP contract of Sage's own routes: intake, numbers, health, the public page. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { ADMIN_TOKEN, INGEST_KEY, PUBLIC_KEY, startOrigin, startSage, until } from '../lib/sage.mjs';
+import { ADMIN_TOKEN, INGEST_KEY, PUBLIC_KEY, python, startOrigin, startSage, until } from '../lib/sage.mjs';
 
 const PAGE = 'https://chat.example.com';
 let number = 0;
@@ -248,6 +251,53 @@ describe('numbers', { timeout: 60_000 }, () => {
     assert.equal(rows[0], 'metric,bucket,value,unit,n,exact,hidden,ci_low,ci_high,error');
     assert.ok(rows.includes('spend,,17400000,nano_usd,2,true,,,,'), reply.text.slice(0, 400));
     assert.ok(rows.every((row) => row.split(',').length === 10));
+  });
+
+  test('the answer has the shape of its schema', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sage-answer-'));
+    try {
+      const files = [];
+      for (const query of ['', 'compare=previous', 'filter=model:claude-sonnet-4-5', 'filter=country:DE', 'filter=device:mobile', 'panel=cost,crisis&tz=Asia/Kathmandu']) {
+        const file = join(folder, `${files.length}.json`);
+        await writeFile(file, JSON.stringify(await sage.sage(query)));
+        files.push(file);
+      }
+      assert.deepEqual(await python('oracle/answer_schema.py', files), { faults: [] });
+      const changed = join(folder, 'changed.json');
+      await writeFile(changed, JSON.stringify({ ...(await sage.sage('panel=crisis')), tip: 1 }));
+      assert.equal((await python('oracle/answer_schema.py', [changed])).faults.length, 1);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('what is held is not sent again, to those who may have it', async () => {
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+    for (const path of [`/sage?panel=cost&to=${yesterday}`, '/sage?panel=cost&format=csv', '/safety/transparency', '/safety/transparency.json']) {
+      const ask = (/** @type {string} */ held, /** @type {Record<string, string>} */ headers = admin) => sage.request(path, { headers: { ...headers, ...(held ? { 'if-none-match': held } : {}) } });
+      const whole = await ask('');
+      const tag = whole.headers.get('etag') ?? '';
+      assert.match(tag, /^W\/"[0-9a-f]{16}"$/, path);
+      assert.equal(whole.status, 200);
+      const isPublic = path.startsWith('/safety');
+      assert.equal(whole.headers.get('cache-control'), isPublic ? 'public, max-age=60' : 'private, no-cache');
+      for (const held of [tag, '*', `"x", ${tag.slice(2)}`]) {
+        const reply = await ask(held);
+        assert.deepEqual([reply.status, reply.text, reply.headers.get('etag')], [304, '', tag], `${path} ${held}`);
+        assert.equal(reply.headers.get('cache-control'), whole.headers.get('cache-control'));
+      }
+      assert.equal((await ask('"0123456789abcdef"')).status, 200);
+      if (!isPublic) problem(await ask('*', {}), 401, 'unauthorized');
+    }
+  });
+
+  test('a list goes on only from where it was left', async () => {
+    assert.equal((await sage.sage('panel=usage')).panels.usage.churn.next, null);
+    const place = '21.k1_000102030405060708090a0b0c0d0e0f';
+    assert.deepEqual((await sage.sage(`panel=usage&after=${place}`)).panels.usage.churn.users, []);
+    for (const [query, word] of [['panel=usage&after=21', 'after'], [`after=${place}`, 'after needs'], [`panel=usage&compare=previous&after=${place}`, 'compare']]) {
+      problem(await sage.request(`/sage?${query}`, { headers: admin }), 400, 'bad_query', word);
+    }
   });
 
   test('bad questions are named', async () => {

@@ -56,9 +56,6 @@ def names_of(page):
             else:
                 stem = one
             out[f"{panel}.{one.replace('…', '*')}"] = unit if unit in UNITS else None
-    if "cost.spike" in out:
-        # The definition names the unit of the value, the column that of what it is about.
-        out["cost.spike"] = "z"
     return out
 
 

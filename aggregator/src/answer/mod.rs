@@ -1,5 +1,6 @@
 //! Answers: from merged counters to the JSON that admins and the public read. One file per panel.
 
+pub mod alerts;
 mod budget;
 mod cost;
 mod counted;
@@ -28,6 +29,7 @@ use std::cmp::Reverse;
 use metric::object;
 
 use crate::budget::BudgetQuery;
+use crate::census::churn::Place;
 use crate::census::funnels::Funnel;
 use crate::census::{Ask, Census, Scope};
 use crate::civil;
@@ -110,6 +112,9 @@ pub struct Query {
     /// An earlier window to set beside this one.
     #[serde(default)]
     pub previous: Option<Window>,
+    /// The place after which people at risk are named.
+    #[serde(default)]
+    pub after: Option<Place>,
     /// Crisis referrals of civil years before Sage counted them.
     #[serde(default)]
     pub referrals: Vec<(i32, u64)>,
@@ -125,8 +130,8 @@ impl Query {
     pub fn new(tz: Zone, window: Window, panels: Vec<Panel>, now: UtcMillis) -> Self {
         let (filter, funnels, referrals) = Default::default();
         let (tz, people_min) = (tz.name().to_owned(), people_min());
-        let (budget, home, previous) = (None, None, None);
-        Self { tz, window, panels, now, budget, home, funnels, people_min, filter, previous, referrals }
+        let (budget, home, previous, after) = (None, None, None, None);
+        Self { tz, window, panels, now, budget, home, funnels, people_min, filter, previous, after, referrals }
     }
 
     /// The same question of the earlier window; `None` where none is asked for.
@@ -145,6 +150,7 @@ impl Query {
             scope: Scope::Whole,
             funnels: self.funnels.clone(),
             only: self.filter.only(),
+            after: self.after,
         }
     }
 }
@@ -228,6 +234,8 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
     let panel = |panel: &Panel| {
         let mut content = match panel {
             Panel::Cost => cost::answer(facts, &named, tz),
+            // Feedback and intents know no one's attributes.
+            Panel::Usage if query.filter.only().is_some() => usage::answer(facts),
             Panel::Usage => with(usage::answer(facts), satisfaction::members(facts, &named)),
             Panel::Demographics => demographics::answer(facts, &named),
             Panel::Sentiment => sentiment::answer(facts, &named, tz),
@@ -306,11 +314,13 @@ mod tests {
                 funnels: crate::census::testing::funnels(),
                 home: Some("Asia/Kathmandu".into()),
                 referrals: vec![(2025, 3)],
+                after: Place::parse("21.k1_000102030405060708090a0b0c0d0e0f"),
                 filter,
                 ..Query::new(Zone::UTC, window.clone(), Panel::ALL.to_vec(), now)
             };
             let read: Query = crate::fold::decode(&crate::fold::encode(&query).unwrap()).unwrap();
             assert_eq!(read, query);
+            assert!(read.after.is_some());
             assert_eq!(crate::fold::decode::<Ask>(&crate::fold::encode(&query.ask()).unwrap()).unwrap(), query.ask());
             let census = Census::default();
             assert_eq!(crate::fold::decode::<Census>(&crate::fold::encode(&census).unwrap()).unwrap(), census);
@@ -333,3 +343,6 @@ mod tests {
 #[cfg(test)]
 #[path = "panels_test.rs"]
 mod panels;
+#[cfg(test)]
+#[path = "schema_test.rs"]
+mod schema;

@@ -25,7 +25,9 @@ fn events(all: &[(&str, Value)]) -> Vec<Event> {
 
 fn ask(query: &Query, events: &[Event]) -> Value {
     let folded = Folded::of(events);
-    admin(&facts(query, &folded))
+    let answer = admin(&facts(query, &folded));
+    assert_eq!(super::schema::faults(&answer), [""; 0]);
+    answer
 }
 
 fn facts<'a>(query: &'a Query, counted: &'a Folded) -> Facts<'a> {

@@ -42,8 +42,11 @@ fn without_people(facts: &Facts<'_>) -> Value {
     for name in ["dau", "wau", "mau", "users", "new_users", "returning_users", "sessions"] {
         panel.insert(name.into(), json!(unknown));
     }
-    panel.insert("turns".into(), json!(Metric::exact(turns.turns, Unit::Count, turns.turns)));
-    panel.insert("messages".into(), json!(Metric::exact(turns.messages(), Unit::Count, turns.turns)));
+    let known = facts.query.filter.only().is_none();
+    for (name, n) in [("turns", turns.turns), ("messages", turns.messages())] {
+        let count = if known { Metric::exact(n, Unit::Count, turns.turns) } else { unknown.clone() };
+        panel.insert(name.into(), json!(count));
+    }
     Value::Object(panel)
 }
 
@@ -354,6 +357,7 @@ fn churn(census: &Census) -> Value {
         "at_risk": Metric::exact(churn.at_risk, Unit::Count, churn.active),
         "share": Metric::share(churn.at_risk, churn.active),
         "users": churn.users.iter().map(row).collect::<Vec<_>>(),
+        "next": churn.next().map(|place| place.to_string()),
     })
 }
 

@@ -38,6 +38,9 @@ pub struct Ask {
     pub funnels: Vec<funnels::Funnel>,
     /// Turns and sessions of these attributes alone.
     pub only: Option<Only>,
+    /// The place after which people at risk are named; `None`: from the first on.
+    #[serde(default)]
+    pub after: Option<churn::Place>,
 }
 
 /// How much is asked.
@@ -187,7 +190,7 @@ impl<'a> Taker<'a> {
         self.sessions.take(&person, ask, calendar, &mut census.sessions);
         if ask.only.is_none() {
             census.retention.take(&person, calendar);
-            census.churn.take(&person, calendar);
+            census.churn.take(&person, ask, calendar);
             self.funnels.take(&person, ask);
             census.integrations.take(&person, ask);
         }

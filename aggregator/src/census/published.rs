@@ -123,7 +123,7 @@ mod tests {
         let [from, to] = [from, to].map(|at| Bucket15::of(UtcMillis(at)));
         let window = Window { days: Vec::new(), before: Vec::new(), from, to };
         let (now, funnels) = (to.start(), Vec::new());
-        Ask { window, tz: "UTC".into(), now, scope, funnels, only: None }
+        Ask { window, tz: "UTC".into(), now, scope, funnels, only: None, after: None }
     }
 
     fn census(ask: &Ask, events: &[Event]) -> Census {

@@ -104,6 +104,7 @@ impl Gold {
             let ask = |span: Span, limit| Ask {
                 scope: Scope::Spend(limit),
                 only: None,
+                after: None,
                 funnels: Vec::new(),
                 window: span.window(),
                 ..query.ask()

@@ -1,6 +1,7 @@
-//! `GET /sage?from=&to=&tz=&panel=&filter=&compare=&format=`: a checked question or a clear error.
+//! `GET /sage?from=&to=&tz=&panel=&filter=&compare=&after=&format=`: a checked question or a clear error.
 
 use aggregator::answer::{Filter, Panel, Query};
+use aggregator::census::churn::Place;
 use aggregator::census::funnels::{Funnel, Step};
 use aggregator::civil;
 use aggregator::protocol::Window;
@@ -29,13 +30,13 @@ pub enum Format {
 /// `from` and `to` are civil dates, both included, or RFC 3339 instants, `to` excluded and both moved outwards to a quarter
 /// of an hour. `panel` is one name or several with commas. `filter` is a kind and a name, `model:gpt-4o`; every panel asked for
 /// must keep it apart, and where none is named, those that do are asked for. `compare=previous` sets the window of the same
-/// length just before beside this one.
+/// length just before beside this one. `after` is a `churn.next`: its list goes on from there.
 ///
 /// # Errors
 /// 400 naming the parameter and what it should be.
 pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), Problem> {
-    let (mut from, mut to, mut tz, mut panel, mut format, mut filter, mut compare) =
-        (None, None, None, None, None, None, None);
+    let (mut from, mut to, mut tz, mut panel, mut format, mut filter, mut compare, mut after) =
+        (None, None, None, None, None, None, None, None);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let slot = match name.as_ref() {
             "from" => &mut from,
@@ -45,7 +46,8 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
             "format" => &mut format,
             "filter" => &mut filter,
             "compare" => &mut compare,
-            _ => return Err(bad("parameters are from, to, tz, panel, filter, compare and format")),
+            "after" => &mut after,
+            _ => return Err(bad("parameters are from, to, tz, panel, filter, compare, after and format")),
         };
         *slot = Some(value.into_owned());
     }
@@ -83,6 +85,13 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
         Some("previous") => Some(previous(tz, start, end)),
         Some(_) => return Err(bad("compare must be previous")),
     };
+    let after = match after.as_deref() {
+        None => None,
+        Some(_) if panels != [Panel::Usage] || previous.is_some() || filter != Filter::None => {
+            return Err(bad("after needs panel=usage, without filter and compare"));
+        }
+        Some(text) => Some(Place::parse(text).ok_or_else(|| bad("after must be a churn.next as it was answered"))?),
+    };
     let format = match format.as_deref() {
         None | Some("json") => Format::Json,
         Some("csv") if panels.len() == 1 => Format::Csv,
@@ -92,7 +101,7 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
     if format == Format::Csv && previous.is_some() {
         return Err(bad("compare is for format=json"));
     }
-    Ok((Query { filter, previous, ..Query::new(tz, civil::window(tz, start, end), panels, now) }, format))
+    Ok((Query { filter, previous, after, ..Query::new(tz, civil::window(tz, start, end), panels, now) }, format))
 }
 
 /// The window just before: of as many civil days, where it is one of whole days; else of the same length.
@@ -219,13 +228,31 @@ mod tests {
             ("filter=plan:free&panel=demographics", "demographics keeps country, device"),
             ("filter=country:DE&panel=demographics,cost", "cost keeps model"),
             ("compare=next", "previous"),
+            ("after=21&panel=usage", "after must be"),
+            ("after=&panel=usage", "after must be"),
+            ("after=21.alice@example.com&panel=usage", "churn.next"),
+            ("after=90.k1_000102030405060708090a0b0c0d0e0f&panel=usage", "after must be"),
+            ("after=21.k1_000102030405060708090a0b0c0d0e0f", "after needs panel=usage"),
+            ("after=21.k1_000102030405060708090a0b0c0d0e0f&panel=usage,cost", "after needs panel=usage"),
+            ("after=21.k1_000102030405060708090a0b0c0d0e0f&panel=usage&filter=plan:free", "without filter"),
+            ("after=21.k1_000102030405060708090a0b0c0d0e0f&panel=usage&compare=previous", "compare"),
             ("compare=previous&panel=cost&format=csv", "compare"),
         ] {
             let problem = ask(query).unwrap_err();
             assert_eq!(problem.status, 400);
             assert!(problem.detail.contains(word), "{query}: {}", problem.detail);
+            assert!(!problem.detail.contains("alice@"), "{query}: {}", problem.detail);
         }
         assert_eq!(ask("panel=cost,usage").unwrap().0.panels, [Panel::Cost, Panel::Usage]);
         assert_eq!(ask("panel=cost&format=csv").unwrap().1, Format::Csv);
+    }
+
+    #[test]
+    fn a_list_goes_on_after_a_place() {
+        let place = "21.k1_000102030405060708090a0b0c0d0e0f";
+        let query = ask(&format!("panel=usage&after={place}")).unwrap().0;
+        assert_eq!(query.after.map(|place| place.to_string()).as_deref(), Some(place));
+        assert_eq!(query.ask().after, query.after);
+        assert_eq!(ask("panel=usage").unwrap().0.after, None);
     }
 }

@@ -9,7 +9,7 @@ use aggregator::runtime::objects::{WorkerClock, shards_set};
 use aggregator::runtime::{self, CallError};
 use futures_util::future::join_all;
 use schemas::{Clock, UtcMillis};
-use serde_json::json;
+use serde_json::{Value, json};
 use worker::{Env, Result};
 
 use super::isolate::{self, Isolate, variable};
@@ -18,6 +18,7 @@ use crate::admit::{AdminClaim, Admission, access, admin};
 use crate::gateway;
 use crate::intake::Problem;
 use crate::place;
+use crate::serve::etag::{Tag, said};
 use crate::serve::{page, public, query};
 
 /// How long a proof of health holds, milliseconds: anyone may ask.
@@ -28,7 +29,10 @@ pub(super) async fn numbers(request: web_sys::Request, query: &str, env: &Env) -
         return respond::method_not_allowed("GET, HEAD");
     }
     match answer(&request, query, env).await {
-        Ok((content_type, body)) => respond::text(200, content_type, &body),
+        Ok((content_type, body, tag)) => {
+            let headers = [("content-type", content_type), ("cache-control", "private, no-cache")];
+            respond::unless_held(&request, &body, &tag, &headers)
+        }
         Err(problem) => respond::problem(&problem),
     }
 }
@@ -37,7 +41,7 @@ async fn answer(
     request: &web_sys::Request,
     query: &str,
     env: &Env,
-) -> std::result::Result<(&'static str, String), Problem> {
+) -> std::result::Result<(&'static str, String, Tag), Problem> {
     let isolate = isolate::get(env);
     let settings = &isolate.settings;
     let now = WorkerClock.now();
@@ -55,9 +59,15 @@ async fn answer(
     })?;
     let panel = query.panels.first().map_or("", |panel| panel.name());
     Ok(match format {
-        query::Format::Json => ("application/json", answer.to_string()),
+        query::Format::Json => {
+            let body = answer.to_string();
+            let tag = Tag::of_body(&said(answer).to_string());
+            ("application/json", body, tag)
+        }
         query::Format::Csv => {
-            ("text/csv; charset=utf-8", csv::panel(answer.pointer(&format!("/panels/{panel}")).unwrap_or_default()))
+            let body = csv::panel(answer.pointer(&format!("/panels/{panel}")).unwrap_or_default());
+            let tag = Tag::of_body(&body);
+            ("text/csv; charset=utf-8", body, tag)
         }
     })
 }
@@ -156,8 +166,10 @@ pub(super) async fn transparency(request: &web_sys::Request, env: &Env, as_json:
             ));
         }
     };
-    let (content_type, body) =
-        if as_json { ("application/json", data.to_string()) } else { ("text/html; charset=utf-8", page::html(&data)) };
+    let (content_type, written): (_, fn(&Value) -> String) =
+        if as_json { ("application/json", Value::to_string) } else { ("text/html; charset=utf-8", page::html) };
+    let body = written(&data);
+    let tag = Tag::of_body(&written(&said(data)));
     let policy =
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
     let headers = [
@@ -166,7 +178,7 @@ pub(super) async fn transparency(request: &web_sys::Request, env: &Env, as_json:
         ("content-security-policy", policy),
         ("x-content-type-options", "nosniff"),
     ];
-    respond::with_headers(200, &body, &headers)
+    respond::unless_held(request, &body, &tag, &headers)
 }
 
 fn reads(request: &web_sys::Request) -> bool {

@@ -5,6 +5,7 @@ use web_sys::{Headers, ResponseInit};
 use worker::{Error, Result};
 
 use crate::intake::Problem;
+use crate::serve::etag::Tag;
 
 pub(super) fn text(status: u16, content_type: &str, body: &str) -> Result<web_sys::Response> {
     with_headers(status, body, &[("content-type", content_type), ("cache-control", "no-store")])
@@ -57,6 +58,19 @@ pub(super) fn with_headers(status: u16, body: &str, headers: &[(&str, &str)]) ->
     let init = init(status, headers)?;
     let empty = matches!(status, 101 | 204 | 205 | 304);
     web_sys::Response::new_with_opt_str_and_init((!empty).then_some(body), &init).map_err(Error::from)
+}
+
+/// A body with its entity tag, or 304 alone where the client holds it.
+pub(super) fn unless_held(
+    request: &web_sys::Request,
+    body: &str,
+    tag: &Tag,
+    headers: &[(&str, &str)],
+) -> Result<web_sys::Response> {
+    let status = tag.status(request.headers().get("if-none-match")?.as_deref());
+    let mut headers = headers.to_vec();
+    headers.push(("etag", tag.as_str()));
+    with_headers(status, body, &headers)
 }
 
 fn init(status: u16, headers: &[(&str, &str)]) -> Result<ResponseInit> {

@@ -20,7 +20,8 @@ pub fn ask(period: Period, cap: Cap, now: UtcMillis) -> Option<Ask> {
     let (from, to) = period.buckets();
     let window = Window { days: Vec::new(), before: Vec::new(), from, to };
     let scope = Scope::Published(cap);
-    let ask = Ask { window, tz: Zone::UTC.name().to_owned(), now, scope, funnels: Vec::new(), only: None };
+    let (tz, funnels) = (Zone::UTC.name().to_owned(), Vec::new());
+    let ask = Ask { window, tz, now, scope, funnels, only: None, after: None };
     (!matches!(period, Period::Year(_))).then_some(ask)
 }
 
