@@ -5,12 +5,16 @@
 //! claims its turns there, what has lost its claim is counted as a duplicate by the Shard that it was for, and the rest is
 //! stored without another look. A turn that was claimed and then could not be stored is sent again by who sent it, as
 //! everything is; were it never sent again, the other ways' tellings of it would be lost with it.
+//!
+//! A Shard that knows of more Shards than the sender stores nothing of its batch, and says how many there are: [`regrouped`]
+//! sorts such batches anew, as if they came just now.
 
 use std::collections::BTreeMap;
 
 use schemas::Event;
 
 use crate::correlate;
+use crate::place::Place;
 use crate::protocol::{AppendHeader, Claim, DeadLetterLine};
 
 /// Events and dead letters for one Shard.
@@ -24,6 +28,8 @@ pub struct ShardBatch {
     pub dead_letters: String,
     /// Lines whose turn another way may tell of, too, ascending.
     claims: Vec<(usize, Claim)>,
+    /// What leads to the Shard of each event, in order.
+    bits: Vec<u64>,
 }
 
 impl ShardBatch {
@@ -33,19 +39,28 @@ impl ShardBatch {
             if let Some(reply) = correlate::reply_of(event) {
                 self.claims.push((self.header.events, Claim { reply, source: event.source, id: event.id }));
             }
-            self.header.events += 1;
-            self.events.push_str(&line);
-            self.events.push('\n');
+            self.push_line(&line, event.belongs_to());
         }
+    }
+
+    fn push_line(&mut self, line: &str, bits: u64) {
+        self.header.events += 1;
+        self.bits.push(bits);
+        self.events.push_str(line);
+        self.events.push('\n');
     }
 
     /// Adds a dead letter.
     pub fn bury(&mut self, letter: &DeadLetterLine) {
         if let Ok(line) = serde_json::to_string(letter) {
-            self.header.dead_letters += 1;
-            self.dead_letters.push_str(&line);
-            self.dead_letters.push('\n');
+            self.bury_line(&line);
         }
+    }
+
+    fn bury_line(&mut self, line: &str) {
+        self.header.dead_letters += 1;
+        self.dead_letters.push_str(line);
+        self.dead_letters.push('\n');
     }
 
     /// The message to the Shard, UTF-8.
@@ -55,23 +70,44 @@ impl ShardBatch {
         [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes()].concat()
     }
 
-    /// Takes out the lines that have lost their claims, ascending; they are counted as duplicates.
-    fn without(mut self, lost: &[usize]) -> Self {
-        self.header.claimed = true;
-        if lost.is_empty() {
-            return self;
-        }
-        let mut kept = String::with_capacity(self.events.len());
-        for (number, line) in self.events.split_inclusive('\n').enumerate() {
-            if lost.binary_search(&number).is_err() {
-                kept.push_str(line);
-            }
-        }
-        self.events = kept;
-        self.header.events -= lost.len();
-        self.header.duplicate += lost.len() as u64;
-        self
+    /// The message without the lines that have lost their claims, ascending; they are counted as duplicates.
+    fn claimed(&self, lost: &[usize]) -> Vec<u8> {
+        let header = AppendHeader {
+            claimed: true,
+            events: self.header.events - lost.len(),
+            duplicate: self.header.duplicate + lost.len() as u64,
+            ..self.header.clone()
+        };
+        let lines = self.events.split_inclusive('\n').enumerate();
+        let kept = lines.filter(|(number, _)| lost.binary_search(number).is_err()).map(|(_, line)| line);
+        let events = if lost.is_empty() { self.events.clone() } else { kept.collect() };
+        Self { header, events, dead_letters: self.dead_letters.clone(), ..Self::default() }.message()
     }
+}
+
+/// Batches that were not stored, sorted for another number of Shards.
+#[must_use]
+pub fn regrouped(batches: impl IntoIterator<Item = ShardBatch>, shards: u32) -> BTreeMap<u32, ShardBatch> {
+    let mut sorted: BTreeMap<u32, ShardBatch> = BTreeMap::new();
+    for batch in batches {
+        let mut claims = batch.claims.iter().peekable();
+        for (number, (line, bits)) in batch.events.lines().zip(&batch.bits).enumerate() {
+            let target = sorted.entry(Place::of(*bits, shards).shard).or_default();
+            if let Some((_, claim)) = claims.next_if(|(claimed, _)| *claimed == number) {
+                target.claims.push((target.header.events, *claim));
+            }
+            target.push_line(line, *bits);
+        }
+        for line in batch.dead_letters.lines() {
+            let digest = serde_json::from_str(line).ok().and_then(|letter: DeadLetterLine| letter.id());
+            sorted.entry(Place::of(digest.unwrap_or_default(), shards).shard).or_default().bury_line(line);
+        }
+        if !batch.header.dropped.is_empty() {
+            let dropped = &mut sorted.entry(0).or_default().header.dropped;
+            batch.header.dropped.iter().for_each(|(reason, count)| *dropped.entry(*reason).or_default() += count);
+        }
+    }
+    sorted
 }
 
 /// The claims of all batches by the Shard that decides on them; none where there is one Shard only.
@@ -86,15 +122,15 @@ pub fn claims(batches: &BTreeMap<u32, ShardBatch>, shards: u32) -> BTreeMap<u32,
     claims
 }
 
-/// The batches as they are to be sent, once [`claims`] are decided on. `verdicts` has for each Shard that was asked one for
+/// The messages of the batches, once [`claims`] are decided on. `verdicts` has for each Shard that was asked one for
 /// every claim, in order, or why it gave none: then a batch that depends on it must not be sent.
 pub fn judged<E: Copy>(
-    batches: BTreeMap<u32, ShardBatch>,
+    batches: &BTreeMap<u32, ShardBatch>,
     shards: u32,
     verdicts: &BTreeMap<u32, Result<Vec<bool>, E>>,
-) -> Vec<(u32, Result<ShardBatch, E>)> {
+) -> Vec<(u32, Result<Vec<u8>, E>)> {
     let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
-    let mut judge = |batch: ShardBatch| {
+    let mut judge = |batch: &ShardBatch| {
         let (mut lost, mut failed) = (Vec::new(), None);
         for (line, claim) in &batch.claims {
             let shard = claim.shard(shards);
@@ -106,9 +142,9 @@ pub fn judged<E: Copy>(
             }
             *at += 1;
         }
-        failed.map_or(Ok(batch), Err).map(|batch| if shards > 1 { batch.without(&lost) } else { batch })
+        failed.map_or(Ok(()), Err).map(|()| if shards > 1 { batch.claimed(&lost) } else { batch.message() })
     };
-    batches.into_iter().map(|(shard, batch)| (shard, judge(batch))).collect()
+    batches.iter().map(|(shard, batch)| (*shard, judge(batch))).collect()
 }
 
 #[cfg(test)]

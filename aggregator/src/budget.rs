@@ -114,8 +114,8 @@ pub struct HoldRequest {
     pub id: EventKey,
     /// Its person.
     pub user: Option<UserKey>,
-    /// The Shard that will store it.
-    pub shard: u32,
+    /// What leads to its Shard.
+    pub bits: u64,
     /// Its time.
     pub at: UtcMillis,
     /// What it may cost at most.
@@ -144,7 +144,7 @@ impl HoldRequest {
     pub(crate) fn hold(&self, user: Option<UserKey>, now: UtcMillis) -> Hold {
         let until = now.plus_ms(self.hold_ms.clamp(0, HOLD_MS_MAX));
         let amount = self.amount.max(NanoUsd::ZERO);
-        Hold { id: self.id, user, bucket: Bucket15::of(self.at), amount, until, stored: None }
+        Hold { id: self.id, user, bucket: Bucket15::of(self.at), amount, until, stored: None, bits: self.bits }
     }
 }
 
@@ -224,6 +224,9 @@ pub struct Hold {
     pub until: UtcMillis,
     /// Where the turn is, once it is stored.
     pub stored: Option<StoredAt>,
+    /// What leads to its person's Shard.
+    #[serde(default)]
+    pub bits: u64,
 }
 
 impl Hold {
@@ -236,6 +239,7 @@ impl Hold {
             amount: cost,
             until: now.plus_ms(SETTLED_MS_MAX),
             stored: Some(settlement.stored),
+            bits: 0,
         }
     }
 }
@@ -270,6 +274,11 @@ impl Holds {
     /// Those of a person's calls.
     pub(crate) fn of(&self, user: UserKey) -> Vec<EventKey> {
         self.by_id.values().filter(|hold| hold.user == Some(user)).map(|hold| hold.id).collect()
+    }
+
+    /// Those of people.
+    pub(crate) fn of_people(&self) -> impl Iterator<Item = &Hold> {
+        self.by_id.values().filter(|hold| hold.user.is_some())
     }
 
     /// Why `amount` more may not be spent, if it may not: what is spent, held and asked for would pass a limit.

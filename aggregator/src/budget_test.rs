@@ -22,7 +22,7 @@ fn ask(id: u128, at: UtcMillis, amount: i64, limits: Limits) -> HoldRequest {
     HoldRequest {
         id: event.id,
         user: event.user,
-        shard: 0,
+        bits: 0,
         at,
         amount: NanoUsd(amount),
         limits,

@@ -14,6 +14,7 @@ mod correlate;
 pub mod disclosure;
 pub mod fold;
 pub mod gold;
+pub mod place;
 pub mod protocol;
 pub mod seen;
 pub mod shard;

@@ -7,6 +7,7 @@ use schemas::event::Source;
 use schemas::{Bucket15, EventKey, ReplyKey, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Hold;
 use crate::census::{Ask, Census};
 use crate::fold::intake::DropReason;
 
@@ -78,16 +79,25 @@ impl DeadLetterLine {
 }
 
 /// A person as their raw id names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// By the present secret.
     pub user: UserKey,
     /// By the one before, while it holds.
     pub was: Option<UserKey>,
+    /// By those before them, as the Shard that holds them knows.
+    #[serde(default)]
+    pub formerly: Vec<UserKey>,
+    /// What leads to their Shard, where it is not their key.
+    #[serde(default)]
+    pub home: Option<u64>,
+    /// Another Shard holds them; asked is one that did before.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 /// Asks what is held of a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldRequest {
     /// Whom.
     pub person: Person,
@@ -102,6 +112,45 @@ pub struct ErasureReply {
     pub receipt: String,
     /// How far it has come.
     pub erasure: Erasure,
+}
+
+/// Where a Shard that takes people over from another is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitCursor {
+    /// The next page of people; past the last: ids.
+    pub page: u16,
+    /// The day of the next ids.
+    pub day: i32,
+    /// Their part of the day.
+    pub window: u64,
+}
+
+impl Default for SplitCursor {
+    fn default() -> Self {
+        Self { page: 0, day: i32::MIN, window: 0 }
+    }
+}
+
+/// Asks a Shard for those whom another takes over from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitRequest {
+    /// The Shard that takes them over.
+    pub child: u32,
+    /// From where on; `None` when it has them all.
+    pub from: Option<SplitCursor>,
+}
+
+/// Some of those whom a Shard hands over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SplitPage {
+    /// Parts of a checkpoint: name and content.
+    pub parts: Vec<(String, Vec<u8>)>,
+    /// Ids that were seen, by day: see [`crate::storage::Row::ids`].
+    pub ids: Vec<(i32, Vec<u8>)>,
+    /// Holds of calls under way.
+    pub holds: Vec<Hold>,
+    /// Where to go on; `None` when this is the last.
+    pub next: Option<SplitCursor>,
 }
 
 /// What became of the events of one append.

@@ -7,6 +7,8 @@ use schemas::{UtcDay, UtcMillis};
 
 /// Days that an id is remembered after the day it was seen on: at least seven times 24 hours.
 pub const SEEN_DAYS: i32 = 7;
+/// Parts in which a day's ids are handed on.
+pub const WINDOWS: u64 = 16;
 
 /// A set of bits of MACs.
 pub(crate) type IdSet = HashSet<u64, BuildHasherDefault<MacHasher>>;
@@ -39,6 +41,16 @@ impl SeenIds {
         for ids in self.days.values_mut() {
             ids.remove(&id);
         }
+    }
+
+    /// Part `window` of the ids of a day, little-endian, or the first part of the next day that has any where the day has no
+    /// such part; with its day and number. `None` after the last.
+    #[must_use]
+    pub fn part(&self, day: UtcDay, window: u64) -> Option<(UtcDay, u64, Vec<u8>)> {
+        let (found, ids) = self.days.range(day..).find(|(found, _)| **found > day || window < WINDOWS)?;
+        let window = if *found == day { window } else { 0 };
+        let of_part = ids.iter().filter(|id| *id / (u64::MAX / WINDOWS + 1) == window);
+        Some((*found, window, of_part.flat_map(|id| id.to_le_bytes()).collect()))
     }
 
     /// The instant before which nothing need be remembered.

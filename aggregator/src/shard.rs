@@ -2,6 +2,7 @@
 
 mod erase;
 mod group;
+mod growth;
 mod prepared;
 mod remark;
 
@@ -20,8 +21,10 @@ use crate::fold::{self, CodecError, Day, Fold};
 use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, Taken};
 use crate::seen::SeenIds;
 use crate::storage::{Part, Row, Storage, StorageError};
-pub use erase::Held;
+pub use erase::{Held, HeldCursor};
 use group::{Group, Known};
+use growth::Growth;
+pub use growth::Want;
 use prepared::Prepared;
 pub use remark::Remark;
 
@@ -49,6 +52,12 @@ pub enum ShardError {
     /// The checkpoint can't be read.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// Who asks knows another count of Shards than this: ask again by this one.
+    #[error("there are {0} Shards")]
+    Moved(u32),
+    /// It has not taken its people over yet: ask again.
+    #[error("takes people over from another Shard")]
+    Unsettled,
     /// What the exporter has noted can't be read.
     #[error("the exporter's ledger can't be read")]
     Ledger,
@@ -70,6 +79,7 @@ pub struct Shard<S> {
     /// Pages that storage has facts of.
     pages: BTreeSet<u16>,
     prepared: Prepared,
+    growth: Growth,
 }
 
 /// Part of the checkpoint: [`Shard::days`].
@@ -81,6 +91,10 @@ const PEOPLE: &str = "people/";
 
 fn day_part(day: UtcDay) -> String {
     format!("day/{}", day.0)
+}
+
+fn people_part(page: u16) -> String {
+    format!("{PEOPLE}{page}")
 }
 
 fn facts_part(page: u16, stretch: Stretch) -> String {
@@ -118,8 +132,10 @@ impl<S: Storage> Shard<S> {
             dirty_days: BTreeSet::new(),
             pages: BTreeSet::new(),
             prepared: Prepared::default(),
+            growth: Growth::default(),
             storage,
         };
+        shard.restore_growth()?;
         shard.restore()?;
         for (received_at, ids) in shard.storage.ids_since(SeenIds::horizon(now))? {
             for id in ids.chunks_exact(8) {
@@ -149,6 +165,29 @@ impl<S: Storage> Shard<S> {
         messages: &[Vec<u8>],
         now: UtcMillis,
     ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
+        self.write(messages.iter().map(|message| Ok(message.as_slice())), now)
+    }
+
+    /// The same of messages each with the count of Shards that its sender knows: of one who knows another than this Shard
+    /// nothing is stored.
+    ///
+    /// # Errors
+    /// As with [`Shard::append`].
+    pub fn append_of(
+        &mut self,
+        messages: &[(u32, Vec<u8>)],
+        now: UtcMillis,
+    ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
+        let served: Vec<_> =
+            messages.iter().map(|(shards, message)| self.serves(*shards).map(|()| message.as_slice())).collect();
+        self.write(served.into_iter(), now)
+    }
+
+    fn write<'a>(
+        &mut self,
+        messages: impl Iterator<Item = Result<&'a [u8], ShardError>>,
+        now: UtcMillis,
+    ) -> Result<Vec<Result<AppendReply, ShardError>>, ShardError> {
         let received_at = now.max(self.last_received_at);
         let mut group = Group { seq: self.seq, received_at, ..Group::default() };
         let known = Known {
@@ -157,7 +196,7 @@ impl<S: Storage> Shard<S> {
             people: &self.fold.people,
             facts: &StoredFacts(&self.storage),
         };
-        let replies: Vec<_> = messages.iter().map(|message| group.add(message, known)).collect();
+        let replies: Vec<_> = messages.map(|message| group.add(message?, known)).collect();
         if group.rows.is_empty() {
             return Ok(replies);
         }
@@ -275,7 +314,7 @@ impl<S: Storage> Shard<S> {
             parts.push(Part { name: facts_part(page, stretch), bytes });
         }
         for (number, bytes) in unsaved.pages {
-            parts.push(Part { name: format!("{PEOPLE}{number}"), bytes });
+            parts.push(Part { name: people_part(number), bytes });
         }
         Ok(parts)
     }
@@ -285,6 +324,10 @@ impl<S: Storage> Shard<S> {
         if self.fold.people.is_settled() {
             return Ok(());
         }
+        self.store_fold()
+    }
+
+    fn store_fold(&mut self) -> Result<(), ShardError> {
         let parts = self.dirty_parts()?;
         self.storage.save_checkpoint(&parts, self.seq)?;
         (self.checkpointed, self.bytes_since_checkpoint) = (self.seq, 0);
@@ -351,7 +394,7 @@ impl<S: Storage> Shard<S> {
         self.settle_names()?;
         let Self { prepared, fold, storage, pages, seq, .. } = self;
         Ok(prepared.answer(asks, *seq, now, |asks| {
-            let mut takers: Vec<Taker<'_>> = asks.iter().map(|ask| Taker::new(ask)).collect();
+            let mut takers: Vec<Taker<'_>> = asks.iter().map(Taker::new).collect();
             let mut size = 0;
             fold.people.each(&StoredFacts(storage), pages, |owner, facts, words| {
                 size += facts.entries.len() + facts.marks.len();
@@ -477,6 +520,8 @@ impl<S: Storage> Shard<S> {
 
 #[cfg(test)]
 mod erase_test;
+#[cfg(test)]
+mod growth_test;
 #[cfg(test)]
 mod rotation_test;
 #[cfg(test)]

@@ -84,6 +84,22 @@ pub struct ErasureWrite<'a> {
     pub ledger: &'a [Change],
 }
 
+/// What a Shard takes over from another: rows that make ids known, parts of the checkpoint, which includes the rows, holds, and how
+/// far it has come.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeOverWrite<'a> {
+    /// Rows without events.
+    pub rows: &'a [Row],
+    /// Parts of the checkpoint.
+    pub parts: &'a [Part],
+    /// Log position that it includes.
+    pub position: u64,
+    /// Holds of calls under way.
+    pub holds: &'a [Hold],
+    /// How far it has come.
+    pub ledger: &'a [Change],
+}
+
 /// Storage refused a read or a write; nothing of the write took effect, or all of it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the object's storage failed: {0}")]
@@ -160,6 +176,11 @@ pub trait Storage: HoldStorage + exporter::Ledger {
     /// # Errors
     /// When storage fails.
     fn erase(&self, erasure: &ErasureWrite<'_>) -> Result<(), StorageError>;
+    /// Stores what is taken over from another Shard, in one step.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn take_over(&self, page: &TakeOverWrite<'_>) -> Result<(), StorageError>;
     /// Packs rows up to `seq` that were received before `packed`, as many as one step takes, forgetting their ids; forgets rows
     /// that were received before `gone`. Returns whether there are more to pack.
     ///
@@ -188,6 +209,9 @@ pub(crate) mod memory {
         After,
     }
 
+    /// A stored day: its last change, and its bytes.
+    type Kept = (u64, Vec<u8>);
+
     #[derive(Default)]
     struct Disk {
         rows: RefCell<Vec<Row>>,
@@ -195,7 +219,7 @@ pub(crate) mod memory {
         parts: RefCell<BTreeMap<String, Vec<u8>>>,
         position: Cell<u64>,
         holds: RefCell<BTreeMap<EventKey, Hold>>,
-        days: RefCell<BTreeMap<(u32, i32), (u64, Vec<u8>)>>,
+        days: RefCell<BTreeMap<(u32, i32), Kept>>,
         upto: RefCell<BTreeMap<u32, u64>>,
         records: RefCell<BTreeMap<String, String>>,
         ledger: RefCell<BTreeMap<String, Vec<u8>>>,
@@ -223,6 +247,10 @@ pub(crate) mod memory {
         /// Fails the `nth` write from now.
         pub(crate) fn fail(&self, nth: u32, fault: Fault) {
             self.0.fault.set(Some((nth, fault)));
+        }
+        /// Fails no more.
+        pub(crate) fn calm(&self) {
+            self.0.fault.set(None);
         }
         pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
             self.0.dead.borrow().clone()
@@ -376,6 +404,15 @@ pub(crate) mod memory {
                 self.0.position.set(erasure.row.seq);
                 self.0.holds.borrow_mut().retain(|id, _| !erasure.holds.contains(id));
                 self.apply(erasure.ledger);
+            })
+        }
+        fn take_over(&self, page: &TakeOverWrite<'_>) -> Result<(), StorageError> {
+            self.write(|| {
+                self.0.rows.borrow_mut().extend_from_slice(page.rows);
+                self.0.parts.borrow_mut().extend(page.parts.iter().map(|p| (p.name.clone(), p.bytes.clone())));
+                self.0.position.set(page.position);
+                self.0.holds.borrow_mut().extend(page.holds.iter().map(|hold| (hold.id, *hold)));
+                self.apply(page.ledger);
             })
         }
         fn pack(&self, seq: u64, packed: UtcMillis, gone: UtcMillis) -> Result<bool, StorageError> {

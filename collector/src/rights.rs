@@ -1,5 +1,6 @@
 //! What a person may ask for, by the app or an admin: what is held of them, and to be forgotten.
 
+use aggregator::place::SHARDS_MAX;
 use aggregator::protocol::ErasureReply;
 use aggregator::shard::Held;
 use http::StatusCode;
@@ -9,38 +10,46 @@ use serde_json::{Value, json};
 
 use crate::intake::Problem;
 
+/// Most Shards that may ever have held one person: the count of Shards doubles up to 256.
+const PARTS_MAX: usize = 9;
+
 /// The 400 of a path that ends in no id.
 #[must_use]
 pub fn no_id(detail: &'static str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_id", detail)
 }
 
-/// The name of an erasure: its Shard, and its receipt there.
+/// The name of an erasure: its parts, each a Shard and its receipt there.
 #[must_use]
-pub fn receipt_name(shard: u32, receipt: &str) -> String {
-    format!("{shard}-{receipt}")
+pub fn receipt_name(parts: &[(u32, ErasureReply)]) -> String {
+    parts.iter().map(|(shard, reply)| format!("{shard}-{}", reply.receipt)).collect::<Vec<_>>().join(".")
 }
 
-/// The Shard and the receipt of a name; `None` when it is none.
+/// The parts of a name; `None` when it is none.
 #[must_use]
-pub fn parse_receipt(name: &str, shards: u32) -> Option<(u32, &str)> {
-    let (shard, receipt) = name.split_once('-')?;
-    let shard = shard.parse().ok().filter(|shard| *shard < shards)?;
-    let is_receipt = receipt.len() == 16 && receipt.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    is_receipt.then_some((shard, receipt))
+pub fn parse_receipt(name: &str) -> Option<Vec<(u32, &str)>> {
+    let parts = name.split('.').take(PARTS_MAX + 1).map(|part| {
+        let (shard, receipt) = part.split_once('-')?;
+        let shard = shard.parse().ok().filter(|shard| *shard < SHARDS_MAX)?;
+        let is_receipt =
+            receipt.len() == 16 && receipt.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        is_receipt.then_some((shard, receipt))
+    });
+    parts.collect::<Option<Vec<_>>>().filter(|parts| parts.len() <= PARTS_MAX)
 }
 
-/// How an erasure stands: `done` once no file of the lake holds the person any more.
+/// How an erasure stands: `done` once no file of the lake holds the person any more, whichever Shard wrote it.
 #[must_use]
-pub fn erasure_json(shard: u32, reply: &ErasureReply) -> Value {
-    let erasure = &reply.erasure;
+pub fn erasure_json(parts: &[(u32, ErasureReply)]) -> Value {
+    let of = || parts.iter().map(|(_, reply)| &reply.erasure);
+    let done_at = of().map(|erasure| erasure.lake_done_at).collect::<Option<Vec<_>>>();
     json!({
-        "receipt": receipt_name(shard, &reply.receipt),
-        "status": if erasure.lake_done_at.is_some() { "done" } else { "files_waiting" },
-        "requested_at": erasure.requested_at.to_rfc3339(),
-        "due_at": erasure.due_at.to_rfc3339(),
-        "events": erasure.events,
-        "done_at": erasure.lake_done_at.map(UtcMillis::to_rfc3339),
+        "receipt": receipt_name(parts),
+        "status": if done_at.is_some() { "done" } else { "files_waiting" },
+        "requested_at": of().map(|erasure| erasure.requested_at).min().map(UtcMillis::to_rfc3339),
+        "due_at": of().map(|erasure| erasure.due_at).min().map(UtcMillis::to_rfc3339),
+        "events": of().map(|erasure| erasure.events).sum::<u64>(),
+        "done_at": done_at.and_then(|done_at| done_at.into_iter().max()).map(UtcMillis::to_rfc3339),
     })
 }
 
@@ -79,13 +88,35 @@ mod tests {
 
     #[test]
     fn receipts_are_read_back() {
-        let name = receipt_name(3, "0123456789abcdef");
-        assert_eq!(parse_receipt(&name, 4), Some((3, "0123456789abcdef")));
-        assert_eq!(parse_receipt(&name, 3), None);
-        for none in
-            ["", "3", "3-", "x-0123456789abcdef", "3-0123456789ABCDEF", "3-0123456789abcdef0", "-0123456789abcdef"]
-        {
-            assert_eq!(parse_receipt(none, 4), None, "{none}");
+        let part = |receipt: &str, done: Option<i64>| -> ErasureReply {
+            let erasure = json!({ "requested_at": 7, "due_at": 9, "events": 2, "lake_done_at": done });
+            serde_json::from_value(json!({ "receipt": receipt, "erasure": erasure })).unwrap()
+        };
+        let parts = [(1, part("0123456789abcdef", Some(8))), (3, part("fedcba9876543210", None))];
+        let name = receipt_name(&parts);
+        assert_eq!(parse_receipt(&name), Some(vec![(1, "0123456789abcdef"), (3, "fedcba9876543210")]));
+        let json = erasure_json(&parts);
+        assert_eq!(
+            (&json["status"], &json["events"], &json["done_at"]),
+            (&"files_waiting".into(), &4.into(), &Value::Null)
+        );
+        let json = erasure_json(&parts[..1]);
+        assert_eq!((&json["status"], &json["receipt"]), (&"done".into(), &"1-0123456789abcdef".into()));
+        let many = ["3-0123456789abcdef"; 10].join(".");
+        for none in [
+            "",
+            "3",
+            "3-",
+            "x-0123456789abcdef",
+            "3-0123456789ABCDEF",
+            "3-0123456789abcdef0",
+            "-0123456789abcdef",
+            "256-0123456789abcdef",
+            "3-0123456789abcdef.",
+            ".",
+            &many,
+        ] {
+            assert_eq!(parse_receipt(none), None, "{none}");
         }
     }
 }

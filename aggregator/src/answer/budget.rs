@@ -1,10 +1,10 @@
 //! The cost panel's budgets: what is spent of each limit, and how many people are at theirs.
 
 use schemas::NanoUsd;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, object};
 use crate::budget::{BudgetQuery, Span};
 use crate::census::activity::Activity;
 
@@ -25,8 +25,8 @@ pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery) -> Value {
         ("user_day", set(limits.user_day).map(|limit| of_people(of_day, limit))),
         ("user_month", set(limits.user_month).map(|limit| of_people(of_month, limit))),
     ];
-    let there = members.into_iter().filter_map(|(name, member)| Some((name.to_owned(), member?)));
-    Value::Object(there.collect::<Map<_, _>>())
+    let mut there = members.into_iter().filter_map(|(name, member)| Some((name.to_owned(), member?)));
+    Value::Object(object(&mut there))
 }
 
 fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {

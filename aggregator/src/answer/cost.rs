@@ -4,7 +4,7 @@ use schemas::event::Service;
 use schemas::{Bucket15, FlatMap, Label, NanoUsd, order};
 use serde_json::{Map, Value, json};
 
-use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantiles};
+use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, object, quantiles};
 use super::{Facts, budget};
 use crate::civil;
 use crate::fold::cost::{Amount, Line, Spend};
@@ -33,7 +33,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         "spend_by_day": days.iter().map(|(day, day_spend)| {
             let services = group(day_spend, |line| Some(service_name(line.service)));
             let by_service: Map<String, Value> =
-                services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))).collect();
+                object(&mut services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))));
             money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
         }).collect::<Vec<_>>(),
         "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),

@@ -5,7 +5,7 @@ use schemas::Bucket15;
 use serde_json::{Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, object};
 use crate::civil;
 use crate::stats::forecast::{Projection, month_end, project};
 use crate::stats::spike::{SPIKE_HISTORY_MAX, same_weekday};
@@ -56,7 +56,7 @@ impl History {
             let projection = said.as_ref().and_then(|said| said.get(at));
             (format!("d{horizon}"), json!(self.metric(projection)))
         };
-        Value::Object(HORIZONS.iter().enumerate().map(one).collect())
+        Value::Object(object(&mut HORIZONS.iter().enumerate().map(one)))
     }
 
     /// The month's spend at its end, of which `spent` is spent, today included.

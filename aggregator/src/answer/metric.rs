@@ -164,9 +164,19 @@ impl Metric {
     }
 }
 
+/// Members of an object. One copy for all: a map's own `collect` is compiled anew for every iterator.
+#[inline(never)]
+pub(super) fn object(members: &mut dyn Iterator<Item = (String, Value)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name, value);
+    }
+    object
+}
+
 /// Members of a name each: quantiles with their intervals.
 pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N], unit: Unit) -> Map<String, Value> {
-    wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile_of(counts, q, unit)))).collect()
+    object(&mut wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile_of(counts, q, unit)))))
 }
 
 /// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
@@ -192,6 +202,10 @@ pub(super) fn chart(counts: &Counts) -> Vec<Value> {
     // Of a bin that a bound cuts it is not known on which side its values are.
     for (value, _, n) in counts.bins().filter(|(_, exact, _)| !exact) {
         if let Some(at) = bars.iter().position(|(bound, ..)| cuts(*bound, value)) {
+            let next = next_bound(bound);
+            if at + 1 == bars.len() && next > bound {
+                bars.push((next, 0, 0));
+            }
             bars.iter_mut().skip(at).take(2).for_each(|bar| bar.2 += n);
         }
     }
@@ -200,7 +214,7 @@ pub(super) fn chart(counts: &Counts) -> Vec<Value> {
 
 /// A bar of a chart, that may be off by so many.
 pub(super) fn bar(bound: i64, n: u64, off: u64) -> Value {
-    let error = (off > 0).then(|| off as f64 / n.max(1) as f64);
+    let error = (off > 0).then(|| off as f64 / n.saturating_sub(off).max(1) as f64);
     Metric { exact: off == 0, error, ..Metric::count(n) }.in_bucket(&bound.to_string(), json!({}))
 }
 

@@ -6,7 +6,7 @@ use schemas::{Bucket15, FlatMap, UtcMillis, order};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 
-use super::metric::{Hidden, Metric, Unit, quantiles};
+use super::metric::{Hidden, Metric, Unit, object, quantiles};
 use super::{Facts, health};
 use crate::fold::intake::Tally;
 use crate::fold::named::NamedTotals;
@@ -34,12 +34,15 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
 
 /// What is known of models, also of one alone.
 fn models(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Value> {
-    Map::from_iter([
-        ("turns_per_second".to_owned(), json!(health::turns_per_second(facts))),
-        ("model_api".to_owned(), json!(health::model_api(facts, named))),
-        ("latency".to_owned(), health::speed(facts, named, |model| &model.latency)),
-        ("ttft".to_owned(), health::speed(facts, named, |model| &model.ttft)),
-    ])
+    object(
+        &mut [
+            ("turns_per_second".to_owned(), json!(health::turns_per_second(facts))),
+            ("model_api".to_owned(), json!(health::model_api(facts, named))),
+            ("latency".to_owned(), health::speed(facts, named, |model| &model.latency)),
+            ("ttft".to_owned(), health::speed(facts, named, |model| &model.ttft)),
+        ]
+        .into_iter(),
+    )
 }
 
 fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {

@@ -6,7 +6,7 @@ use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::forecast::History;
-use super::metric::{Hidden, Metric, Unit, bar};
+use super::metric::{Hidden, Metric, Unit, bar, object};
 use super::usage::{maximum, mean_amount, ratio, series};
 use super::{Facts, Filter, Panel};
 use crate::census::Census;
@@ -63,7 +63,7 @@ fn cost(census: Option<&Census>) -> Value {
     let Some(census) = census else {
         let unknown = Metric::hidden(Unit::NanoUsd, Hidden::ShardUnreachable, 0);
         let names = ["mean", "median", "p90", "p95", "p99", "max"];
-        let all: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!(unknown))).collect();
+        let all: Map<String, Value> = object(&mut names.iter().map(|name| ((*name).to_owned(), json!(unknown))));
         return json!({ "per_user": all, "per_session": all, "top_users": [] });
     };
     let (activity, sessions) = (&census.activity, &census.sessions);
@@ -215,7 +215,7 @@ fn sentiment(facts: &Facts<'_>, census: &Census) -> Value {
     let mut by_day = series(facts, &by_day);
     for (row, counts) in by_day.iter_mut().zip(&sessions.emotions_by_day) {
         let named: Map<String, Value> =
-            EMOTIONS.iter().map(|emotion| (emotion_name(*emotion), json!(of(counts, *emotion)))).collect();
+            object(&mut EMOTIONS.iter().map(|emotion| (emotion_name(*emotion), json!(of(counts, *emotion)))));
         if let Value::Object(row) = row {
             row.insert("by_emotion".into(), Value::Object(named));
         }

@@ -7,7 +7,7 @@ use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, object};
 use super::sentiment::with_rest;
 use crate::fold::named::NamedTotals;
 use crate::fold::names::{Additive, OTHER, Rate};
@@ -44,7 +44,7 @@ pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Val
         "by_model": ratios(by_model),
         "by_intent": ratios(by_intent),
     });
-    Map::from_iter([("satisfaction".to_owned(), satisfaction), ("intents".to_owned(), json!(intents(named)))])
+    object(&mut [("satisfaction".to_owned(), satisfaction), ("intents".to_owned(), json!(intents(named)))].into_iter())
 }
 
 /// Ratios of thumbs, those with most first.

@@ -4,7 +4,7 @@ use schemas::order;
 use serde_json::{Map, Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit};
+use super::metric::{Hidden, Metric, Unit, object};
 use crate::census::Census;
 use crate::census::churn::Reason;
 use crate::census::funnels::{Funnel, Reached};
@@ -327,14 +327,17 @@ fn on_day(cohort: &Cohort, n: i32) -> u64 {
     cohort.on_day.get(n as usize).copied().unwrap_or(0)
 }
 
+/// How many of a cohort came back.
+type Hits<'a> = &'a dyn Fn(&Cohort) -> u64;
+
 /// `d1`, `d7`, `d30`, each bounded and unbounded.
-fn days_after(share: &dyn Fn(i32, &dyn Fn(&Cohort) -> u64) -> Metric) -> Value {
+fn days_after(share: &dyn Fn(i32, Hits<'_>) -> Metric) -> Value {
     let day = |(at, n): (usize, &i32)| {
         let later = |cohort: &Cohort| cohort.later.get(at).copied().unwrap_or(0);
         let both = json!({ "bounded": share(*n, &|cohort| on_day(cohort, *n)), "unbounded": share(*n, &later) });
         (format!("d{n}"), both)
     };
-    Value::Object(LATER.iter().enumerate().map(day).collect())
+    Value::Object(object(&mut LATER.iter().enumerate().map(day)))
 }
 
 fn date_of(day: i32) -> String {
@@ -364,7 +367,7 @@ fn times(values: &Distribution) -> Value {
 
 fn funnels(facts: &Facts<'_>, census: &Census) -> Value {
     let both = facts.query.funnels.iter().zip(&census.funnels);
-    Value::Object(both.map(|(funnel, reached)| (funnel.name.clone(), one_funnel(funnel, reached))).collect())
+    Value::Object(object(&mut both.map(|(funnel, reached)| (funnel.name.clone(), one_funnel(funnel, reached)))))
 }
 
 fn one_funnel(funnel: &Funnel, reached: &Reached) -> Value {
@@ -405,5 +408,5 @@ fn conversions(facts: &Facts<'_>, census: &Census) -> Value {
         }
         (funnel.name.clone(), share)
     };
-    Value::Object(of.map(one).collect())
+    Value::Object(object(&mut of.map(one)))
 }

@@ -40,7 +40,7 @@ pub struct Ask {
     pub only: Option<Only>,
     /// The place after which people at risk are named; `None`: from the first on.
     #[serde(default)]
-    pub after: Option<churn::Place>,
+    pub after: Option<churn::Cursor>,
 }
 
 /// How much is asked.
@@ -206,27 +206,6 @@ impl<'a> Taker<'a> {
     }
 }
 
-#[cfg(test)]
-pub(crate) mod testing {
-    use schemas::Label;
-    use schemas::event::PlatformEvent;
-
-    use super::funnels::{Funnel, Step};
-
-    pub(crate) fn funnels() -> Vec<Funnel> {
-        let label = |text: &str| Label::parse(text).unwrap();
-        let funnel = |name: &str, within_days, steps| Funnel { name: name.into(), within_days, steps };
-        vec![
-            funnel("connected", 30, vec![vec![Step::Chat], vec![Step::Platform(PlatformEvent::Connected)]]),
-            funnel(
-                "back",
-                3,
-                vec![vec![Step::Chat], vec![Step::Guest, Step::Journey(label("opened"))], vec![Step::Chat]],
-            ),
-        ]
-    }
-}
-
 fn add<T: Copy + Default + std::ops::AddAssign>(mine: &mut Vec<T>, other: &[T]) {
     if mine.len() < other.len() {
         mine.resize(other.len(), T::default());
@@ -245,5 +224,28 @@ fn count_at(counts: &mut Vec<u64>, at: usize) {
 fn merge_counts<K: Ord + Clone>(mine: &mut FlatMap<K, u64>, other: &FlatMap<K, u64>) {
     for (key, count) in other {
         *mine.entry(key.clone()).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod scale_test;
+#[cfg(test)]
+pub(crate) mod testing {
+    use schemas::Label;
+    use schemas::event::PlatformEvent;
+
+    use super::funnels::{Funnel, Step};
+
+    pub(crate) fn funnels() -> Vec<Funnel> {
+        let label = |text: &str| Label::parse(text).unwrap();
+        let funnel = |name: &str, within_days, steps| Funnel { name: name.into(), within_days, steps };
+        vec![
+            funnel("connected", 30, vec![vec![Step::Chat], vec![Step::Platform(PlatformEvent::Connected)]]),
+            funnel(
+                "back",
+                3,
+                vec![vec![Step::Chat], vec![Step::Guest, Step::Journey(label("opened"))], vec![Step::Chat]],
+            ),
+        ]
     }
 }

@@ -173,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn it_travels_as_it_was_asked_and_counted() {
+        use crate::fold::{decode, encode};
+        let asked = ask(Scope::Published(Cap { sessions: 3, turns: 9 }), start(), start() + DAY_MS);
+        assert_eq!(decode::<Ask>(&encode(&asked).unwrap()).unwrap(), asked);
+        let mut person = turn(1, Some(1), Some(1), start(), None, 0);
+        person.cohort.country = schemas::event::Country::parse("NP");
+        let events =
+            [Event { body: felt("joy", "export"), ..person.clone() }, person, turn(2, Some(2), None, start(), None, 0)];
+        let taken = census(&asked, &events);
+        assert_eq!((taken.published.by_country.len(), taken.published.wishes.len()), (2, 1));
+        assert_eq!(decode::<Census>(&encode(&taken).unwrap()).unwrap(), taken);
+    }
+
+    #[test]
     fn the_whole_census_does_not_pay_for_it() {
         let events = [turn(1, Some(1), Some(1), start(), None, 0)];
         let whole = census(&ask(Scope::Whole, start(), start() + DAY_MS), &events);

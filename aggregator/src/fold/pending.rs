@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::people::facts::Owner;
 use super::visits::Thread;
 
 /// Most turns that one Shard keeps: some 300 bytes each. Those beyond are counted as unpriced all the same.
@@ -41,8 +42,11 @@ pub struct Pending {
     /// Milliseconds that it took, for prices per second.
     pub latency_ms: Option<u32>,
     /// What was known of its person.
-    #[serde(default)]
+    #[serde(default, with = "by_place")]
     pub cohort: Cohort,
+    /// Another Shard, from which this one took its person over, counts the turn; here its price is its person's alone.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 impl Pending {
@@ -65,7 +69,13 @@ impl Pending {
             price_context: turn.price_context.clone(),
             latency_ms: turn.latency_ms,
             cohort: event.cohort.clone(),
+            elsewhere: false,
         })
+    }
+
+    /// Whose it is; `None` of one without any key.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        Owner::of(self.user, self.conversation, self.session)
     }
 
     /// The thread that it is a turn of.
@@ -129,6 +139,32 @@ pub fn repriced_event(pending: &PendingTurn, cost: Cost) -> Event {
             tokens: turn.tokens(),
             cost,
         }),
+    }
+}
+
+/// Attributes with those that are not known in their places: stored forms go by places, and lines of the log leave them out.
+mod by_place {
+    use super::{Cohort, Deserialize, Deserializer, Serialize, Serializer};
+    use schemas::Label;
+    use schemas::event::{Country, UtcOffset};
+
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Whole {
+        country: Option<Country>,
+        utc_offset_minutes: Option<UtcOffset>,
+        plan: Option<Label>,
+        guest: Option<bool>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(cohort: &Cohort, serializer: S) -> Result<S::Ok, S::Error> {
+        let Cohort { country, utc_offset_minutes, plan, guest } = cohort.clone();
+        Whole { country, utc_offset_minutes, plan, guest }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cohort, D::Error> {
+        let Whole { country, utc_offset_minutes, plan, guest } = Whole::deserialize(deserializer)?;
+        Ok(Cohort { country, utc_offset_minutes, plan, guest })
     }
 }
 

@@ -57,6 +57,29 @@ fn pending(fold: &Fold) -> Vec<PendingTurn> {
 }
 
 #[test]
+fn what_is_known_of_a_person_in_part_is_read_back() {
+    use schemas::event::{Cohort, UtcOffset};
+    let whole = Cohort {
+        country: schemas::event::Country::parse("NP"),
+        utc_offset_minutes: UtcOffset::new(345),
+        plan: Label::parse("free").ok(),
+        guest: Some(false),
+    };
+    for known in 0..16 {
+        let cohort = Cohort {
+            country: whole.country.filter(|_| known & 1 > 0),
+            utc_offset_minutes: whole.utc_offset_minutes.filter(|_| known & 2 > 0),
+            plan: whole.plan.clone().filter(|_| known & 4 > 0),
+            guest: whole.guest.filter(|_| known & 8 > 0),
+        };
+        let fold = fold_of(&[Event { cohort, ..turn(1, Some(1), None, 0, None, 0) }]);
+        let waiting = pending(&fold).remove(0).turn;
+        let stored = crate::fold::encode(&waiting).unwrap();
+        assert_eq!(crate::fold::decode::<Pending>(&stored).unwrap(), waiting);
+    }
+}
+
+#[test]
 fn only_what_a_price_list_can_change_is_pending() {
     let with = |change: fn(&mut Turn)| {
         let mut event = turn(1, Some(1), Some(1), NOW.0, None, 0);

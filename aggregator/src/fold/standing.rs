@@ -2,7 +2,7 @@
 
 use schemas::consent::{Absence, Choices};
 use schemas::event::Aside;
-use schemas::{UserKey, UtcMillis};
+use schemas::{EventKey, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::visits::Thread;
@@ -18,6 +18,9 @@ pub struct Standing {
     /// Keys that secrets before the present one made of the same person, newest first.
     #[serde(default)]
     pub formerly: Vec<UserKey>,
+    /// What leads to their Shard, where it is not their key: see [`crate::place::Place::residue`].
+    #[serde(default)]
+    pub home: Option<u16>,
 }
 
 /// Most former keys of a person that are kept: events under older ones have left the log.
@@ -48,6 +51,7 @@ impl Standing {
         }
         self.formerly.extend_from_slice(&other.formerly);
         self.formerly.truncate(FORMER_KEYS_MAX);
+        self.home = self.home.or(other.home);
     }
 }
 
@@ -63,6 +67,10 @@ pub enum Note {
     Renamed(UserKey, UserKey),
     /// A thread of a person goes by another key: the one before, then the present one.
     Continued(Thread, Thread),
+    /// What leads to a person's Shard is not their key.
+    Home(UserKey, u16),
+    /// The price of a turn that an earlier Shard counts, for its person.
+    Priced(EventKey, NanoUsd),
 }
 
 impl Note {
@@ -70,9 +78,9 @@ impl Note {
     #[must_use]
     pub fn user(&self) -> Option<UserKey> {
         match self {
-            Self::Chose(user, _) | Self::Renamed(_, user) => Some(*user),
+            Self::Chose(user, _) | Self::Renamed(_, user) | Self::Home(user, _) => Some(*user),
             Self::Continued(_, to) => to.user(),
-            Self::Erased(..) => None,
+            Self::Erased(..) | Self::Priced(..) => None,
         }
     }
 }

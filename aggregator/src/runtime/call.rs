@@ -5,22 +5,27 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, join_all, select};
 use js_sys::{Promise, Uint8Array};
-use schemas::NanoUsd;
+use schemas::{EventKey, NanoUsd};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use worker::{Delay, Env, Method, Request, RequestInit, Response};
 
-use super::objects::{GOLD_BINDING, GOLD_NAME, SHARD_BINDING, route, shard_name};
+use super::objects::{
+    GOLD_BINDING, GOLD_NAME, SHARD_BINDING, host_now_ms, learn_shards, place_query, route, shard_count, shard_name,
+};
 use crate::answer::Query;
 use crate::answer::public::PublicRules;
 use crate::batch::{self, ShardBatch};
 use crate::budget::{HoldReply, HoldRequest, Settlement, StoredAt};
 use crate::fold;
 use crate::fold::pending::{PendingCursor, PendingPage};
-use crate::protocol::{AppendReply, Changes, Claim, ErasureReply, HeldRequest, Person, PullReply, PullRequest};
-use crate::shard::Held;
+use crate::place::Place;
+use crate::protocol::{
+    AppendReply, Changes, Claim, ErasureReply, HeldRequest, Person, PullReply, PullRequest, SplitPage, SplitRequest,
+};
+use crate::shard::{Held, HeldCursor};
 
 /// Longest wait for a Shard to make events durable, milliseconds.
 const APPEND_MS_MAX: u64 = 5_000;
@@ -32,6 +37,14 @@ const PULL_MS_MAX: u64 = 2_000;
 const ANSWER_MS_MAX: u64 = 8_000;
 /// Longest wait until a person is forgotten, whose every row is read, milliseconds.
 const ERASE_MS_MAX: u64 = 10_000;
+/// How long a call goes on asking a Shard that takes its people over, milliseconds.
+const SETTLING_MS_MAX: u64 = 8_000;
+/// Until it asks such a Shard again, milliseconds.
+const SETTLING_AGAIN_MS: u64 = 100;
+/// How often the count of Shards can double.
+const DOUBLINGS_MAX: usize = 8;
+/// Longest wait for a page of people whom another Shard hands over, milliseconds.
+const SPLIT_MS_MAX: u64 = 10_000;
 /// Longest wait for a sign of life, milliseconds.
 const PROBE_MS_MAX: u64 = 3_000;
 
@@ -47,14 +60,45 @@ pub enum CallError {
     /// Answered with an error.
     #[error("refused with status {0}")]
     Refused(u16),
+    /// There are more Shards than were asked for: ask again, by this number.
+    #[error("is one of {0}")]
+    Moved(u32),
+    /// It takes its people over from another Shard.
+    #[error("is not ready yet")]
+    Unsettled,
 }
 
+/// Status of a Shard that knows another count than who asks: RFC 9110, "misdirected request". The body is the count.
+pub(super) const MISDIRECTED: u16 = 421;
+/// Status of a Shard that is not ready yet: RFC 8470, "too early".
+pub(super) const TOO_EARLY: u16 = 425;
+
+#[derive(Clone, Copy)]
 enum Target {
-    Shard(u32),
+    Shard(Place),
     Gold,
 }
 
+/// Asks again while the object is not ready.
 async fn call(
+    env: &Env,
+    target: Target,
+    path: &str,
+    body: Option<JsValue>,
+    ms_max: u64,
+) -> Result<Response, CallError> {
+    let until = host_now_ms() + SETTLING_MS_MAX as i64;
+    loop {
+        match call_once(env, target, path, body.clone(), ms_max).await {
+            Err(CallError::Unsettled) if host_now_ms() < until => {
+                Delay::from(Duration::from_millis(SETTLING_AGAIN_MS)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn call_once(
     env: &Env,
     target: Target,
     path: &str,
@@ -63,7 +107,9 @@ async fn call(
 ) -> Result<Response, CallError> {
     let unreachable = |_: worker::Error| CallError::Unreachable;
     let (binding, name, url) = match target {
-        Target::Shard(number) => (SHARD_BINDING, shard_name(number), format!("https://object{path}?shard={number}")),
+        Target::Shard(place) => {
+            (SHARD_BINDING, shard_name(place.shard), format!("https://object{path}?{}", place_query(place)))
+        }
         Target::Gold => (GOLD_BINDING, GOLD_NAME.to_owned(), format!("https://object{path}")),
     };
     let stub = env.durable_object(binding).and_then(|namespace| namespace.get_by_name(&name)).map_err(unreachable)?;
@@ -74,7 +120,15 @@ async fn call(
     let limit = Box::pin(Delay::from(Duration::from_millis(ms_max)));
     match select(work, limit).await {
         Either::Left((Ok(response), _)) if response.status_code() == 200 => Ok(response),
-        Either::Left((Ok(response), _)) => Err(CallError::Refused(response.status_code())),
+        Either::Left((Ok(mut response), _)) => Err(match response.status_code() {
+            TOO_EARLY => CallError::Unsettled,
+            MISDIRECTED => {
+                let shards = response.json().await.map_err(unreachable)?;
+                learn_shards(shards);
+                CallError::Moved(shards)
+            }
+            status => CallError::Refused(status),
+        }),
         Either::Left((Err(_), _)) => Err(CallError::Unreachable),
         Either::Right(_) => Err(CallError::Timeout),
     }
@@ -104,35 +158,62 @@ pub async fn request_bytes(request: &web_sys::Request) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// When the Shard did not acknowledge; the same message may be sent again.
-pub async fn append(env: &Env, shard: u32, message: &[u8]) -> Result<AppendReply, CallError> {
+pub async fn append(env: &Env, at: Place, message: &[u8]) -> Result<AppendReply, CallError> {
     let body = Uint8Array::from(message).into();
-    decoded(call(env, Target::Shard(shard), route::APPEND, Some(body), APPEND_MS_MAX).await?).await
+    decoded(call(env, Target::Shard(at), route::APPEND, Some(body), APPEND_MS_MAX).await?).await
 }
 
 /// Makes the batches of one request durable, each in its Shard, all at once. Turns that several ways may tell of are claimed
 /// first where there is more than one Shard. What became of each, by Shard, in order.
 ///
 /// An error is one Shard's: it did not acknowledge, or one that it depends on did not decide; the same events may be sent
-/// again, those that are stored do not count twice.
+/// again, those that are stored do not count twice. Batches of a Shard that tells of more Shards than `shards` are sorted by that
+/// number, and sent again.
 pub async fn append_all(
     env: &Env,
-    shards: u32,
-    batches: BTreeMap<u32, ShardBatch>,
+    mut shards: u32,
+    mut batches: BTreeMap<u32, ShardBatch>,
 ) -> Vec<(u32, Result<AppendReply, CallError>)> {
-    let claims = batch::claims(&batches, shards);
-    let verdicts = claims.into_iter().map(async |(shard, claims)| (shard, claim(env, shard, &claims).await));
+    let mut replies = Vec::new();
+    for _ in 0..=DOUBLINGS_MAX {
+        let mut moved = None;
+        let mut again = Vec::new();
+        for (shard, reply) in append_by(env, shards, &batches).await {
+            match (reply, batches.remove(&shard)) {
+                (Err(CallError::Moved(more)), Some(batch)) => {
+                    moved = moved.max(Some(more));
+                    again.push(batch);
+                }
+                (reply, _) => replies.push((shard, reply)),
+            }
+        }
+        let Some(more) = moved else { break };
+        shards = more;
+        batches = batch::regrouped(again, shards);
+    }
+    replies.extend(batches.into_keys().map(|shard| (shard, Err(CallError::Moved(shards)))));
+    replies
+}
+
+async fn append_by(
+    env: &Env,
+    shards: u32,
+    batches: &BTreeMap<u32, ShardBatch>,
+) -> Vec<(u32, Result<AppendReply, CallError>)> {
+    let at = |shard| Place { shard, shards };
+    let claims = batch::claims(batches, shards);
+    let verdicts = claims.into_iter().map(async |(shard, claims)| (shard, claim(env, at(shard), &claims).await));
     let verdicts: BTreeMap<_, _> = join_all(verdicts).await.into_iter().collect();
-    let appends = batch::judged(batches, shards, &verdicts).into_iter().map(async |(shard, batch)| match batch {
-        Ok(batch) => (shard, append(env, shard, &batch.message()).await),
+    let appends = batch::judged(batches, shards, &verdicts).into_iter().map(async |(shard, message)| match message {
+        Ok(message) => (shard, append(env, at(shard), &message).await),
         Err(error) => (shard, Err(error)),
     });
     join_all(appends).await
 }
 
-async fn claim(env: &Env, shard: u32, claims: &[Claim]) -> Result<Vec<bool>, CallError> {
+async fn claim(env: &Env, at: Place, claims: &[Claim]) -> Result<Vec<bool>, CallError> {
     let body = bytes(&claims)?;
-    let won: Vec<bool> =
-        decoded(call(env, Target::Shard(shard), route::CLAIM, Some(body), APPEND_MS_MAX).await?).await?;
+    let won: Vec<bool> = decoded(call(env, Target::Shard(at), route::CLAIM, Some(body), APPEND_MS_MAX).await?).await?;
     if won.len() == claims.len() { Ok(won) } else { Err(CallError::Unreachable) }
 }
 
@@ -144,7 +225,7 @@ async fn claim(env: &Env, shard: u32, claims: &[Claim]) -> Result<Vec<bool>, Cal
 /// does not releases it.
 pub async fn hold(env: &Env, request: &HoldRequest) -> Result<HoldReply, CallError> {
     if request.asks_person() {
-        let reply = ask(env, Target::Shard(request.shard), request).await?;
+        let reply = by_count(env, async |shards| ask(env, person(request, shards), request).await).await?;
         if reply != HoldReply::Admitted {
             return Ok(reply);
         }
@@ -160,7 +241,8 @@ pub async fn hold(env: &Env, request: &HoldRequest) -> Result<HoldReply, CallErr
     Ok(reply)
 }
 
-/// Puts a call's real cost in its hold's place, once its turn is stored: `stored` is what [`append_all`] said of it, alone.
+/// Puts a call's real cost in its hold's place, once its turn is stored: `shard` and `stored` are what [`append_all`] said of it,
+/// alone.
 ///
 /// # Errors
 /// When an object did not answer; may be asked again. If it is not, the hold ends by itself, and the turn counts once its
@@ -169,6 +251,7 @@ pub async fn settle(
     env: &Env,
     request: &HoldRequest,
     cost: Option<NanoUsd>,
+    shard: u32,
     stored: &AppendReply,
 ) -> Result<(), CallError> {
     if stored.correlated > 0 {
@@ -178,7 +261,7 @@ pub async fn settle(
     if !request.asks_all() {
         return Ok(());
     }
-    let stored = StoredAt { shard: request.shard, seq: stored.seq };
+    let stored = StoredAt { shard, seq: stored.seq };
     settle_all(env, &Settlement { id: request.id, at: request.at, cost, stored }).await
 }
 
@@ -188,11 +271,25 @@ pub async fn settle(
 /// When an object did not answer; may be asked again. If it is not, the hold ends by itself.
 pub async fn release(env: &Env, request: &HoldRequest) -> Result<(), CallError> {
     let person = async { if request.asks_person() { release_person(env, request).await } else { Ok(()) } };
-    let stored = StoredAt { shard: request.shard, seq: 0 };
+    let stored = StoredAt { shard: 0, seq: 0 };
     let nothing = Settlement { id: request.id, at: request.at, cost: None, stored };
     let all = async { if request.asks_all() { settle_all(env, &nothing).await } else { Ok(()) } };
     let (person, all) = join(person, all).await;
     person.and(all)
+}
+
+/// Asks by the number of Shards that is known, and again by the one that a Shard tells.
+async fn by_count<T>(env: &Env, work: impl AsyncFn(u32) -> Result<T, CallError>) -> Result<T, CallError> {
+    let mut result = work(shard_count(env)).await;
+    for _ in 0..DOUBLINGS_MAX {
+        let Err(CallError::Moved(_)) = result else { break };
+        result = work(shard_count(env)).await;
+    }
+    result
+}
+
+fn person(request: &HoldRequest, shards: u32) -> Target {
+    Target::Shard(Place::of(request.bits, shards))
 }
 
 async fn ask(env: &Env, target: Target, request: &HoldRequest) -> Result<HoldReply, CallError> {
@@ -201,7 +298,9 @@ async fn ask(env: &Env, target: Target, request: &HoldRequest) -> Result<HoldRep
 
 async fn release_person(env: &Env, request: &HoldRequest) -> Result<(), CallError> {
     let body = bytes(&request.id)?;
-    call(env, Target::Shard(request.shard), route::SETTLE, Some(body), HOLD_CALL_MS_MAX).await.map(drop)
+    let release =
+        async |shards| call(env, person(request, shards), route::SETTLE, Some(body.clone()), HOLD_CALL_MS_MAX).await;
+    by_count(env, release).await.map(drop)
 }
 
 async fn settle_all(env: &Env, settlement: &Settlement) -> Result<(), CallError> {
@@ -209,29 +308,70 @@ async fn settle_all(env: &Env, settlement: &Settlement) -> Result<(), CallError>
 }
 
 /// Turns of a Shard that wait for a price, after those that were given before. Prices that were found for them go to the same
-/// Shard as [`crate::fold::pending::repriced_event`]s, by [`append`].
+/// Shard as [`crate::fold::pending::repriced_event`]s, by [`append`]; of turns that another Shard counts by [`price`].
 ///
 /// # Errors
 /// When the Shard did not answer.
-pub async fn pending(env: &Env, shard: u32, after: Option<PendingCursor>) -> Result<PendingPage, CallError> {
-    decoded(call(env, Target::Shard(shard), route::PENDING, Some(bytes(&after)?), PULL_MS_MAX).await?).await
+pub async fn pending(env: &Env, at: Place, after: Option<PendingCursor>) -> Result<PendingPage, CallError> {
+    decoded(call(env, Target::Shard(at), route::PENDING, Some(bytes(&after)?), PULL_MS_MAX).await?).await
 }
 
-/// What a Shard holds of a person; their events from log position `after` on.
+/// Tells a Shard what turns of its people cost that another Shard counts.
 ///
 /// # Errors
-/// When the Shard did not answer.
-pub async fn held(env: &Env, shard: u32, person: Person, after: u64) -> Result<Held, CallError> {
-    let body = bytes(&HeldRequest { person, after })?;
-    decoded(call(env, Target::Shard(shard), route::HELD, Some(body), ANSWER_MS_MAX).await?).await
+/// When the Shard did not acknowledge; the same may be told again.
+pub async fn price(env: &Env, at: Place, prices: &[(EventKey, NanoUsd)]) -> Result<(), CallError> {
+    call(env, Target::Shard(at), route::PRICE, Some(bytes(&prices)?), APPEND_MS_MAX).await.map(drop)
 }
 
-/// Forgets a person.
+/// What is held of a person to whose Shard `bits` lead: by that Shard, with the events that are left of a page which begins at
+/// the cursor, of all Shards that ever held them.
 ///
 /// # Errors
-/// When the Shard did not acknowledge: ask again.
-pub async fn erase(env: &Env, shard: u32, person: Person) -> Result<ErasureReply, CallError> {
-    decoded(call(env, Target::Shard(shard), route::ERASE, Some(bytes(&person)?), ERASE_MS_MAX).await?).await
+/// When a Shard did not answer.
+pub async fn held(env: &Env, bits: u64, person: &Person, cursor: HeldCursor) -> Result<Held, CallError> {
+    by_count(env, async |shards| held_by(env, Place::of(bits, shards), person, cursor).await).await
+}
+
+async fn held_by(env: &Env, at: Place, person: &Person, cursor: HeldCursor) -> Result<Held, CallError> {
+    let mut held = held_in(env, at, person, HeldCursor::END).await?;
+    let person = Person { formerly: held.names.clone(), ..person.clone() };
+    let mut full = false;
+    for shard in at.line() {
+        let after = if full { HeldCursor::END } else { cursor.in_shard(shard) };
+        let theirs = held_in(env, Place { shard, ..at }, &person, after).await?;
+        full = held.take_in(shard, theirs, full);
+    }
+    Ok(held)
+}
+
+async fn held_in(env: &Env, at: Place, person: &Person, after: u64) -> Result<Held, CallError> {
+    let body = bytes(&HeldRequest { person: person.clone(), after })?;
+    decoded(call(env, Target::Shard(at), route::HELD, Some(body), ANSWER_MS_MAX).await?).await
+}
+
+/// Forgets a person to whose Shard `bits` lead: what that Shard holds, and before it those that held them before. What has become
+/// of it, by Shard.
+///
+/// # Errors
+/// When a Shard did not acknowledge: ask again.
+pub async fn erase(env: &Env, bits: u64, person: &Person) -> Result<Vec<(u32, ErasureReply)>, CallError> {
+    by_count(env, async |shards| erase_by(env, Place::of(bits, shards), person).await).await
+}
+
+async fn erase_by(env: &Env, at: Place, person: &Person) -> Result<Vec<(u32, ErasureReply)>, CallError> {
+    let line = at.line();
+    // Their Shard, which is last, knows their former names until it forgets them.
+    let formerly = if line.len() > 1 { held_in(env, at, person, HeldCursor::END).await?.names } else { Vec::new() };
+    let mut erasures = Vec::new();
+    for shard in line {
+        let asked = Person { elsewhere: shard != at.shard, formerly: formerly.clone(), ..person.clone() };
+        let target = Target::Shard(Place { shard, ..at });
+        let reply = call(env, target, route::ERASE, Some(bytes(&asked)?), ERASE_MS_MAX).await?;
+        let erasure: Option<ErasureReply> = decoded(reply).await?;
+        erasures.extend(erasure.map(|erasure| (shard, erasure)));
+    }
+    Ok(erasures)
 }
 
 /// What has become of an erasure; `None` when there was none of that receipt.
@@ -239,7 +379,12 @@ pub async fn erase(env: &Env, shard: u32, person: Person) -> Result<ErasureReply
 /// # Errors
 /// When the Shard did not answer.
 pub async fn erasure(env: &Env, shard: u32, receipt: &str) -> Result<Option<ErasureReply>, CallError> {
-    decoded(call(env, Target::Shard(shard), route::ERASURE, Some(bytes(&receipt)?), PULL_MS_MAX).await?).await
+    let body = bytes(&receipt)?;
+    let ask = async |shards| {
+        let at = Target::Shard(Place { shard, shards });
+        call(env, at, route::ERASURE, Some(body.clone()), PULL_MS_MAX).await
+    };
+    decoded(by_count(env, ask).await?).await
 }
 
 /// The answer of `GET /sage`.
@@ -263,7 +408,7 @@ pub async fn public_page(env: &Env, rules: &PublicRules) -> Result<Value, CallEr
 ///
 /// # Errors
 /// When it did not acknowledge.
-pub async fn probe(env: &Env, shard: Option<u32>) -> Result<(), CallError> {
+pub async fn probe(env: &Env, shard: Option<Place>) -> Result<(), CallError> {
     let target = shard.map_or(Target::Gold, Target::Shard);
     call(env, target, route::PROBE, None, PROBE_MS_MAX).await.map(drop)
 }
@@ -272,19 +417,25 @@ pub async fn probe(env: &Env, shard: Option<u32>) -> Result<(), CallError> {
 ///
 /// # Errors
 /// When the Shard did not acknowledge.
-pub async fn start_nightly(env: &Env, shard: u32) -> Result<(), CallError> {
-    call(env, Target::Shard(shard), route::NIGHTLY, None, APPEND_MS_MAX).await.map(drop)
+pub async fn start_nightly(env: &Env, at: Place) -> Result<(), CallError> {
+    call(env, Target::Shard(at), route::NIGHTLY, None, APPEND_MS_MAX).await.map(drop)
 }
 
 /// Makes a Shard panic or hang, in tests.
 #[cfg(feature = "fault-injection")]
 pub async fn fault(env: &Env, shard: u32, mode: &str) -> Result<(), CallError> {
-    call(env, Target::Shard(shard), &format!("{}/{mode}", route::FAULT), None, 500).await.map(drop)
+    let at = Place { shard, shards: shard_count(env) };
+    call(env, Target::Shard(at), &format!("{}/{mode}", route::FAULT), None, 500).await.map(drop)
 }
 
-pub(super) async fn pull(env: &Env, shard: u32, request: &PullRequest) -> Result<PullReply, CallError> {
+/// Asks a Shard for people that another takes over from it.
+pub(super) async fn split(env: &Env, at: Place, request: &SplitRequest) -> Result<SplitPage, CallError> {
+    decoded(call(env, Target::Shard(at), route::SPLIT, Some(bytes(request)?), SPLIT_MS_MAX).await?).await
+}
+
+pub(super) async fn pull(env: &Env, at: Place, request: &PullRequest) -> Result<PullReply, CallError> {
     let body = bytes(request)?;
-    decoded(call(env, Target::Shard(shard), route::PULL, Some(body), PULL_MS_MAX).await?).await
+    decoded(call(env, Target::Shard(at), route::PULL, Some(body), PULL_MS_MAX).await?).await
 }
 
 pub(super) async fn push(env: &Env, shard: u32, changes: &Changes) -> Result<u64, CallError> {

@@ -17,6 +17,7 @@ use crate::disclosure::archive::{self, Archive, Period, Records};
 use crate::disclosure::noise::{Random, RandomError};
 use crate::fold;
 use crate::gold::{Gold as GoldState, GoldError};
+use crate::place::Place;
 use crate::protocol::{PullRequest, ShardHealth, Taken};
 
 /// How long the public page is kept, milliseconds.
@@ -171,17 +172,24 @@ impl Gold {
         }
     }
 
-    /// Takes what changed from every Shard, and its people's answers; `None` for a Shard that did not answer.
+    /// Takes what changed from every Shard, and its people's answers; `None` for a Shard that did not answer. All go by one count
+    /// of Shards, so that each person is told of by one.
     async fn pull_all(&self, asks: &[Ask]) -> Vec<Option<(Vec<Taken>, ShardHealth)>> {
-        join_all((0..shard_count(&self.env)).map(|shard| self.pull_one(shard, asks))).await
+        loop {
+            let shards = shard_count(&self.env);
+            let pulled = join_all((0..shards).map(|shard| self.pull_one(Place { shard, shards }, asks))).await;
+            if shard_count(&self.env) == shards {
+                return pulled;
+            }
+        }
     }
 
-    async fn pull_one(&self, shard: u32, asks: &[Ask]) -> Option<(Vec<Taken>, ShardHealth)> {
+    async fn pull_one(&self, at: Place, asks: &[Ask]) -> Option<(Vec<Taken>, ShardHealth)> {
         for _ in 0..ROUNDS_MAX {
-            let since = self.with(|gold| Ok(gold.upto(shard))).ok()?;
+            let since = self.with(|gold| Ok(gold.upto(at.shard))).ok()?;
             let request = PullRequest { since, asks: asks.to_vec() };
-            let reply = call::pull(&self.env, shard, &request).await.ok()?;
-            self.with(|gold| gold.apply(shard, &reply.changes)).ok()?;
+            let reply = call::pull(&self.env, at, &request).await.ok()?;
+            self.with(|gold| gold.apply(at.shard, &reply.changes)).ok()?;
             if !reply.changes.more {
                 return Some((reply.taken, reply.health));
             }

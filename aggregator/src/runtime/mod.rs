@@ -12,6 +12,6 @@ mod sql;
 #[cfg(feature = "fault-injection")]
 pub use call::fault;
 pub use call::{
-    CallError, answer, append, append_all, erase, erasure, held, hold, pending, probe, public_page, release,
+    CallError, answer, append, append_all, erase, erasure, held, hold, pending, price, probe, public_page, release,
     request_bytes, settle, start_nightly,
 };

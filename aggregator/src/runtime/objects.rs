@@ -1,7 +1,11 @@
 //! The objects: bindings, names, routes. Renaming one orphans its data, so a test pins the strings.
 
+use std::cell::Cell;
+
 use schemas::UtcMillis;
 use worker::Env;
+
+use crate::place::{Place, SHARDS_MAX};
 
 /// Binding of the Shards' namespace.
 pub const SHARD_BINDING: &str = "SHARD_OBJECT";
@@ -30,9 +34,13 @@ pub mod route {
     pub const PENDING: &str = "/pending";
     /// Shard. *Idempotent*. *Input* [`crate::protocol::PullRequest`]. *Output* [`crate::protocol::PullReply`].
     pub const PULL: &str = "/pull";
+    /// Shard. *Idempotent*. *Input* prices of turns that another Shard counts.
+    pub const PRICE: &str = "/price";
+    /// Shard. *Idempotent*. *Input* [`crate::protocol::SplitRequest`]. *Output* [`crate::protocol::SplitPage`].
+    pub const SPLIT: &str = "/split";
     /// Shard. *Idempotent*. *Input* [`crate::protocol::HeldRequest`]. *Output* [`crate::shard::Held`].
     pub const HELD: &str = "/held";
-    /// Shard. *Idempotent* until the person is heard of again. *Input* their keys. *Output* [`crate::protocol::ErasureReply`].
+    /// Shard. *Idempotent* until the person is heard of again. *Input* their keys. *Output* [`crate::protocol::ErasureReply`], if anything was held.
     pub const ERASE: &str = "/erase";
     /// Shard. *Idempotent*. *Input* a receipt. *Output* [`crate::protocol::ErasureReply`], if there is such an erasure.
     pub const ERASURE: &str = "/erasure";
@@ -54,10 +62,43 @@ pub mod route {
 /// Binding of the bucket for Bronze.
 pub const BRONZE_BINDING: &str = "BRONZE";
 
-/// How many Shards there are: the variable `SHARDS`, 1 to 256; 1 where it is not set.
+/// What the query of a Shard's address tells: which it is, and of how many its asker knows.
+pub(super) fn place_query(place: Place) -> String {
+    format!("shard={}&of={}", place.shard, place.shards)
+}
+
+/// The place of such a query.
+pub(super) fn place_of_query(query: &str) -> Option<Place> {
+    let (shard, shards) = query.strip_prefix("shard=")?.split_once("&of=")?;
+    let place = Place { shard: shard.parse().ok()?, shards: shards.parse().ok()? };
+    (1..=SHARDS_MAX).contains(&place.shards).then_some(place)
+}
+
+/// How many Shards the variable `SHARDS` asks for, 1 to 256; 1 where it is not set.
+#[must_use]
+pub fn shards_set(env: &Env) -> u32 {
+    env.var("SHARDS").ok().and_then(|value| value.to_string().parse().ok()).unwrap_or(1).clamp(1, SHARDS_MAX)
+}
+
+thread_local! {
+    static SHARDS_TOLD: Cell<u32> = const { Cell::new(1) };
+}
+
+/// A Shard has told how many there are.
+pub(super) fn learn_shards(shards: u32) {
+    SHARDS_TOLD.set(shards.clamp(SHARDS_TOLD.get(), SHARDS_MAX));
+}
+
+/// How many Shards there are where `set` are asked for: more, if a Shard has told of more.
+#[must_use]
+pub fn shards_known(set: u32) -> u32 {
+    set.max(SHARDS_TOLD.get())
+}
+
+/// How many Shards there are, as far as this isolate knows.
 #[must_use]
 pub fn shard_count(env: &Env) -> u32 {
-    env.var("SHARDS").ok().and_then(|value| value.to_string().parse().ok()).unwrap_or(1).clamp(1, 256)
+    shards_known(shards_set(env))
 }
 
 /// The Worker's clock.

@@ -6,27 +6,31 @@ use std::time::Duration;
 
 use exporter::{Export, ShardNo};
 use futures_channel::oneshot;
-use schemas::{Clock, EventKey, UtcMillis};
+use futures_util::future::{Either, select};
+use schemas::{Clock, EventKey, NanoUsd, UtcMillis};
 use worker::{Delay, DurableObject, Env, Request, Response, Result, State, durable_object};
 
-use super::objects::{BRONZE_BINDING, WorkerClock, host_now_ms, route};
+use super::objects::{BRONZE_BINDING, WorkerClock, host_now_ms, place_of_query, route};
 use super::r2::R2;
 use super::sql::Sql;
 use super::{call, lake};
 use crate::budget::HoldRequest;
 use crate::fold;
 use crate::fold::pending::PendingCursor;
+use crate::place::Place;
 use crate::protocol::{
     AppendReply, Changes, Claim, DEAD_LETTERS_SHOWN, ErasureReply, HeldRequest, Person, PullReply, PullRequest,
-    ShardHealth,
+    ShardHealth, SplitPage, SplitRequest,
 };
-use crate::shard::{Shard as ShardState, ShardError};
+use crate::shard::{Shard as ShardState, ShardError, Want};
 use crate::storage::StorageError;
 
 /// How long after a new event the Shard tells Gold and the lake, milliseconds.
 const ALARM_AFTER_MS: u64 = 45_000;
 /// How long until the next round when a round left something to do, milliseconds.
 const ALARM_AGAIN_MS: u64 = 500;
+/// How long a request waits for people to be taken over before it is told to ask again, milliseconds: less than any call's limit.
+const SETTLING_MS_MAX: u64 = 700;
 /// Rounds of changes pushed to Gold in one alarm.
 const PUSHES_MAX: usize = 16;
 
@@ -40,8 +44,10 @@ const NUMBER: &str = "number";
 type Outcome<T> = std::result::Result<T, ShardError>;
 /// The Shard's state once it is open; empty again after an error of storage.
 type Slot = Rc<RefCell<Option<ShardState<Sql>>>>;
-/// Messages that wait to be written, and who waits for what became of them.
-type Waiting = Rc<RefCell<Vec<(Vec<u8>, oneshot::Sender<Outcome<AppendReply>>)>>>;
+/// Messages that wait to be written, each with the count of Shards that its sender knows, and who waits for what became of them.
+type Waiting = Rc<RefCell<Vec<((u32, Vec<u8>), oneshot::Sender<Outcome<AppendReply>>)>>>;
+/// Requests that wait until people are taken over.
+type Settling = Rc<RefCell<Vec<oneshot::Sender<Outcome<()>>>>>;
 
 /// The object that holds a partition of the people.
 #[durable_object(alarm)]
@@ -51,6 +57,7 @@ pub struct Shard {
     sql: RefCell<Option<Sql>>,
     shard: Slot,
     waiting: Waiting,
+    settling: Settling,
     alarm_set: Cell<bool>,
     gold_holds: Cell<Option<u64>>,
     /// A day is in the lake, and rows of the log may be packed.
@@ -70,6 +77,7 @@ impl DurableObject for Shard {
             sql: RefCell::default(),
             shard: Slot::default(),
             waiting: Waiting::default(),
+            settling: Settling::default(),
             alarm_set: Cell::new(false),
             gold_holds: Cell::new(None),
             packs: Cell::new(false),
@@ -83,14 +91,17 @@ impl DurableObject for Shard {
         let url = request.url()?;
         #[cfg(feature = "fault-injection")]
         self.fault(&url).await;
-        let number = url.query().and_then(|query| query.strip_prefix("shard=")).and_then(|n| n.parse().ok());
-        let Some(number) = number else { return Response::error("malformed", 400) };
+        let Some(place) = url.query().and_then(place_of_query) else { return Response::error("malformed", 400) };
+        if let Err(error) = self.settle(place).await {
+            return failed(&error);
+        }
+        let (number, of) = (place.shard as u16, place.shards);
         match url.path() {
             route::APPEND => {
                 let Some(message) = call::request_bytes(request.inner()).await else {
                     return Response::error("the message broke off", 400);
                 };
-                let reply = self.append(message).await;
+                let reply = self.append(of, message).await;
                 if reply.is_ok() {
                     self.wake_in(ALARM_AFTER_MS, number).await?;
                 }
@@ -98,40 +109,40 @@ impl DurableObject for Shard {
             }
             route::CLAIM => match fold::decode::<Vec<Claim>>(&request.bytes().await?) {
                 Ok(claims) => {
-                    let won = self.with(|shard| shard.claim(&claims, WorkerClock.now()));
+                    let won = self.serve(of, |shard| shard.claim(&claims, WorkerClock.now()));
                     self.wake_in(ALARM_AFTER_MS, number).await?;
                     reply_bytes(won)
                 }
                 Err(_) => Response::error("malformed", 400),
             },
             route::HOLD => match fold::decode::<HoldRequest>(&request.bytes().await?) {
-                Ok(ask) => reply_bytes(self.with(|shard| shard.hold(&ask, WorkerClock.now()))),
+                Ok(ask) => reply_bytes(self.serve(of, |shard| shard.hold(&ask, WorkerClock.now()))),
                 Err(_) => Response::error("malformed", 400),
             },
             route::SETTLE => match fold::decode::<EventKey>(&request.bytes().await?) {
-                Ok(id) => reply_bytes(self.with(|shard| shard.release(id))),
+                Ok(id) => reply_bytes(self.serve(of, |shard| shard.release(id))),
                 Err(_) => Response::error("malformed", 400),
             },
             route::PENDING => match fold::decode::<Option<PendingCursor>>(&request.bytes().await?) {
-                Ok(after) => reply_bytes(self.with(|shard| Ok(shard.pending(after)))),
+                Ok(after) => reply_bytes(self.serve(of, |shard| Ok(shard.pending(after)))),
                 Err(_) => Response::error("malformed", 400),
             },
             route::HELD => match fold::decode::<HeldRequest>(&request.bytes().await?) {
-                Ok(ask) => reply_bytes(self.with(|shard| shard.held(ask.person, ask.after))),
+                Ok(ask) => reply_bytes(self.serve(of, |shard| shard.held(&ask.person, ask.after))),
                 Err(_) => Response::error("malformed", 400),
             },
             route::ERASE => match fold::decode::<Person>(&request.bytes().await?) {
                 Ok(person) => {
-                    let erased = self.with(|shard| shard.erase(person, WorkerClock.now()));
+                    let erased = self.serve(of, |shard| shard.erase_here(&person, WorkerClock.now()));
                     self.alarm_set.set(false);
                     self.wake_in(0, number).await?;
-                    reply_bytes(erased.map(|(receipt, erasure)| ErasureReply { receipt, erasure }))
+                    reply_bytes(erased.map(|erased| erased.map(|(receipt, erasure)| ErasureReply { receipt, erasure })))
                 }
                 Err(_) => Response::error("malformed", 400),
             },
             route::ERASURE => match fold::decode::<String>(&request.bytes().await?) {
                 Ok(receipt) => {
-                    let found = self.with(|shard| shard.erasure(&receipt));
+                    let found = self.serve(of, |shard| shard.erasure(&receipt));
                     reply_bytes(found.map(|found| found.map(|erasure| ErasureReply { receipt, erasure })))
                 }
                 Err(_) => Response::error("malformed", 400),
@@ -140,8 +151,27 @@ impl DurableObject for Shard {
                 let Ok(ask) = fold::decode::<PullRequest>(&request.bytes().await?) else {
                     return Response::error("malformed", 400);
                 };
-                reply_bytes(self.pull(&ask))
+                reply_bytes(self.pull(of, &ask))
             }
+            route::PRICE => match fold::decode::<Vec<(EventKey, NanoUsd)>>(&request.bytes().await?) {
+                Ok(prices) => {
+                    let priced = self.serve(of, |shard| shard.price(&prices, WorkerClock.now()));
+                    self.wake_in(ALARM_AFTER_MS, number).await?;
+                    reply_bytes(priced)
+                }
+                Err(_) => Response::error("malformed", 400),
+            },
+            route::SPLIT => match fold::decode::<SplitRequest>(&request.bytes().await?) {
+                Ok(SplitRequest { child, from: Some(from) }) => {
+                    reply_bytes(self.serve(of, |shard| shard.hand_over(child, from)))
+                }
+                Ok(SplitRequest { child, from: None }) => {
+                    let noted = self.serve(of, |shard| shard.taken_over(child));
+                    self.wake_in(ALARM_AFTER_MS, number).await?;
+                    reply_bytes(noted.map(|()| SplitPage::default()))
+                }
+                Err(_) => Response::error("malformed", 400),
+            },
             route::NIGHTLY => {
                 let kept = self.sql().and_then(|sql| Ok(sql.keep(NIGHTLY_BEFORE, WorkerClock.now().0)?));
                 self.alarm_set.set(false);
@@ -187,11 +217,51 @@ impl Shard {
         on_shard(&self.shard, self.sql()?, work)
     }
 
+    /// Works for someone who knows this count of Shards.
+    fn serve<T>(&self, of: u32, work: impl FnOnce(&mut ShardState<Sql>) -> Outcome<T>) -> Outcome<T> {
+        self.with(|shard| {
+            shard.serves(of)?;
+            work(shard)
+        })
+    }
+
+    /// Lets the Shard know its place, and waits until it has taken its people over. That is the object's own task, so that it does
+    /// not depend on a request that may go away.
+    async fn settle(&self, place: Place) -> Outcome<()> {
+        let want = self.with(|shard| {
+            shard.admit(place)?;
+            Ok(shard.wants())
+        })?;
+        if want.is_none() {
+            return Ok(());
+        }
+        let (answer, answered) = oneshot::channel();
+        self.settling.borrow_mut().push(answer);
+        if self.settling.borrow().len() == 1 {
+            let (env, slot, settling, sql) = (self.env.clone(), self.shard.clone(), self.settling.clone(), self.sql()?);
+            self.state.wait_until(async move {
+                let settled = take_over(&env, &slot, &sql, place).await;
+                for answer in settling.take() {
+                    // Whoever asked may be gone.
+                    let _ = answer.send(settled);
+                }
+            });
+        }
+        if matches!(want, Some(Want::Tell(_))) {
+            return Ok(());
+        }
+        let limit = Box::pin(Delay::from(Duration::from_millis(SETTLING_MS_MAX)));
+        match select(answered, limit).await {
+            Either::Left((settled, _)) => settled.unwrap_or(Err(ShardError::Unsettled)),
+            Either::Right(_) => Err(ShardError::Unsettled),
+        }
+    }
+
     /// Appends together with all other messages that are there in this turn of the event loop: one write, one commit. The
     /// write is the object's own task, so that no message waits for a request that may go away.
-    async fn append(&self, message: Vec<u8>) -> Outcome<AppendReply> {
+    async fn append(&self, of: u32, message: Vec<u8>) -> Outcome<AppendReply> {
         let (answer, answered) = oneshot::channel();
-        self.waiting.borrow_mut().push((message, answer));
+        self.waiting.borrow_mut().push(((of, message), answer));
         if self.waiting.borrow().len() == 1 {
             let (shard, waiting, sql) = (self.shard.clone(), self.waiting.clone(), self.sql()?);
             self.state.wait_until(async move {
@@ -232,10 +302,10 @@ impl Shard {
         Ok(())
     }
 
-    fn pull(&self, ask: &PullRequest) -> Outcome<PullReply> {
+    fn pull(&self, of: u32, ask: &PullRequest) -> Outcome<PullReply> {
         let (seq, pending) = self.with(|shard| Ok((shard.seq(), shard.pending_counts())))?;
         let health = self.health(seq, pending)?;
-        self.with(|shard| {
+        self.serve(of, |shard| {
             let changes = shard.changes(ask.since)?;
             // People are asked for again with the last changes; working them out before would be for nothing.
             let taken = if changes.more { Vec::new() } else { shard.census(&ask.asks, WorkerClock.now())? };
@@ -268,13 +338,14 @@ impl Shard {
         self.with(|shard| shard.checkpoint(false)).map_err(|error| error.to_string())?;
         // No file is made anew from rows that still hold someone erased.
         while self.with(ShardState::forget_rows).map_err(|error| error.to_string())? {}
+        let forgets = self.with(ShardState::forget_taken).map_err(|error| error.to_string())?;
         let number = sql.kept(NUMBER).ok().flatten().unwrap_or(0);
         let pushed = self.push(number as u32).await;
         let lake = self.lake(&sql, number as u16).await;
         *self.lake_error.borrow_mut() = lake.as_ref().err().cloned();
         let more = lake?;
         pushed?;
-        Ok(more)
+        Ok(more || forgets)
     }
 
     async fn push(&self, number: u32) -> std::result::Result<(), String> {
@@ -347,9 +418,34 @@ fn on_shard<T>(slot: &Slot, sql: Sql, work: impl FnOnce(&mut ShardState<Sql>) ->
     result
 }
 
+/// Takes over what leads to the Shard, page by page, and lets its parent know; then the Shard is opened anew.
+async fn take_over(env: &Env, slot: &Slot, sql: &Sql, place: Place) -> Outcome<()> {
+    let child = place.shard;
+    let unreachable = |error| match error {
+        call::CallError::Moved(shards) => ShardError::Moved(shards),
+        _ => ShardError::Unsettled,
+    };
+    while let Some(want) = on_shard(slot, sql.clone(), |shard| Ok(shard.wants()))? {
+        let (parent, from) = match want {
+            Want::Page(parent, from) => (parent, Some(from)),
+            Want::Tell(parent) => (parent, None),
+        };
+        let parent = Place { shard: parent, ..place };
+        let page = call::split(env, parent, &SplitRequest { child, from }).await.map_err(unreachable)?;
+        let has_all = on_shard(slot, sql.clone(), |shard| match from {
+            Some(from) => shard.take_over(from, page).map(|()| !matches!(shard.wants(), Some(Want::Page(..)))),
+            None => shard.told_parent().map(|()| false),
+        })?;
+        if has_all {
+            slot.borrow_mut().take();
+        }
+    }
+    Ok(())
+}
+
 fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) {
     let (messages, answers): (Vec<_>, Vec<_>) = waiting.take().into_iter().unzip();
-    let written = on_shard(slot, sql, |shard| shard.append(&messages, WorkerClock.now()));
+    let written = on_shard(slot, sql, |shard| shard.append_of(&messages, WorkerClock.now()));
     let replies = written.unwrap_or_else(|error| vec![Err(error); answers.len()]);
     for (answer, reply) in answers.into_iter().zip(replies) {
         // Whoever asked may be gone.
@@ -372,7 +468,12 @@ fn reply_json<T: serde::Serialize>(result: Outcome<T>) -> Result<Response> {
 }
 
 fn failed(error: &ShardError) -> Result<Response> {
-    let status = if matches!(error, ShardError::Malformed(_)) { 400 } else { 503 };
+    let status = match error {
+        ShardError::Moved(shards) => return Response::error(shards.to_string(), call::MISDIRECTED),
+        ShardError::Unsettled => return Response::error(error.to_string(), call::TOO_EARLY),
+        ShardError::Malformed(_) => 400,
+        _ => 503,
+    };
     worker::console_error!("shard: {error}");
     Response::error(error.to_string(), status)
 }

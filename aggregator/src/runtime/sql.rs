@@ -1,6 +1,5 @@
 //! The object's SQLite as the storage that Shard and Gold ask for.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use exporter::Change;
@@ -17,7 +16,9 @@ use crate::budget::Hold;
 use crate::disclosure::archive::Archive;
 use crate::gold::{GoldStorage, Held, StoredDay};
 use crate::protocol::BuriedLetter;
-use crate::storage::{DeadLetter, ErasureWrite, HoldStorage, Part, Row, Storage, StorageError, USER_KEYS_MAX};
+use crate::storage::{
+    DeadLetter, ErasureWrite, HoldStorage, Part, Row, Storage, StorageError, TakeOverWrite, USER_KEYS_MAX,
+};
 
 /// Most bytes of one BLOB: below the platform's 2 MB a row.
 const BLOB_BYTES_MAX: usize = 1_500_000;
@@ -171,9 +172,7 @@ impl HoldStorage for Sql {
     fn change_holds(&self, put: Option<&Hold>, gone: &[EventKey]) -> Result<(), StorageError> {
         let mut statements = forget_holds(gone)?;
         if let Some(hold) = put {
-            // As text, for amounts can pass what SQLite's numbers hold exactly.
-            let bindings = vec![hold.id.to_string().into(), json(hold)?];
-            statements.push(("INSERT OR REPLACE INTO hold VALUES (?, ?)", bindings));
+            statements.push(put_hold(hold)?);
         }
         self.write(statements)
     }
@@ -182,6 +181,11 @@ impl HoldStorage for Sql {
         let rows = self.rows("SELECT hold FROM hold", vec![])?;
         rows.iter().map(|row| serde_json::from_str(&text(row, 0)).map_err(|_| StorageError("read"))).collect()
     }
+}
+
+fn put_hold(hold: &Hold) -> Result<Statement, StorageError> {
+    // As text, for amounts can pass what SQLite's numbers hold exactly.
+    Ok(("INSERT OR REPLACE INTO hold VALUES (?, ?)", vec![hold.id.to_string().into(), json(hold)?]))
 }
 
 fn forget_holds(gone: &[EventKey]) -> Result<Vec<Statement>, StorageError> {
@@ -253,6 +257,16 @@ impl Storage for Sql {
         statements.extend(checkpoint(erasure.parts, erasure.row.seq));
         statements.extend(forget_holds(erasure.holds)?);
         statements.extend(erasure.ledger.iter().map(change));
+        self.write(statements)
+    }
+
+    fn take_over(&self, page: &TakeOverWrite<'_>) -> Result<(), StorageError> {
+        let mut statements: Vec<Statement> = page.rows.iter().map(insert_row).collect();
+        statements.extend(checkpoint(page.parts, page.position));
+        for hold in page.holds {
+            statements.push(put_hold(hold)?);
+        }
+        statements.extend(page.ledger.iter().map(change));
         self.write(statements)
     }
 

@@ -51,6 +51,55 @@ pub struct Held {
     pub holds: u64,
     /// Their last erasure.
     pub erased: Option<Erased>,
+    /// Every key under which something may be held of them, the present one first.
+    #[serde(default)]
+    pub names: Vec<UserKey>,
+    /// Receipts of their last erasure, by the Shards that ever held them.
+    #[serde(default)]
+    pub erasures: Vec<(u32, String)>,
+}
+
+/// Where a list of a person's events goes on, in which of the Shards that ever held them. As a number it is exact in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeldCursor(pub u64);
+
+/// Bits of a log position in it: 10^13 rows.
+const POSITION_BITS: u32 = 44;
+
+impl HeldCursor {
+    /// A log position that none comes after: SQLite's numbers hold it exactly.
+    pub const END: u64 = 1 << 52;
+
+    /// The log position from which on to ask this Shard.
+    #[must_use]
+    pub fn in_shard(self, shard: u32) -> u64 {
+        let (at, position) = (self.0 >> POSITION_BITS, self.0 & ((1 << POSITION_BITS) - 1));
+        match u64::from(shard).cmp(&at) {
+            std::cmp::Ordering::Less => Self::END,
+            std::cmp::Ordering::Equal => position,
+            std::cmp::Ordering::Greater => 0,
+        }
+    }
+}
+
+impl Held {
+    /// Adds the events of a page of another Shard that held the person, or of the same, unless the page is full. Returns whether
+    /// it is then.
+    pub fn take_in(&mut self, shard: u32, theirs: Self, full: bool) -> bool {
+        let first = u64::from(shard) << POSITION_BITS;
+        self.erasures.extend(theirs.erased.map(|erased| (shard, erased.receipt)));
+        if full {
+            return true;
+        }
+        let bytes = |events: &[(i64, String)]| events.iter().map(|(_, line)| line.len()).sum::<usize>();
+        if !self.events.is_empty() && bytes(&self.events) + bytes(&theirs.events) > HELD_BYTES_MAX {
+            self.next = Some(first);
+            return true;
+        }
+        self.events.extend(theirs.events);
+        self.next = theirs.next.map(|position| first | position);
+        self.next.is_some()
+    }
 }
 
 /// Turns of a quarter of an hour.
@@ -108,7 +157,7 @@ impl<S: Storage> Shard<S> {
     ///
     /// # Errors
     /// When storage can't be read.
-    pub fn held(&mut self, person: Person, after: u64) -> Result<Held, ShardError> {
+    pub fn held(&mut self, person: &Person, after: u64) -> Result<Held, ShardError> {
         self.settle_names()?;
         let users = self.names(person);
         let user = self.present(person)?;
@@ -120,6 +169,7 @@ impl<S: Storage> Shard<S> {
             choices: standing.choices,
             holds: self.holds.of(user).len() as u64,
             erased: standing.erased,
+            names: users.clone(),
             ..Held::default()
         };
         let (mut position, mut bytes) = (after, 0);
@@ -148,7 +198,15 @@ impl<S: Storage> Shard<S> {
     ///
     /// # Errors
     /// [`ShardError::Storage`] when it is unknown whether they are forgotten: the Shard must be opened anew, and asked again.
-    pub fn erase(&mut self, person: Person, now: UtcMillis) -> Result<(String, Erasure), ShardError> {
+    pub fn erase(&mut self, person: &Person, now: UtcMillis) -> Result<(String, Erasure), ShardError> {
+        self.erase_here(person, now)?.ok_or(ShardError::Ledger)
+    }
+
+    /// The same of someone whom another Shard may hold, who was held here before: `None` when nothing is held of them here.
+    ///
+    /// # Errors
+    /// As with [`Shard::erase`].
+    pub fn erase_here(&mut self, person: &Person, now: UtcMillis) -> Result<Option<(String, Erasure)>, ShardError> {
         // What was begun before is finished first: no one is taken out twice.
         while self.forget_rows()? {}
         let (user, users) = (person.user, self.names(person));
@@ -177,7 +235,10 @@ impl<S: Storage> Shard<S> {
         if let Some(erased) = before.filter(|_| touched.is_empty())
             && let Some(erasure) = self.erasure(&erased.receipt)?
         {
-            return Ok((erased.receipt, erasure));
+            return Ok(Some((erased.receipt, erasure)));
+        }
+        if person.elsewhere && touched.is_empty() {
+            return Ok(None);
         }
         let receipt: String = Sha256::of(format!("{user} {}", at.0).as_bytes()).to_string().chars().take(16).collect();
         let erased = Erased { at, receipt: receipt.clone() };
@@ -192,11 +253,12 @@ impl<S: Storage> Shard<S> {
         let holds: Vec<_> = users.iter().flat_map(|user| self.holds.of(*user)).collect();
         self.open_days(theirs.days.keys().copied())?;
         self.fold.take_out(seq, &users, &theirs);
-        let note = Note::Erased(user, erased);
-        self.fold.people.note(&note);
+        let home = person.home.map(|home| Note::Home(user, self.fold.people.place().residue(home)));
+        let notes: Vec<Note> = [Note::Erased(user, erased)].into_iter().chain(home).collect();
+        notes.iter().for_each(|note| self.fold.people.note(note));
         self.note_changes(&theirs.days.into_keys().collect());
         self.prepared.forget();
-        let remark = Remark { notes: vec![note], ..Remark::default() }.encode();
+        let remark = Remark { notes, ..Remark::default() }.encode();
         let received_at = now.max(self.last_received_at);
         let row = Row { seq, received_at, remark, ..Row::default() };
         let parts = self.dirty_parts()?;
@@ -207,8 +269,7 @@ impl<S: Storage> Shard<S> {
             self.holds.remove(id);
         }
         while self.forget_rows()? {}
-        let erasure = self.erasure(&receipt)?.ok_or(ShardError::Ledger)?;
-        Ok((receipt, erasure))
+        Ok(self.erasure(&receipt)?.map(|erasure| (receipt, erasure)))
     }
 
     /// What has become of an erasure; `None` when there was none of that receipt.
@@ -220,9 +281,9 @@ impl<S: Storage> Shard<S> {
     }
 
     /// Every key under which something may be kept of a person, the present one first.
-    fn names(&self, person: Person) -> Vec<UserKey> {
+    fn names(&self, person: &Person) -> Vec<UserKey> {
         let mut users = vec![person.user];
-        for name in [Some(person.user), person.was].into_iter().flatten() {
+        for name in [person.user].into_iter().chain(person.was).chain(person.formerly.iter().copied()) {
             let formerly =
                 self.fold.people.standing(name).map(|standing| standing.formerly.as_slice()).unwrap_or_default();
             for user in [&name].into_iter().chain(formerly) {
@@ -236,7 +297,7 @@ impl<S: Storage> Shard<S> {
     }
 
     /// The key under which their numbers are: the one before until they are heard of under the present one.
-    fn present(&self, person: Person) -> Result<UserKey, ShardError> {
+    fn present(&self, person: &Person) -> Result<UserKey, ShardError> {
         let Some(was) = person.was else { return Ok(person.user) };
         let facts = &StoredFacts(&self.storage);
         let people = &self.fold.people;

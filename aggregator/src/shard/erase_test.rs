@@ -22,7 +22,7 @@ fn user(n: u8) -> UserKey {
 }
 
 fn person(n: u8) -> Person {
-    Person { user: user(n), was: None }
+    Person { user: user(n), was: None, ..Person::default() }
 }
 
 /// Turns of a random history, and events of other kinds between them. No one opts out: what is stored without its person is
@@ -137,7 +137,7 @@ proptest! {
             append(&mut never, &message(&last), NOW.plus_ms(99 * HOUR_MS)).unwrap();
             never
         };
-        let (receipt, erasure) = shard.erase(person(who), later).unwrap();
+        let (receipt, erasure) = shard.erase(&person(who), later).unwrap();
         while shard.forget_rows().unwrap() {}
         prop_assert_eq!(known(&mut shard), known(&mut never));
         prop_assert_eq!(lines(&storage), lines(&other));
@@ -147,7 +147,7 @@ proptest! {
             prop_assert!(row.remark.contains("erased") || !row.remark.contains(&user(who).to_string()));
         }
         // Asked again, nothing changes; after a restart nothing comes back.
-        prop_assert_eq!(shard.erase(person(who), later.plus_ms(5)).unwrap(), (receipt, erasure));
+        prop_assert_eq!(shard.erase(&person(who), later.plus_ms(5)).unwrap(), (receipt, erasure));
         let mut reopened = Shard::open(storage.clone(), later).unwrap();
         prop_assert_eq!(known(&mut reopened), known(&mut never));
     }
@@ -158,14 +158,14 @@ proptest! {
         let (storage, other) = (Memory::default(), Memory::default());
         let later = NOW.plus_ms(100 * HOUR_MS);
         let mut undisturbed = filled(&other, &batches, |event| Some(event.clone()));
-        undisturbed.erase(person(who), later).unwrap();
+        undisturbed.erase(&person(who), later).unwrap();
         while undisturbed.forget_rows().unwrap() {}
 
         let mut shard = filled(&storage, &batches, |event| Some(event.clone()));
         storage.fail(nth, if after { Fault::After } else { Fault::Before });
-        if shard.erase(person(who), later).is_err() {
+        if shard.erase(&person(who), later).is_err() {
             shard = Shard::open(storage.clone(), later).unwrap();
-            shard.erase(person(who), later).unwrap();
+            shard.erase(&person(who), later).unwrap();
         }
         for _ in 0..9 {
             if !shard.forget_rows().unwrap_or(true) { break }
@@ -182,7 +182,7 @@ fn what_comes_late_is_dropped_and_what_comes_after_is_of_someone_new() {
     let of = |n: u128, ts: i64, body: Body| Event { body, ..turn(n, Some(1), Some(1), ts, Some(5), 0) };
     let a_turn = |n, ts| turn(n, Some(1), Some(1), ts, Some(5), 0);
     append(&mut shard, &message(&[a_turn(1, NOW.0)]), NOW).unwrap();
-    let (receipt, erasure) = shard.erase(person(1), NOW.plus_ms(10)).unwrap();
+    let (receipt, erasure) = shard.erase(&person(1), NOW.plus_ms(10)).unwrap();
     assert_eq!((receipt.len(), erasure.events, erasure.lake_done_at), (16, 1, None));
     for restart in [false, true] {
         if restart {
@@ -194,11 +194,11 @@ fn what_comes_late_is_dropped_and_what_comes_after_is_of_someone_new() {
         let late = [a_turn(1, NOW.0), a_turn(n * 10, NOW.0 + 9), of(n * 10 + 1, NOW.0 + 9, crisis)];
         let reply = append(&mut shard, &message(&late), NOW.plus_ms(20)).unwrap();
         assert_eq!((reply.stored, reply.dropped.get(&DropReason::Erased)), (1, Some(&2)));
-        assert_eq!(shard.held(person(1), 0).unwrap().events, []);
+        assert_eq!(shard.held(&person(1), 0).unwrap().events, []);
     }
     let reply = append(&mut shard, &message(&[a_turn(30, NOW.0 + 11)]), NOW.plus_ms(30)).unwrap();
-    assert_eq!((reply.stored, shard.held(person(1), 0).unwrap().events.len()), (1, 1));
-    let again = shard.erase(person(1), NOW.plus_ms(40)).unwrap();
+    assert_eq!((reply.stored, shard.held(&person(1), 0).unwrap().events.len()), (1, 1));
+    let again = shard.erase(&person(1), NOW.plus_ms(40)).unwrap();
     assert_ne!(again.0, receipt);
     assert!(shard.erasure(&receipt).unwrap().is_some() && shard.erasure("0123456789abcdef").unwrap().is_none());
     assert!(shard.told().is_empty());
@@ -207,9 +207,9 @@ fn what_comes_late_is_dropped_and_what_comes_after_is_of_someone_new() {
 #[test]
 fn who_was_never_seen_can_be_erased() {
     let mut shard = Shard::open(Memory::default(), NOW).unwrap();
-    let (receipt, erasure) = shard.erase(person(4), NOW).unwrap();
+    let (receipt, erasure) = shard.erase(&person(4), NOW).unwrap();
     assert_eq!((erasure.events, erasure.lake_done_at, erasure.due_at), (0, Some(NOW), NOW.plus_ms(28 * DAY_MS)));
-    assert_eq!(shard.erase(person(4), NOW.plus_ms(1)).unwrap().0, receipt);
+    assert_eq!(shard.erase(&person(4), NOW.plus_ms(1)).unwrap().0, receipt);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn all_that_is_held_is_told_in_pages() {
     append(&mut shard, &message(&events), NOW).unwrap();
     let (mut after, mut told, mut pages) = (Some(0), Vec::new(), 0);
     while let Some(position) = after {
-        let held = shard.held(person(0), position).unwrap();
+        let held = shard.held(&person(0), position).unwrap();
         assert_eq!(held.spend.iter().map(|entry| entry.turns).sum::<u32>(), 7_840);
         assert_eq!((held.visits.len(), held.erased), (1, None));
         told.extend(held.events);
@@ -242,7 +242,7 @@ fn all_that_is_held_is_told_in_pages() {
     }
     let wanted: Vec<String> = events.iter().step_by(2).map(|event| event.to_line().unwrap()).collect();
     assert!(pages > 1 && told.iter().map(|(_, line)| line).eq(wanted.iter()));
-    assert_eq!(shard.held(person(7), 0).unwrap(), Held::default());
-    let spent: i64 = shard.held(person(0), 0).unwrap().spend.iter().map(|entry| entry.nano_usd.0).sum();
+    assert_eq!(shard.held(&person(7), 0).unwrap(), Held { names: vec![user(7)], ..Held::default() });
+    let spent: i64 = shard.held(&person(0), 0).unwrap().spend.iter().map(|entry| entry.nano_usd.0).sum();
     assert_eq!(spent, 7_840 * 5);
 }

@@ -149,6 +149,10 @@ impl Group {
     /// Decides on a claim; the last row remembers it.
     pub(super) fn claim(&mut self, claim: &Claim, seen: &SeenIds) -> bool {
         let knows = |id| seen.contains(id) || self.fresh.contains(&id);
+        // Told, and stored, when there was one Shard: whoever is asked to store it again knows it.
+        if knows(claim.id.prefix()) {
+            return true;
+        }
         let (won, lost) = (correlate::won(claim.id), correlate::lost(claim.id));
         if knows(won) || knows(lost) {
             return knows(won);
@@ -185,6 +189,12 @@ impl Group {
             renamed = Some(standing);
         }
         let known = renamed.as_ref().or(known);
+        let home = aside.home.map(|home| people.place().residue(home));
+        let housed = home.filter(|home| known.is_none_or(|known| known.home != Some(*home))).map(|home| {
+            notes.push(Note::Home(user, home));
+            Standing { home: Some(home), ..known.cloned().unwrap_or_default() }
+        });
+        let known = housed.as_ref().or(known);
         was.map_or(Ok(()), |was| follow(event, was, knows, notes))?;
         let choice = choice_of(&event.body);
         if known.is_none() && choice.is_none() && (aside.said, aside.policy) == Default::default() {

@@ -20,12 +20,12 @@ fn mac(text: &str) -> [u8; 16] {
     bits.wrapping_mul(0xA24B_AED4_963E_E407_9FB2_1C65_1E98_DF25).rotate_left(41).to_be_bytes()
 }
 
-fn turned_user(user: UserKey) -> UserKey {
+pub(super) fn turned_user(user: UserKey) -> UserKey {
     UserKey::from_mac(KeyId(2), mac(&user.to_string()))
 }
 
 /// The event as the next secret names everything in it.
-fn turned(event: &Event) -> Event {
+pub(super) fn turned(event: &Event) -> Event {
     let was = Was { id: event.id, user: event.user, conversation: event.conversation, session: None };
     Event {
         id: EventKey::from_mac(KeyId(2), mac(&event.id.to_string())),
@@ -104,14 +104,14 @@ proptest! {
         prop_assert_eq!(price(&mut shard), price(&mut unturned));
         prop_assert_eq!(answered(&mut shard, &window), answered(&mut unturned, &window));
         for user in events.iter().filter_map(|event| event.user) {
-            let person = Person { user: turned_user(user), was: Some(user) };
-            let held = shard.held(person, 0).unwrap();
-            let all = unturned.held(Person { user, was: None }, 0).unwrap();
+            let person = Person { user: turned_user(user), was: Some(user), ..Person::default() };
+            let held = shard.held(&person, 0).unwrap();
+            let all = unturned.held(&Person { user, was: None, ..Person::default() }, 0).unwrap();
             prop_assert_eq!(held.events.len(), all.events.len());
             prop_assert_eq!(held.spend, all.spend);
-            shard.erase(person, NOW.plus_ms(91 * HOUR_MS)).unwrap();
-            prop_assert_eq!(shard.held(person, 0).unwrap().events, vec![]);
-            unturned.erase(Person { user, was: None }, NOW.plus_ms(91 * HOUR_MS)).unwrap();
+            shard.erase(&person, NOW.plus_ms(91 * HOUR_MS)).unwrap();
+            prop_assert_eq!(shard.held(&person, 0).unwrap().events, vec![]);
+            unturned.erase(&Person { user, was: None, ..Person::default() }, NOW.plus_ms(91 * HOUR_MS)).unwrap();
             prop_assert_eq!(answered(&mut shard, &window), answered(&mut unturned, &window));
         }
         let spent = |shard: &mut Shard<Memory>| {
@@ -130,10 +130,12 @@ fn an_opt_out_and_an_erasure_hold_under_the_next_secret() {
     let out = Aside { said: Said { opted_out: true, age_13_plus: None }, ..Aside::default() };
     let quiet = Event { aside: Some(Box::new(out)), ..of(1, 1) };
     append(&mut shard, &message(&[quiet, of(2, 2)]), NOW).unwrap();
-    shard.erase(Person { user: user(2), was: None }, NOW.plus_ms(10)).unwrap();
+    shard.erase(&Person { user: user(2), was: None, ..Person::default() }, NOW.plus_ms(10)).unwrap();
     let reply = append(&mut shard, &message(&[turned(&of(3, 1)), turned(&of(4, 2)), turned(&of(20, 2))]), NOW).unwrap();
     assert_eq!((reply.stored, reply.dropped.values().sum::<u64>()), (2, 1));
-    let mut kept = |who| shard.held(Person { user: turned_user(user(who)), was: Some(user(who)) }, 0).unwrap();
+    let mut kept = |who| {
+        shard.held(&Person { user: turned_user(user(who)), was: Some(user(who)), ..Person::default() }, 0).unwrap()
+    };
     assert_eq!((kept(1).events.len(), kept(2).events.len()), (0, 1));
     assert!(!kept(1).choices.analytics.unwrap().yes && kept(2).erased.is_some());
 }

@@ -135,7 +135,10 @@ fn an_opt_out_sticks_to_a_person_until_they_agree_again() {
         .map(|a| a.nano_usd)
         .sum();
     assert_eq!((days.len(), spent), (1, NanoUsd(50)));
-    let theirs = shard.held(Person { user: of(1, a_turn(), OUT).user.unwrap(), was: None }, 0).unwrap().spend;
+    let theirs = shard
+        .held(&Person { user: of(1, a_turn(), OUT).user.unwrap(), was: None, ..Person::default() }, 0)
+        .unwrap()
+        .spend;
     assert_eq!(theirs.iter().map(|entry| entry.nano_usd.0).sum::<i64>(), 15);
 }
 

@@ -41,7 +41,6 @@ pub fn hold_request(
     belonging: Belonging,
     id: EventKey,
     at: UtcMillis,
-    shards: u32,
 ) -> Option<HoldRequest> {
     let limits = limits(&settings.budget);
     if !settings.budget.hard_stop || !(limits.of_all() || limits.of_people()) {
@@ -51,7 +50,7 @@ pub fn hold_request(
     Some(HoldRequest {
         id,
         user: belonging.user.filter(|_| !call.named.is_absent()),
-        shard: belonging.shard(id, shards),
+        bits: belonging.bits(id),
         at,
         amount: if fixed > NanoUsd::ZERO { fixed } else { cost_at_most(call, prices, at) },
         limits,
@@ -137,7 +136,7 @@ mod tests {
         let settings = Settings { budget, time_zone: "Asia/Kathmandu".into(), ..Settings::default() };
         let at = UtcMillis::parse_rfc3339("2026-11-21T18:56:03Z").unwrap();
         let id = EventKey::from_mac(KeyId(1), [1; 16]);
-        hold_request(&call(body), &settings, &Prices::default(), Belonging::default(), id, at, 4)
+        hold_request(&call(body), &settings, &Prices::default(), Belonging::default(), id, at)
     }
 
     const DAY: Budget = Budget { day_usd: Usd(1_000_000_000), hard_stop: true, ..const_default() };

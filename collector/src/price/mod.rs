@@ -33,6 +33,6 @@ pub use amount::ExactUsd;
 pub use book::PriceBook;
 pub use charge::{Priced, Tier, UnitCost};
 pub use facts::TurnFacts;
-pub use reprice::Repricing;
+pub use reprice::{FoundPrices, Repricing};
 pub use service::{ServiceAmount, ServiceError};
 pub use turn::{Prices, Quote, cost_of};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aggregator::fold::pending::{PendingTurn, repriced_event};
 use schemas::event::{Cost, Provenance, Source};
-use schemas::{Event, Label, NanoUsd};
+use schemas::{Event, EventKey, Label, NanoUsd};
 use serde_json::{Value, json};
 
 use super::{PriceBook, Prices, TurnFacts};
@@ -24,30 +24,48 @@ struct Found {
     nano_usd: NanoUsd,
 }
 
+/// Prices that were found.
+#[derive(Debug, Default)]
+pub struct FoundPrices {
+    /// The record of it, for the Shard that counts the turns.
+    pub events: Vec<Event>,
+    /// Of turns that another Shard counts, for what their people spent.
+    pub elsewhere: Vec<(EventKey, NanoUsd)>,
+}
+
+fn cost_of(pending: &PendingTurn, prices: &Prices) -> Cost {
+    let turn = &pending.turn;
+    let usage = turn.usage.usage();
+    prices.cost(&TurnFacts {
+        provider: turn.provider.as_str(),
+        model: turn.model.as_str(),
+        at: turn.ts,
+        usage: Some(&usage),
+        provenance: if turn.source == Source::Gateway { Provenance::ProviderReported } else { Provenance::Computed },
+        context: &turn.price_context,
+        latency_ms: turn.latency_ms,
+        input_chars: None,
+        output_chars: None,
+    })
+}
+
 impl Repricing {
-    /// Looks for the prices of turns. Returns the events of those that have one, which are the record of it.
-    pub fn price(&mut self, turns: &[PendingTurn], prices: &Prices) -> Vec<Event> {
-        turns.iter().filter_map(|pending| self.price_one(pending, prices)).collect()
+    /// Looks for the prices of turns.
+    pub fn price(&mut self, turns: &[PendingTurn], prices: &Prices) -> FoundPrices {
+        let mut priced = FoundPrices::default();
+        for pending in turns {
+            let cost = cost_of(pending, prices);
+            if pending.turn.elsewhere {
+                priced.elsewhere.extend(cost.nano_usd().map(|nano_usd| (pending.id, nano_usd)));
+            } else {
+                priced.events.extend(self.count(pending, cost));
+            }
+        }
+        priced
     }
 
-    fn price_one(&mut self, pending: &PendingTurn, prices: &Prices) -> Option<Event> {
+    fn count(&mut self, pending: &PendingTurn, cost: Cost) -> Option<Event> {
         let turn = &pending.turn;
-        let usage = turn.usage.usage();
-        let cost = prices.cost(&TurnFacts {
-            provider: turn.provider.as_str(),
-            model: turn.model.as_str(),
-            at: turn.ts,
-            usage: Some(&usage),
-            provenance: if turn.source == Source::Gateway {
-                Provenance::ProviderReported
-            } else {
-                Provenance::Computed
-            },
-            context: &turn.price_context,
-            latency_ms: turn.latency_ms,
-            input_chars: None,
-            output_chars: None,
-        });
         let found = self.models.entry((turn.provider.clone(), turn.model.clone())).or_default();
         match cost {
             Cost::Priced { nano_usd, .. } => {

@@ -4,8 +4,9 @@ use std::cell::Cell;
 
 use aggregator::answer::csv;
 use aggregator::budget::BudgetQuery;
-use aggregator::runtime;
-use aggregator::runtime::objects::WorkerClock;
+use aggregator::place::Place;
+use aggregator::runtime::objects::{WorkerClock, shards_set};
+use aggregator::runtime::{self, CallError};
 use futures_util::future::join_all;
 use schemas::{Clock, UtcMillis};
 use serde_json::{Value, json};
@@ -103,6 +104,14 @@ thread_local! {
     static HEALTHY_AT: Cell<UtcMillis> = const { Cell::new(UtcMillis(0)) };
 }
 
+type Probe = (Option<Place>, std::result::Result<(), CallError>);
+
+/// Asks every object for a sign of life.
+async fn probes(env: &Env, shards: u32) -> Vec<Probe> {
+    let objects = (0..shards).map(|shard| Some(Place { shard, shards })).chain([None]);
+    join_all(objects.map(async |object| (object, runtime::probe(env, object).await))).await
+}
+
 /// `ok` once a write to every object has become durable.
 pub(super) async fn health(request: &web_sys::Request, env: &Env) -> Result<web_sys::Response> {
     if !reads(request) {
@@ -114,11 +123,12 @@ pub(super) async fn health(request: &web_sys::Request, env: &Env) -> Result<web_
     reasons.extend(isolate.keys().err().map(|problem| problem.detail));
     let now = WorkerClock.now();
     if now.0 - HEALTHY_AT.get().0 >= HEALTH_MS_MAX {
-        let objects = (0..isolate.shards).map(Some).chain([None]);
-        let probes = join_all(objects.map(async |object| (object, runtime::probe(env, object).await))).await;
-        for (object, result) in probes {
-            if let Err(error) = result {
-                reasons.push(object.map_or(format!("gold {error}"), |shard| format!("shard {shard} {error}")));
+        for (object, result) in probes(env, isolate.shards()).await {
+            // A Shard that knows of more is there; how many there are is told below.
+            if let Err(error) =
+                result.or_else(|error| if matches!(error, CallError::Moved(_)) { Ok(()) } else { Err(error) })
+            {
+                reasons.push(object.map_or(format!("gold {error}"), |at| format!("shard {} {error}", at.shard)));
             }
         }
         if reasons.is_empty() {
@@ -127,10 +137,14 @@ pub(super) async fn health(request: &web_sys::Request, env: &Env) -> Result<web_
     }
     if reasons.is_empty() {
         let pages = variable(env, "SAGE_PUBLIC_KEY").is_some_and(|key| !key.is_empty());
-        let healthy = match pages.then(|| pages::note(env)).flatten() {
-            None => json!({ "status": "ok" }),
-            Some(note) => json!({ "status": "ok", "notes": [note] }),
-        };
+        let (set, shards) = (shards_set(env), isolate.shards());
+        let grown = format!(
+            "SHARDS is {set}, but there are {shards} Shards, which can't become fewer; set SHARDS = \"{shards}\""
+        );
+        let notes = [pages.then(|| pages::note(env)).flatten().map(Into::into), (set != shards).then_some(grown)];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        let healthy =
+            if notes.is_empty() { json!({ "status": "ok" }) } else { json!({ "status": "ok", "notes": notes }) };
         respond::json(200, &healthy.to_string())
     } else {
         respond::json(503, &json!({ "status": "failing", "reasons": reasons }).to_string())

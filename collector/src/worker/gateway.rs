@@ -139,7 +139,7 @@ impl GatewayCall {
         let belonging = isolate.keys().map(|keys| self.call.named.belonging(keys, &raw)).unwrap_or_default();
         let id = isolate.keys().map(|keys| keys.key(&raw)).unwrap_or_default();
         let settings = &isolate.settings;
-        self.hold = hold_request(&self.call, settings, &isolate.prices, belonging, id, self.began, isolate.shards);
+        self.hold = hold_request(&self.call, settings, &isolate.prices, belonging, id, self.began);
         let (env, hold) = (self.env.clone(), self.hold.clone());
         let closed = settings.budget.on_failure == OnFailure::Closed;
         future_to_promise(AssertUnwindSafe(async move {
@@ -189,9 +189,9 @@ impl GatewayCall {
         future_to_promise(AssertUnwindSafe(async move {
             let Some(event) = event else { return Ok(JsValue::UNDEFINED) };
             let stored = report::turn(&env, &isolate, &event).await;
-            if let (Some(hold), Some(stored), Body::Turn(turn)) = (hold, stored, &event.body) {
+            if let (Some(hold), Some((shard, stored)), Body::Turn(turn)) = (hold, stored, &event.body) {
                 // A hold that can't be settled ends by itself.
-                let _ = runtime::settle(&env, &hold, turn.cost.nano_usd(), &stored).await;
+                let _ = runtime::settle(&env, &hold, turn.cost.nano_usd(), shard, &stored).await;
             }
             Ok(JsValue::UNDEFINED)
         }))

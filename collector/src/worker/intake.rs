@@ -95,8 +95,14 @@ async fn take(
     let (content_type, content_encoding) = (header("content-type"), header("content-encoding"));
     let body = read_bounded(request, header("content-length"), limits.body_bytes).await?;
     let texts = intake::read(body, content_type.as_deref(), content_encoding.as_deref(), &limits)?;
-    let mut batch = intake::take_in(texts.iter(), sender, &isolate.door()?);
-    let replies = append(env, isolate.shards, &mut batch).await?;
+    #[allow(unused_mut, reason = "only a test changes it")]
+    let mut door = isolate.door()?;
+    #[cfg(feature = "fault-injection")]
+    if let Some(shards) = header("sage-test-shards").and_then(|shards| shards.parse().ok()) {
+        door.shards = shards;
+    }
+    let mut batch = intake::take_in(texts.iter(), sender, &door);
+    let replies = append(env, door.shards, &mut batch).await?;
     Ok(IntakeReply::new(&batch, &replies))
 }
 

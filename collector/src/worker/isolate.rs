@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use aggregator::runtime::objects::{WorkerClock, shard_count};
+use aggregator::runtime::objects::{WorkerClock, shard_count, shards_known};
 use schemas::Clock;
 use schemas::event::Policy;
 use worker::Env;
@@ -21,7 +21,7 @@ pub(super) struct Isolate {
     pub settings_error: Option<String>,
     pub keys: Result<Keyring, KeyringError>,
     pub prices: Prices,
-    pub shards: u32,
+    shards_set: u32,
     /// The Shard that takes this isolate's request events.
     pub capture_shard: u32,
     pub buffer: RefCell<Buffer>,
@@ -56,7 +56,7 @@ fn load(env: &Env) -> Isolate {
         settings_error,
         keys,
         prices: prices(env),
-        shards,
+        shards_set: shards,
         capture_shard,
         buffer: RefCell::default(),
         event_ids: RefCell::new(EventIds::new(random())),
@@ -84,6 +84,11 @@ fn prices(env: &Env) -> Prices {
 }
 
 impl Isolate {
+    /// How many Shards there are, as far as the isolate knows.
+    pub fn shards(&self) -> u32 {
+        shards_known(self.shards_set)
+    }
+
     /// What every door brings to its events, now.
     pub fn door(&self) -> Result<Door<'_>, Problem> {
         let consent = &self.settings.consent;
@@ -93,7 +98,7 @@ impl Isolate {
             prices: &self.prices,
             policy,
             text: self.settings.text,
-            shards: self.shards,
+            shards: self.shards(),
             now: WorkerClock.now(),
         })
     }

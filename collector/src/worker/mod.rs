@@ -14,6 +14,7 @@ mod tap;
 mod traces;
 mod users;
 
+use aggregator::place::Place;
 use aggregator::runtime;
 use aggregator::runtime::objects::shard_count;
 use js_sys::Promise;
@@ -88,9 +89,17 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
 
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    for shard in 0..shard_count(&env) {
-        if let Err(error) = runtime::start_nightly(&env, shard).await {
+    let mut shard = 0;
+    while shard < shard_count(&env) {
+        let at = Place { shard, shards: shard_count(&env) };
+        let started = runtime::start_nightly(&env, at).await;
+        if matches!(started, Err(runtime::CallError::Moved(_))) {
+            // There are more by now; it is asked again as one of them.
+            continue;
+        }
+        if let Err(error) = started {
             worker::console_error!("nightly job: shard {shard} {error}; the next night takes up what this one left");
         }
+        shard += 1;
     }
 }

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use aggregator::batch::regrouped;
 use aggregator::fold::intake::DropReason;
 use aggregator::runtime;
 use aggregator::runtime::objects::WorkerClock;
@@ -212,7 +213,7 @@ fn capture(
     let asn = of("asn").and_then(|asn| asn.as_f64()).map(|asn| asn as u32);
     let platform = cf.is_some().then_some(Platform { country: country.as_deref(), timezone: timezone.as_deref(), asn });
     let head = Head { url, method: &method, headers, platform };
-    let id = isolate.event_ids.borrow_mut().next(isolate.capture_shard, isolate.shards);
+    let id = isolate.event_ids.borrow_mut().next(isolate.capture_shard, isolate.shards());
     let next = isolate.buffer.borrow_mut().add(request_event(&head, outcome, id, &isolate.settings), outcome.answered);
     if next == Next::Nothing {
         return;
@@ -240,16 +241,22 @@ async fn send(env: &Env, isolate: &Isolate) {
                 batch.header.dropped.insert(reason, count);
             }
         }
-        let message = batch.message();
-        let mut answer = runtime::append(env, isolate.capture_shard, &message).await;
+        let mut answer = store(env, isolate, &batch).await;
         if answer.is_err() {
-            answer = runtime::append(env, isolate.capture_shard, &message).await;
+            answer = store(env, isolate, &batch).await;
         }
-        if let Err(error) = answer {
-            worker::console_warn!("{} request events lost: shard {} {error}", lot.events.len(), isolate.capture_shard);
+        if let Err((shard, error)) = answer {
+            worker::console_warn!("{} request events lost: shard {shard} {error}", lot.events.len());
             isolate.buffer.borrow_mut().lost(&lot);
             return;
         }
         isolate.buffer.borrow_mut().sent();
     }
+}
+
+/// Stores a lot; of several Shards that it is sorted for since their count has doubled, the first that did not take it.
+async fn store(env: &Env, isolate: &Isolate, batch: &ShardBatch) -> std::result::Result<(), (u32, runtime::CallError)> {
+    let shards = isolate.shards();
+    let stored = runtime::append_all(env, shards, regrouped([batch.clone()], shards)).await;
+    stored.into_iter().try_for_each(|(shard, reply)| reply.map(drop).map_err(|error| (shard, error)))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use aggregator::batch::ShardBatch;
+use aggregator::batch::{ShardBatch, regrouped};
 use aggregator::protocol::AppendReply;
 use aggregator::runtime;
 use js_sys::Promise;
@@ -19,11 +19,11 @@ use crate::intake::{self, Sender};
 /// How long to wait before the second and the third try, milliseconds.
 const AGAIN_MS: [u64; 2] = [500, 5_000];
 
-/// Stores a turn. What its Shard said; `None`: it is lost, and counted as such.
-pub(super) async fn turn(env: &Env, isolate: &Isolate, event: &Event) -> Option<AppendReply> {
+/// Stores a turn. Its Shard, and what it said; `None`: it is lost, and counted as such.
+pub(super) async fn turn(env: &Env, isolate: &Isolate, event: &Event) -> Option<(u32, AppendReply)> {
     let mut batch = ShardBatch::default();
     batch.push(event);
-    let batches = || BTreeMap::from([(event.shard(isolate.shards), batch.clone())]);
+    let batches = |shards| regrouped([batch.clone()], shards);
     store(env, isolate, batches, 1).await?.pop()
 }
 
@@ -33,7 +33,8 @@ pub(super) fn texts(env: Env, isolate: Rc<Isolate>, texts: &[String], sender: Se
     let texts = texts.iter().map(String::as_str);
     let batch = intake::take_in(texts, sender, &door);
     future_to_promise(std::panic::AssertUnwindSafe(async move {
-        store(&env, &isolate, || batch.shards.clone(), batch.received as u64).await;
+        let batches = |shards| regrouped(batch.shards.values().cloned(), shards);
+        store(&env, &isolate, batches, batch.received as u64).await;
         Ok(JsValue::UNDEFINED)
     }))
 }
@@ -42,13 +43,16 @@ pub(super) fn texts(env: Env, isolate: Rc<Isolate>, texts: &[String], sender: Se
 async fn store(
     env: &Env,
     isolate: &Isolate,
-    batches: impl Fn() -> BTreeMap<u32, ShardBatch>,
+    batches: impl Fn(u32) -> BTreeMap<u32, ShardBatch>,
     events: u64,
-) -> Option<Vec<AppendReply>> {
+) -> Option<Vec<(u32, AppendReply)>> {
     for again_ms in AGAIN_MS.into_iter().map(Some).chain([None]) {
-        let replies = runtime::append_all(env, isolate.shards, batches()).await;
-        let replies: Result<Vec<_>, _> =
-            replies.into_iter().map(|(shard, reply)| reply.map_err(|error| (shard, error))).collect();
+        let shards = isolate.shards();
+        let replies = runtime::append_all(env, shards, batches(shards)).await;
+        let replies: Result<Vec<_>, _> = replies
+            .into_iter()
+            .map(|(shard, reply)| reply.map(|reply| (shard, reply)).map_err(|error| (shard, error)))
+            .collect();
         match (replies, again_ms) {
             (Ok(replies), _) => return Some(replies),
             (Err(_), Some(ms)) => Delay::from(Duration::from_millis(ms)).await,

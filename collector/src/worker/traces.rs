@@ -39,6 +39,6 @@ async fn take(request: web_sys::Request, encoding: Encoding, env: &Env) -> std::
     let body = intake::read_bounded(request, header("content-length"), bytes_max).await?;
     let traces = otlp::read(body, encoding, content_encoding.as_deref())?;
     let mut batch = otlp::take_in(&traces, &isolate.door()?);
-    intake::append(env, isolate.shards, &mut batch).await?;
+    intake::append(env, isolate.shards(), &mut batch).await?;
     Ok(batch)
 }

@@ -1,7 +1,8 @@
 //! `GET`, `DELETE /sage/v1/users/{id}`, `GET /sage/v1/erasures/{receipt}`.
 
-use aggregator::protocol::Person;
+use aggregator::protocol::{ErasureReply, Person};
 use aggregator::runtime::{self, CallError};
+use aggregator::shard::HeldCursor;
 use schemas::event::Belonging;
 use schemas::{EventKey, UserKey};
 use worker::{Env, Result};
@@ -33,12 +34,22 @@ pub(super) async fn erasure(request: web_sys::Request, name: &str, env: &Env) ->
     if let Err(problem) = admit(&request, env, &isolate).await {
         return respond::problem(&problem);
     }
-    let Some((shard, receipt)) = parse_receipt(name, isolate.shards) else { return unknown_receipt() };
-    match runtime::erasure(env, shard, receipt).await {
-        Ok(Some(reply)) => respond::json(200, &erasure_json(shard, &reply).to_string()),
-        Ok(None) => unknown_receipt(),
-        Err(error) => respond::problem(&unreachable(shard, error)),
+    let Some(parts) = parse_receipt(name) else { return unknown_receipt() };
+    match erasures(env, &parts).await {
+        Ok(found) if found.len() == parts.len() => respond::json(200, &erasure_json(&found).to_string()),
+        Ok(_) => unknown_receipt(),
+        Err(problem) => respond::problem(&problem),
     }
+}
+
+/// Those of the erasures that there are.
+async fn erasures(env: &Env, parts: &[(u32, &str)]) -> std::result::Result<Vec<(u32, ErasureReply)>, Problem> {
+    let mut found = Vec::new();
+    for (shard, receipt) in parts {
+        let reply = runtime::erasure(env, *shard, receipt).await.map_err(unreachable)?;
+        found.extend(reply.map(|reply| (*shard, reply)));
+    }
+    Ok(found)
 }
 
 fn unknown_receipt() -> Result<web_sys::Response> {
@@ -56,50 +67,45 @@ async fn admit(request: &web_sys::Request, env: &Env, isolate: &Isolate) -> std:
     admin::admit(request, env, isolate).await
 }
 
-fn unreachable(shard: u32, error: CallError) -> Problem {
-    Problem::unavailable("shard_unreachable", format!("shard {shard} {error}; send the same request again"), 2)
+fn unreachable(error: CallError) -> Problem {
+    Problem::unavailable("shard_unreachable", format!("a shard {error}; send the same request again"), 2)
 }
 
-/// Whom the id names, and their Shard.
-fn person(id: &str, isolate: &Isolate) -> std::result::Result<(Person, u32), Problem> {
+/// Whom the id names, and what leads to their Shard.
+fn person(id: &str, isolate: &Isolate) -> std::result::Result<(Person, u64), Problem> {
     let (keys, raw) = (isolate.keys()?, raw_id(id).map_err(no_id)?);
     let user: UserKey = keys.key(&raw);
-    let belonging =
-        Belonging { user: Some(user), home: keys.home_of(Some(&raw), None, None, None), ..Belonging::default() };
-    let shard = belonging.shard(EventKey::default(), isolate.shards);
-    Ok((Person { user, was: keys.previous_key(&raw) }, shard))
+    let home = keys.home_of(Some(&raw), None, None, None);
+    let belonging = Belonging { user: Some(user), home, ..Belonging::default() };
+    let person = Person { user, was: keys.previous_key(&raw), home, ..Person::default() };
+    Ok((person, belonging.bits(EventKey::default())))
 }
 
 async fn told(request: &web_sys::Request, id: &str, query: &str, env: &Env, isolate: &Isolate) -> Answer {
     admit(request, env, isolate).await?;
-    let (person, shard) = person(id, isolate)?;
+    let (person, bits) = person(id, isolate)?;
     let after =
         form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "after").map(|(_, value)| value.parse());
     let after = after.unwrap_or(Ok(0)).map_err(|_| {
         let detail = "after: must be the number that the page before gave as next";
         Problem::new(http::StatusCode::BAD_REQUEST, "invalid_query", detail)
     })?;
-    let held = runtime::held(env, shard, person, after).await.map_err(|error| unreachable(shard, error))?;
-    let erasure = match &held.erased {
-        Some(erased) => {
-            let found =
-                runtime::erasure(env, shard, &erased.receipt).await.map_err(|error| unreachable(shard, error))?;
-            found.map(|reply| erasure_json(shard, &reply))
-        }
-        None => None,
-    };
+    let held = runtime::held(env, bits, &person, HeldCursor(after)).await.map_err(unreachable)?;
+    let parts: Vec<(u32, &str)> = held.erasures.iter().map(|(shard, receipt)| (*shard, receipt.as_str())).collect();
+    let found = erasures(env, &parts).await?;
+    let erasure = (!found.is_empty()).then(|| erasure_json(&found));
     respond::json(200, &held_json(person.user, &held, erasure).to_string()).map_err(|_| failed())
 }
 
 async fn erased(request: &web_sys::Request, id: &str, env: &Env, isolate: &Isolate) -> Answer {
     admit(request, env, isolate).await?;
-    let (person, shard) = person(id, isolate)?;
-    let reply = runtime::erase(env, shard, person).await.map_err(|error| unreachable(shard, error))?;
-    let status = if reply.erasure.lake_done_at.is_some() { 200 } else { 202 };
-    let location = format!("/sage/v1/erasures/{}", receipt_name(shard, &reply.receipt));
+    let (person, bits) = person(id, isolate)?;
+    let erasures = runtime::erase(env, bits, &person).await.map_err(unreachable)?;
+    let status = if erasures.iter().all(|(_, reply)| reply.erasure.lake_done_at.is_some()) { 200 } else { 202 };
+    let location = format!("/sage/v1/erasures/{}", receipt_name(&erasures));
     let headers =
         [("content-type", "application/json"), ("cache-control", "no-store"), ("location", location.as_str())];
-    respond::with_headers(status, &erasure_json(shard, &reply).to_string(), &headers).map_err(|_| failed())
+    respond::with_headers(status, &erasure_json(&erasures).to_string(), &headers).map_err(|_| failed())
 }
 
 fn failed() -> Problem {

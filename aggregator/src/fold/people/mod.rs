@@ -9,7 +9,7 @@ pub mod segment;
 pub mod words;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::ops::Bound;
 
 use schemas::consent::choice_of;
@@ -21,6 +21,7 @@ use super::CodecError;
 use super::pending::{PENDING_MAX, Pending, PendingCursor, PendingPage, PendingTurn};
 use super::standing::{Note, Standing};
 use super::visits::Thread;
+use crate::place::Place;
 use facts::{Entry, Facts, Mark, MarkKind, Mention, Mood, Owner, ThreadId, Visit};
 use segment::Segment;
 use words::Words;
@@ -80,6 +81,8 @@ pub struct People {
     pending: usize,
     /// The words of pending turns, so that equal ones share their memory.
     pending_words: BTreeSet<Label>,
+    /// Whose people are told of: those of others are kept for a while after they moved.
+    place: Place,
 }
 
 /// What must be at hand of the people whose keys begin with one byte.
@@ -91,6 +94,15 @@ pub struct Page {
     pub pending_over: u64,
     /// Where people stand of whom anything is known.
     pub standings: BTreeMap<UserKey, Standing>,
+}
+
+/// What a Shard that takes people over needs of a page.
+#[derive(Debug, Default)]
+pub struct Handed {
+    /// Their facts by stretch, encoded.
+    pub segments: Vec<(Stretch, Vec<u8>)>,
+    /// What must be at hand of them; `None` when that is nothing.
+    pub page: Option<Page>,
 }
 
 /// What is new for storage.
@@ -229,6 +241,8 @@ impl People {
             Note::Erased(user, erased) => self.standing_mut(*user).erased = Some(erased.clone()),
             Note::Renamed(from, to) => self.rename(*from, *to),
             Note::Continued(from, to) => self.continue_thread(*from, *to),
+            Note::Home(user, home) => self.standing_mut(*user).home = Some(*home),
+            Note::Priced(turn, nano_usd) => self.price_elsewhere(*turn, *nano_usd),
         }
     }
 
@@ -376,11 +390,7 @@ impl People {
     /// Forgets a person: what they did, what they chose, and that they were.
     pub fn forget(&mut self, user: UserKey) {
         let number = page_number(user.prefix());
-        let owner = Owner::User(user);
-        self.recent.range_mut((number, Stretch::MIN)..=(number, Stretch::MAX)).for_each(|(_, segment)| {
-            segment.remove(&owner);
-        });
-        self.moves.push(Move::Gone(owner));
+        self.forget_facts(Owner::User(user));
         let Some(page) = self.pages.get_mut(&number) else { return };
         self.dirty.insert(number);
         let before = page.pending.len();
@@ -418,16 +428,37 @@ impl People {
         if its != (event.ts, event.user, event.conversation, event.session) {
             return None;
         }
-        let turn = page.pending.remove(&repriced.turn)?;
+        if turn.elsewhere {
+            return None;
+        }
+        self.priced(number, repriced.turn, nano_usd)
+    }
+
+    /// Adds the price of a turn that another Shard counts. No change when no such turn is pending.
+    fn price_elsewhere(&mut self, id: EventKey, nano_usd: NanoUsd) {
+        let waits = |page: &Page| page.pending.get(&id).is_some_and(|turn| turn.elsewhere);
+        let number = self.pages.iter().find(|(_, page)| waits(page)).map(|(number, _)| *number);
+        number.into_iter().for_each(|number| drop(self.priced(number, id, nano_usd)));
+    }
+
+    /// Waits a turn that another Shard counts for a price?
+    #[must_use]
+    pub fn awaits_elsewhere(&self, id: &EventKey) -> bool {
+        self.pages.values().any(|page| page.pending.get(id).is_some_and(|turn| turn.elsewhere))
+    }
+
+    /// A pending turn is so no longer: its price is added to what its person and its visit cost.
+    fn priced(&mut self, number: u16, id: EventKey, nano_usd: NanoUsd) -> Option<Box<Pending>> {
+        let turn = self.pages.get_mut(&number)?.pending.remove(&id)?;
         self.pending = self.pending.saturating_sub(1);
         self.dirty.insert(number);
-        if let Some(owner) = Owner::of(event.user, event.conversation, event.session) {
+        if let Some(owner) = turn.owner() {
             let cohort = self.words.cohort_number(&turn.cohort);
-            let bucket = Bucket15::of(event.ts);
+            let bucket = Bucket15::of(turn.ts);
             let entry = Entry { priced: 1, nano_usd, ..Entry::at(bucket, cohort) };
             let visit = Visit {
-                start_ms: event.ts.0,
-                end_ms: event.ts.0,
+                start_ms: turn.ts.0,
+                end_ms: turn.ts.0,
                 turns: 0,
                 turns_ok: 0,
                 nano_usd,
@@ -436,9 +467,9 @@ impl People {
                 last_ok: false,
                 model: 0,
             };
-            let (facts, words) = self.facts_mut(owner, event.ts);
+            let (facts, words) = self.facts_mut(owner, turn.ts);
             facts.add_entry(entry);
-            facts.add_visit(ThreadId::of(event.conversation, event.session), visit, words);
+            facts.add_visit(ThreadId::of(turn.conversation, turn.session), visit, words);
         }
         Some(turn)
     }
@@ -452,7 +483,9 @@ impl People {
                 Some(cursor) => Bound::Excluded(cursor.id),
                 None => Bound::Unbounded,
             };
-            page.pending.range((from, Bound::Unbounded)).map(|(id, turn)| (*number, *id, turn))
+            let waiting = page.pending.range((from, Bound::Unbounded)).map(|(id, turn)| (*number, *id, turn));
+            // Of one who moved on, the Shard that holds them tells what their own numbers wait for.
+            waiting.filter(|(_, _, turn)| !turn.elsewhere || turn.owner().is_none_or(|owner| self.is_own(&owner)))
         });
         let mut page = PendingPage::default();
         for (number, id, turn) in rest {
@@ -469,7 +502,9 @@ impl People {
     /// How many turns are pending, and how many more were not kept.
     #[must_use]
     pub fn pending_counts(&self) -> (u64, u64) {
-        (self.pending as u64, self.pages.values().map(|page| page.pending_over).sum())
+        let elsewhere =
+            self.pages.values().flat_map(|page| page.pending.values()).filter(|turn| turn.elsewhere).count();
+        ((self.pending - elsewhere) as u64, self.pages.values().map(|page| page.pending_over).sum())
     }
 
     /// All facts of one owner.
@@ -510,7 +545,8 @@ impl People {
             for (owner, facts) in self.recent_of(*page).flatten() {
                 all.entry(*owner).or_default().join(facts.clone(), &words);
             }
-            all.iter().filter(|(_, facts)| !facts.is_empty()).for_each(|(owner, facts)| take(*owner, facts, &words));
+            let own = all.iter().filter(|(owner, facts)| !facts.is_empty() && self.is_own(owner));
+            own.for_each(|(owner, facts)| take(*owner, facts, &words));
             Ok(())
         });
         self.words = words;
@@ -569,9 +605,8 @@ impl People {
         };
         for owner in moves.iter().flat_map(numbers) {
             let number = page_number(owner.bits());
-            if !pages.contains_key(&number) {
-                let segments = self.moved(number, stored, &mut words)?;
-                pages.insert(number, segments);
+            if let btree_map::Entry::Vacant(place) = pages.entry(number) {
+                place.insert(self.moved(number, stored, &mut words)?);
             }
         }
         for change in &moves {
@@ -620,6 +655,103 @@ impl People {
             }
         }
         Ok(unsaved)
+    }
+
+    /// From now on only those are told of who are held in that place.
+    pub fn stand_in(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Whose people these are.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    fn is_own(&self, owner: &Owner) -> bool {
+        self.place.holds(self.home(owner))
+    }
+
+    /// What leads to an owner's Shard.
+    fn home(&self, owner: &Owner) -> u64 {
+        let known = match owner {
+            Owner::User(user) => self.standing(*user).and_then(|standing| standing.home),
+            Owner::Thread(_) => None,
+        };
+        known.map_or(owner.bits(), u64::from)
+    }
+
+    /// What a page holds of those who belong in another place. Changes of names must have been stored.
+    ///
+    /// # Errors
+    /// When storage fails; then the object must be opened anew.
+    pub fn hand_over(&mut self, number: u16, to: Place, stored: &dyn Stored) -> Result<Handed, CodecError> {
+        let mut words = std::mem::take(&mut self.words);
+        let mut segments = self.moved(number, stored, &mut words)?;
+        for ((_, stretch), segment) in self.recent.range((number, Stretch::MIN)..=(number, Stretch::MAX)) {
+            let joined = segments.entry(*stretch).or_default();
+            segment.iter().for_each(|(owner, facts)| joined.entry(*owner).or_default().join(facts.clone(), &words));
+        }
+        let mut handed = Handed::default();
+        for (stretch, mut segment) in segments {
+            segment.retain(|owner, facts| to.holds(self.home(owner)) && !facts.is_empty());
+            if !segment.is_empty() {
+                handed.segments.push((stretch, segment::encode(&segment, &words)));
+            }
+        }
+        self.words = words;
+        if let Some(page) = self.pages.get(&number) {
+            let goes = |owner: &Owner| to.holds(self.home(owner));
+            let waiting = page.pending.iter().filter(|(_, turn)| turn.owner().is_some_and(|owner| goes(&owner)));
+            let elsewhere = |turn: &Pending| Box::new(Pending { elsewhere: true, ..turn.clone() });
+            let standings = page.standings.iter().filter(|(user, _)| goes(&Owner::User(**user)));
+            let page = Page {
+                pending: waiting.map(|(id, turn)| (*id, elsewhere(turn))).collect(),
+                pending_over: 0,
+                standings: standings.map(|(user, standing)| (*user, standing.clone())).collect(),
+            };
+            handed.page = (page != Page::default()).then_some(page);
+        }
+        Ok(handed)
+    }
+
+    /// Forgets those of a page who belong in another place, where everything of them is. Tombstones stay, and turns that are
+    /// counted here and wait for a price.
+    ///
+    /// # Errors
+    /// When storage fails; then the object must be opened anew.
+    pub fn let_go(&mut self, number: u16, to: Place, stored: &dyn Stored) -> Result<(), CodecError> {
+        let mut owners: BTreeSet<Owner> = BTreeSet::new();
+        let mut words = Words::default();
+        for segment in self.moved(number, stored, &mut words)?.into_values() {
+            owners.extend(segment.into_keys());
+        }
+        self.recent_of(number).for_each(|segment| owners.extend(segment.keys()));
+        owners.retain(|owner| to.holds(self.home(owner)));
+        for owner in &owners {
+            self.forget_facts(*owner);
+        }
+        let Some(mut page) = self.pages.remove(&number) else { return Ok(()) };
+        let before = (page.pending.len(), page.standings.len());
+        let place = |user: &UserKey, standing: &Standing| standing.home.map_or(user.prefix(), u64::from);
+        page.pending.retain(|_, turn| !turn.elsewhere || turn.owner().is_none_or(|owner| !owners.contains(&owner)));
+        page.standings.retain(|user, standing| {
+            standing.erased.is_some() || standing.home.is_some() || !to.holds(place(user, standing))
+        });
+        if before != (page.pending.len(), page.standings.len()) {
+            self.dirty.insert(number);
+        }
+        self.pending = self.pending.saturating_sub(before.0 - page.pending.len());
+        self.pages.insert(number, page);
+        Ok(())
+    }
+
+    fn forget_facts(&mut self, owner: Owner) {
+        let number = page_number(owner.bits());
+        self.recent.range_mut((number, Stretch::MIN)..=(number, Stretch::MAX)).for_each(|(_, segment)| {
+            segment.remove(&owner);
+        });
+        self.moves.push(Move::Gone(owner));
     }
 
     /// Puts a stored page back.
