@@ -90,6 +90,7 @@ fn scale_of_ten_million_turns() {
             scope: Scope::Whole,
             funnels: testing::funnels(),
             only: None,
+            after: None,
         };
         let began = Instant::now();
         let mut taker = Taker::new(&ask);
