@@ -29,7 +29,7 @@ use std::cmp::Reverse;
 use metric::object;
 
 use crate::budget::BudgetQuery;
-use crate::census::churn::Place;
+use crate::census::churn::Cursor;
 use crate::census::funnels::Funnel;
 use crate::census::{Ask, Census, Scope};
 use crate::civil;
@@ -114,7 +114,7 @@ pub struct Query {
     pub previous: Option<Window>,
     /// The place after which people at risk are named.
     #[serde(default)]
-    pub after: Option<Place>,
+    pub after: Option<Cursor>,
     /// Crisis referrals of civil years before Sage counted them.
     #[serde(default)]
     pub referrals: Vec<(i32, u64)>,
@@ -314,7 +314,7 @@ mod tests {
                 funnels: crate::census::testing::funnels(),
                 home: Some("Asia/Kathmandu".into()),
                 referrals: vec![(2025, 3)],
-                after: Place::parse("21.k1_000102030405060708090a0b0c0d0e0f"),
+                after: Cursor::parse("21.k1_000102030405060708090a0b0c0d0e0f"),
                 filter,
                 ..Query::new(Zone::UTC, window.clone(), Panel::ALL.to_vec(), now)
             };

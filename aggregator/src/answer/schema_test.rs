@@ -286,7 +286,7 @@ fn pages_of_people_at_risk_go_on() {
     let first = churn(None);
     let rows =
         |page: &Value| page["users"].as_array().unwrap().iter().map(|row| row["bucket"].clone()).collect::<Vec<_>>();
-    let next = Place::parse(first["next"].as_str().unwrap());
+    let next = Cursor::parse(first["next"].as_str().unwrap());
     assert!(next.is_some());
     let second = churn(next);
     assert_eq!((rows(&first).len(), rows(&second).len(), &second["next"]), (100, 30, &json!(null)));

@@ -50,19 +50,19 @@ pub struct AtRisk {
 impl AtRisk {
     /// Their place in the list.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { silent_days: Reverse(self.silent_days), user: self.user }
+    pub fn place(&self) -> Cursor {
+        Cursor { silent_days: Reverse(self.silent_days), user: self.user }
     }
 }
 
 /// A place in the list of people at risk: the longest silent first, then by key. Text form: `<silent days>.<key>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
+pub struct Cursor {
     silent_days: Reverse<i32>,
     user: UserKey,
 }
 
-impl Place {
+impl Cursor {
     /// Reads the text form. `None` of any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.silent_days.0, self.user)
     }
@@ -123,7 +123,7 @@ impl Churn {
     }
 
     /// Counts someone at risk, and names them if they come after a place.
-    fn name(&mut self, someone: AtRisk, after: Option<Place>) {
+    fn name(&mut self, someone: AtRisk, after: Option<Cursor>) {
         self.at_risk += 1;
         if after.is_some_and(|after| someone.place() <= after) {
             return;
@@ -151,7 +151,7 @@ impl Churn {
 
     /// The place that the list goes on from; `None` where everyone has been named.
     #[must_use]
-    pub fn next(&self) -> Option<Place> {
+    pub fn next(&self) -> Option<Cursor> {
         self.users.last().filter(|_| self.listed > self.users.len() as u64).map(AtRisk::place)
     }
 }
@@ -204,7 +204,7 @@ mod tests {
                 named.extend_from_slice(&page.users);
                 pages += 1;
                 match page.next() {
-                    Some(next) => after = Place::parse(&next.to_string()),
+                    Some(next) => after = Cursor::parse(&next.to_string()),
                     None => break,
                 }
                 prop_assert!(after.is_some() && pages <= people.len());
@@ -215,7 +215,7 @@ mod tests {
 
         #[test]
         fn no_text_but_its_own_is_a_place(text in "[-+0-9.k_a-f]{0,40}") {
-            prop_assert!(Place::parse(&text).is_none_or(|place| place.to_string() == text));
+            prop_assert!(Cursor::parse(&text).is_none_or(|place| place.to_string() == text));
         }
     }
 
@@ -223,13 +223,13 @@ mod tests {
     fn places_are_read_as_they_are_written() {
         let place = someone((21, 7)).place();
         let text = place.to_string();
-        assert_eq!(Place::parse(&text), Some(place));
+        assert_eq!(Cursor::parse(&text), Some(place));
         let key = text.split_once('.').unwrap().1;
         for wrong in ["", ".", "21", "21.", "21.alice", &format!("+21.{key}"), &format!("021.{key}")] {
-            assert_eq!(Place::parse(wrong), None, "{wrong}");
+            assert_eq!(Cursor::parse(wrong), None, "{wrong}");
         }
         for days in [-1, 90, i32::MAX] {
-            assert_eq!(Place::parse(&format!("{days}.{key}")), None);
+            assert_eq!(Cursor::parse(&format!("{days}.{key}")), None);
         }
     }
 }

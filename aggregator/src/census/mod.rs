@@ -40,7 +40,7 @@ pub struct Ask {
     pub only: Option<Only>,
     /// The place after which people at risk are named; `None`: from the first on.
     #[serde(default)]
-    pub after: Option<churn::Place>,
+    pub after: Option<churn::Cursor>,
 }
 
 /// How much is asked.

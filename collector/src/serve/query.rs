@@ -1,7 +1,7 @@
 //! `GET /sage?from=&to=&tz=&panel=&filter=&compare=&after=&format=`: a checked question or a clear error.
 
 use aggregator::answer::{Filter, Panel, Query};
-use aggregator::census::churn::Place;
+use aggregator::census::churn::Cursor;
 use aggregator::census::funnels::{Funnel, Step};
 use aggregator::civil;
 use aggregator::protocol::Window;
@@ -90,7 +90,7 @@ pub fn read(query: &str, home: &str, now: UtcMillis) -> Result<(Query, Format), 
         Some(_) if panels != [Panel::Usage] || previous.is_some() || filter != Filter::None => {
             return Err(bad("after needs panel=usage, without filter and compare"));
         }
-        Some(text) => Some(Place::parse(text).ok_or_else(|| bad("after must be a churn.next as it was answered"))?),
+        Some(text) => Some(Cursor::parse(text).ok_or_else(|| bad("after must be a churn.next as it was answered"))?),
     };
     let format = match format.as_deref() {
         None | Some("json") => Format::Json,
