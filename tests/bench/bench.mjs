@@ -2,7 +2,7 @@
 // `npm run bench`: the performance table, on bare workerd, each figure beside its baseline. Sage and its baseline
 // take turns within a run, so that a busy machine slows both; figures are medians of the rounds, with the range beside them.
 //
-//   node tests/bench/bench.mjs [--quick] [--only=size,price,ua,pass,stream,gateway,waves,intake,history]
+//   node tests/bench/bench.mjs [--quick] [--only=size,price,ua,pass,stream,gateway,waves,intake,history,year]
 //
 // Everything runs on 127.0.0.1. Besides requests a second, the CPU that workerd used per request is shown: it does not
 // depend on what else the machine does.
@@ -19,6 +19,7 @@ import { price } from './price.mjs';
 import { size } from './size.mjs';
 import { userAgent } from './user_agent.mjs';
 import { waves } from './waves.mjs';
+import { year } from './year.mjs';
 
 /** @param {string[][]} rows */
 function table(rows) {
@@ -35,6 +36,7 @@ if (wanted('gateway')) await gateway();
 if (wanted('waves')) await waves();
 if (wanted('intake')) await intake();
 if (wanted('history')) await history();
+if (wanted('year')) await year();
 await closeClient();
 
 console.log(`\nSage on bare workerd, ${cpus().length} cores (${cpus()[0]?.model}), ${ROUNDS} rounds of ${ROUND_MS / 1000} s in turns, ${CONNECTIONS} keep-alive connections,`);

@@ -102,7 +102,7 @@ function peopleAreHidden({ usage, cost }) {
   for (const metric of [usage.dau, usage.wau, usage.mau, usage.users, usage.sessions, usage.stickiness, cost.per_user.mean, cost.per_user.max, cost.per_session.median]) {
     assert.deepEqual([metric.value, metric.hidden], [null, 'shard_unreachable']);
   }
-  for (const series of [usage.dau_by_day, usage.sessions_by_day, cost.top_users]) assert.equal(series, null);
+  for (const series of [usage.dau_by_day, usage.sessions_by_day, cost.top_users]) assert.equal(series, undefined);
 }
 
 /**

@@ -64,7 +64,7 @@ fn cost(census: Option<&Census>) -> Value {
         let unknown = Metric::hidden(Unit::NanoUsd, Hidden::ShardUnreachable, 0);
         let names = ["mean", "median", "p90", "p95", "p99", "max"];
         let all: Map<String, Value> = object(&mut names.iter().map(|name| ((*name).to_owned(), json!(unknown))));
-        return json!({ "per_user": all, "per_session": all, "top_users": [] });
+        return json!({ "per_user": all, "per_session": all });
     };
     let (activity, sessions) = (&census.activity, &census.sessions);
     let top_users = activity.top_users.iter().map(|top| {

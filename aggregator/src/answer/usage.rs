@@ -42,6 +42,7 @@ fn without_people(facts: &Facts<'_>) -> Value {
     for name in ["dau", "wau", "mau", "users", "new_users", "returning_users", "sessions"] {
         panel.insert(name.into(), json!(unknown));
     }
+    panel.insert("stickiness".into(), json!(Metric::hidden(Unit::Share, Hidden::ShardUnreachable, 0)));
     let known = facts.query.filter.only().is_none();
     for (name, n) in [("turns", turns.turns), ("messages", turns.messages())] {
         let count = if known { Metric::exact(n, Unit::Count, turns.turns) } else { unknown.clone() };

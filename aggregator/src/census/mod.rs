@@ -30,7 +30,7 @@ pub struct Ask {
     pub window: Window,
     /// IANA zone of the window's days.
     pub tz: String,
-    /// When it was asked, cut to the quarter of an hour; some numbers are of then.
+    /// When it was asked: some numbers are of then.
     pub now: UtcMillis,
     /// How much.
     pub scope: Scope,
