@@ -110,6 +110,12 @@ impl<S: Storage> Stored for StoredFacts<'_, S> {
         let stretch = |part: &Part| part.name.rsplit('/').next().and_then(|number| number.parse().ok());
         parts.into_iter().map(|part| Ok((stretch(&part).ok_or(CodecError)?, part.bytes))).collect()
     }
+
+    fn stretch(&self, page: u16, stretch: Stretch) -> Result<Option<Vec<u8>>, CodecError> {
+        let name = facts_part(page, stretch);
+        let parts = self.0.parts(&name).map_err(|_| CodecError)?;
+        Ok(parts.into_iter().find(|part| part.name == name).map(|part| part.bytes))
+    }
 }
 
 impl<S: Storage> Shard<S> {

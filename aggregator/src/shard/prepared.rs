@@ -15,6 +15,8 @@ const SMALL: usize = 30_000;
 const HOLDS_MS: i64 = MINUTE_MS;
 /// How long a census holds while nothing is stored: some numbers are of now.
 const QUIET_HOLDS_MS: i64 = 15 * MINUTE_MS;
+/// How long after it was last asked for a census is taken anew together with another, milliseconds: the walk is what takes long.
+const WANTED_MS: i64 = 10 * MINUTE_MS;
 /// Most censuses that are kept.
 const KEPT_MAX: usize = 32;
 
@@ -24,6 +26,8 @@ struct Made {
     at: UtcMillis,
     /// Facts that it was made of.
     size: usize,
+    /// When it was last asked for.
+    asked: UtcMillis,
 }
 
 impl Made {
@@ -51,13 +55,24 @@ impl Prepared {
         take: impl FnOnce(&[Ask]) -> Result<(Vec<Census>, usize), CodecError>,
     ) -> Result<Vec<Taken>, CodecError> {
         let key = |ask: &Ask| Ask { now: UtcMillis(0), ..ask.clone() };
-        let stale: Vec<Ask> =
+        let mut stale: Vec<Ask> =
             asks.iter().filter(|ask| self.0.get(&key(ask)).is_none_or(|made| !made.holds(seq, now))).cloned().collect();
         if !stale.is_empty() {
+            let asked: Vec<Ask> = stale.iter().map(key).collect();
+            let others = self.0.iter().filter(|(ask, made)| {
+                let is_wanted = made.size > SMALL && now.0 - made.asked.0 < WANTED_MS;
+                is_wanted && !made.holds(seq, now) && !asked.contains(ask)
+            });
+            stale.extend(others.map(|(ask, _)| Ask { now, ..ask.clone() }));
             let (taken, size) = take(&stale)?;
             for (ask, census) in stale.iter().zip(taken) {
-                self.0.insert(key(ask), Made { census, seq, at: now, size });
+                let key = key(ask);
+                let asked = self.0.get(&key).map_or(now, |made| made.asked);
+                self.0.insert(key, Made { census, seq, at: now, size, asked });
             }
+        }
+        for ask in asks {
+            self.0.get_mut(&key(ask)).into_iter().for_each(|made| made.asked = now);
         }
         let answer = |ask: &Ask| {
             let made = self.0.get(&key(ask)).ok_or(CodecError)?;
@@ -74,5 +89,55 @@ impl Prepared {
     /// Nothing holds any longer.
     pub fn forget(&mut self) {
         self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Scope;
+    use crate::protocol::Window;
+    use schemas::{Bucket15, NanoUsd};
+
+    fn ask(to: i32, now: i64) -> Ask {
+        let window = Window { days: Vec::new(), before: Vec::new(), from: Bucket15(0), to: Bucket15(to) };
+        let scope = Scope::Spend(NanoUsd::ZERO);
+        Ask { window, tz: "UTC".into(), now: UtcMillis(now), scope, funnels: Vec::new(), only: None, after: None }
+    }
+
+    /// Asks, and says how many censuses were taken and of when the answer is.
+    fn asked(prepared: &mut Prepared, to: i32, seq: u64, now: i64, size: usize) -> (usize, i64) {
+        let mut count = 0;
+        let answers = prepared.answer(&[ask(to, now)], seq, UtcMillis(now), |asks| {
+            count = asks.len();
+            assert!(asks.iter().all(|ask| ask.now == UtcMillis(now)));
+            Ok((vec![Census::default(); asks.len()], size))
+        });
+        (count, answers.unwrap()[0].as_of.0)
+    }
+
+    #[test]
+    fn of_few_facts_an_answer_is_always_of_now() {
+        let mut prepared = Prepared::default();
+        for (seq, now) in [(1, 0), (2, 0), (2, 1), (2, 90_000)] {
+            assert_eq!(asked(&mut prepared, 9, seq, now, SMALL), (1, now));
+        }
+        assert_eq!(asked(&mut prepared, 9, 2, 90_000, SMALL).0, 0);
+    }
+
+    #[test]
+    fn of_many_it_holds_a_minute_and_those_that_are_wanted_are_taken_together() {
+        let mut prepared = Prepared::default();
+        let large = SMALL + 1;
+        assert_eq!(asked(&mut prepared, 9, 1, 0, large), (1, 0));
+        assert_eq!(asked(&mut prepared, 8, 1, 1_000, large), (1, 1_000));
+        assert_eq!(asked(&mut prepared, 9, 2, 59_999, large), (0, 0));
+        assert_eq!(asked(&mut prepared, 9, 2, 61_000, large), (2, 61_000));
+        assert_eq!(asked(&mut prepared, 8, 3, 62_000, large), (0, 61_000));
+        assert_eq!(asked(&mut prepared, 8, 3, 61_000 + 11 * MINUTE_MS, large), (1, 61_000 + 11 * MINUTE_MS));
+        // Nothing was stored since.
+        assert_eq!(asked(&mut prepared, 8, 3, 61_000 + 20 * MINUTE_MS, large).0, 0);
+        prepared.forget();
+        assert_eq!(asked(&mut prepared, 8, 3, 61_000 + 20 * MINUTE_MS, large).0, 1);
     }
 }

@@ -39,6 +39,14 @@ pub trait Stored {
     /// # Errors
     /// When storage fails.
     fn page(&self, page: u16) -> Result<Vec<(Stretch, Vec<u8>)>, CodecError>;
+
+    /// The stored facts of one stretch of a page.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn stretch(&self, page: u16, stretch: Stretch) -> Result<Option<Vec<u8>>, CodecError> {
+        Ok(self.page(page)?.into_iter().find(|(at, _)| *at == stretch).map(|(_, bytes)| bytes))
+    }
 }
 
 /// No facts are stored.
@@ -582,21 +590,23 @@ impl People {
         let moves = std::mem::take(&mut self.moves);
         let mut recent = std::mem::take(&mut self.recent);
         self.names.borrow_mut().clear();
-        // Whole pages where names change; else only stretches that something is added to.
+        let mut unsaved = Unsaved::default();
+        // Where no name has changed, stretch by stretch: one at a time is in memory.
+        if moves.is_empty() {
+            for ((page, stretch), fresh) in std::mem::take(&mut recent) {
+                let stored = stored.stretch(page, stretch)?;
+                let mut segment =
+                    stored.map_or_else(|| Ok(Segment::new()), |bytes| segment::decode(&bytes, &mut words))?;
+                fresh.into_iter().for_each(|(owner, facts)| segment.entry(owner).or_default().join(facts, &words));
+                segment.retain(|_, facts| !facts.is_empty());
+                unsaved.segments.push(((page, stretch), segment::encode(&segment, &words)));
+            }
+        }
         let mut pages: BTreeMap<u16, BTreeMap<Stretch, Segment>> = BTreeMap::new();
         let mut changed: BTreeSet<(u16, Stretch)> = recent.keys().copied().collect();
         for (page, _) in &changed {
-            if !pages.contains_key(page) {
-                pages.insert(*page, BTreeMap::new());
-                let wanted: BTreeSet<Stretch> =
-                    changed.iter().filter(|(other, _)| other == page).map(|(_, stretch)| *stretch).collect();
-                let of_page = pages.entry(*page).or_default();
-                for (stretch, bytes) in stored.page(*page)? {
-                    if moves.is_empty() && !wanted.contains(&stretch) {
-                        continue;
-                    }
-                    of_page.insert(stretch, segment::decode(&bytes, &mut words)?);
-                }
+            if let btree_map::Entry::Vacant(place) = pages.entry(*page) {
+                place.insert(self.moved(*page, stored, &mut words)?);
             }
         }
         let numbers = |change: &Move| match change {
@@ -639,7 +649,6 @@ impl People {
                 }
             }
         }
-        let mut unsaved = Unsaved::default();
         for (page, stretch) in changed {
             let segments = pages.entry(page).or_default();
             let mut segment = segments.remove(&stretch).unwrap_or_default();
