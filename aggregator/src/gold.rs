@@ -62,10 +62,14 @@ pub enum GoldError {
     Codec(#[from] CodecError),
 }
 
-/// Days in memory, decoded.
-const OPEN_DAYS_MAX: usize = 48;
+/// Days in memory, decoded, beside the newest of each Shard.
+const OPEN_DAYS_MAX: usize = 14;
+/// Of each Shard.
+const NEWEST_DAYS: usize = 2;
 /// Sums in memory.
 const SUMS_MAX: usize = 2_000;
+/// UTC days of a block: a year is a dozen of them.
+const BLOCK_DAYS: i32 = 32;
 /// Buckets of a span that is summed from the days themselves: a civil day has 100 at most.
 const SPAN_READ_MAX: i32 = 100;
 
@@ -84,10 +88,10 @@ impl Open {
         Some(day.clone())
     }
 
-    fn put(&mut self, key: (UtcDay, u32), day: Rc<Day>) {
+    fn put(&mut self, key: (UtcDay, u32), day: Rc<Day>, shards: usize) {
         self.uses += 1;
         self.days.insert(key, (day, self.uses));
-        if self.days.len() > OPEN_DAYS_MAX {
+        if self.days.len() > OPEN_DAYS_MAX + NEWEST_DAYS * shards {
             let oldest = self.days.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
             oldest.into_iter().for_each(|key| drop(self.days.remove(&key)));
         }
@@ -181,12 +185,18 @@ impl<S: GoldStorage> Gold<S> {
             self.failed.set(Some(error));
             Day::default()
         }));
-        self.open.borrow_mut().put(key, day.clone());
+        self.open.borrow_mut().put(key, day.clone(), self.upto.len());
         day
     }
 
-    /// The sum over a span, which is kept until a day of it changes. Long spans are summed from their UTC days, all but the last two
-    /// of which seldom change.
+    fn read<T: Part>(&self, sum: &mut T, from: i32, to: i32) {
+        for (date, day) in self.days(Bucket15(from).utc_day(), Bucket15(to - 1).utc_day()) {
+            sum.read(date, &day, Bucket15(from), Bucket15(to));
+        }
+    }
+
+    /// The sum over a span, which is kept until a day of it changes. Long spans are summed from blocks of UTC days and from single ones,
+    /// all but the last two of which seldom change.
     fn sum<T: Part>(&self, (from, to): (i32, i32), kept: fn(&mut Sums) -> &mut Kept<T>) -> Rc<T> {
         if from >= to {
             return Rc::default();
@@ -198,17 +208,25 @@ impl<S: GoldStorage> Gold<S> {
         let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
         let mut sum = T::default();
         if to - from <= SPAN_READ_MAX {
-            for (date, day) in self.days(Bucket15(from).utc_day(), Bucket15(to - 1).utc_day()) {
-                sum.read(date, &day, Bucket15(from), Bucket15(to));
-            }
+            self.read(&mut sum, from, to);
         } else if from < settled && settled < to {
             sum = (*part(from, settled)).clone();
             sum.join(&part(settled, to));
         } else {
             let mut at = from;
             while at < to {
-                let end = UtcDay(Bucket15(at).utc_day().0 + 1).first_bucket().0.min(to);
-                sum.join(&part(at, end));
+                let day = Bucket15(at).utc_day();
+                let block = UtcDay(day.0 + BLOCK_DAYS).first_bucket().0;
+                let starts_block = day.0 % BLOCK_DAYS == 0 && day.first_bucket().0 == at;
+                let mut end = UtcDay(day.0 + 1).first_bucket().0.min(to);
+                if starts_block && block <= to && (from, to) != (at, block) {
+                    end = block;
+                    sum.join(&part(at, end));
+                } else if T::KEEPS_DAYS {
+                    sum.join(&part(at, end));
+                } else {
+                    self.read(&mut sum, at, end);
+                }
                 at = end;
             }
         }
@@ -261,7 +279,7 @@ impl<S: GoldStorage> Gold<S> {
         for (row, day) in stored.iter().zip(days) {
             self.days.insert((row.day, row.shard), day.changed);
             self.sums.borrow_mut().forget(row.day);
-            self.open.borrow_mut().put((row.day, row.shard), Rc::new(day));
+            self.open.borrow_mut().put((row.day, row.shard), Rc::new(day), self.upto.len());
         }
         self.upto.insert(shard, upto);
         if !changes.more {

@@ -54,6 +54,7 @@ async function of(turns) {
     const first = await ask(sage, windows.at(-1)?.[1] ?? '');
     const { panels } = await numbers(sage, windows.at(-1)?.[1] ?? '');
     equal(`turns of a year that /sage counts, ${thousand(stored)}`, panels.usage.turns.value, stored, 'acknowledged');
+    for (const [, query] of windows) await ask(sage, query ?? '');
     /** @type {Record<string, number[]>} */ const taken = {};
     let trickle = 0;
     for (let round = 0; round < ASKED; round += 1) {

@@ -16,6 +16,8 @@ use crate::fold::{Bucket, Counters, Day};
 
 /// Something summed over a span of buckets: of parts of days, whose sums add up.
 pub trait Part: Clone + Default {
+    /// Sums of single days are small enough to be kept.
+    const KEEPS_DAYS: bool = false;
     /// Adds what of a day lies in `[from, to)`.
     fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15);
     /// Adds the sum of another span.
@@ -23,6 +25,7 @@ pub trait Part: Clone + Default {
 }
 
 impl Part for Bucket {
+    const KEEPS_DAYS: bool = true;
     fn read(&mut self, _: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
         day.buckets.range(from.0..to.0).for_each(|(_, bucket)| self.merge(bucket));
     }
@@ -42,6 +45,7 @@ impl Part for NamedTotals {
 
 /// Of receive time.
 impl Part for Tally {
+    const KEEPS_DAYS: bool = true;
     fn read(&mut self, date: UtcDay, day: &Day, from: Bucket15, to: Bucket15) {
         tallies(date, day, from.start(), to.start()).for_each(|(_, tally)| self.merge(tally));
     }
