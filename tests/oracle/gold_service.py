@@ -186,14 +186,17 @@ def vitals(gold, w, told):
     rows += [(one["name"], one["route"], one["device"] or "(none)", one["value"]) for one in told["vitals"] if w.from_ms <= one["ms"] < w.to_ms]
     for name, page, device, value in rows:
         groups[name, page, device].append(math.floor(value * (1000 if name == "cls" else 1) + 0.5))
+    got = gold.find("operations.vitals")
+    # The rating is that of the value shown, which is compared within its error.
+    shown = {(row["name"], row["page"], row["device"]): row["value"] for row in got or [] if row.get("exact") is False}
     out = []
     for (name, page, device), values in groups.items():
         values.sort()
         p75 = quantile(values, 0.75)
         good, poor = GOOD_POOR[name]
-        rating = "good" if p75 <= good else "poor" if p75 > poor else "needs_improvement"
+        rated = shown.get((name, page, device), p75)
+        rating = "good" if rated <= good else "poor" if rated > poor else "needs_improvement"
         out.append({"@": Num(p75, ci=order_interval(values, 0.75), n=len(values)), "name": name, "page": page, "device": device, "rating": rating, "count": len(values)})
-    got = gold.find("operations.vitals")
     if isinstance(got, list) and got and got[0].get("ci") is None and all(row.get("ci") is None for row in got):
         # The page names no interval for them.
         for row in out:
