@@ -342,6 +342,21 @@ pub enum Emotion {
     Neutral,
 }
 
+impl Emotion {
+    /// All of them, in the order of the catalogue.
+    pub const ALL: [Self; 9] = [
+        Self::Joy,
+        Self::Trust,
+        Self::Fear,
+        Self::Surprise,
+        Self::Sadness,
+        Self::Disgust,
+        Self::Anger,
+        Self::Anticipation,
+        Self::Neutral,
+    ];
+}
+
 /// Signs of frustration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

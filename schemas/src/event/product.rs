@@ -74,6 +74,19 @@ pub enum PlatformEvent {
     RateLimited,
 }
 
+impl PlatformEvent {
+    /// All of them. What is stored tells them by their place here: add at the end.
+    pub const ALL: [Self; 7] = [
+        Self::Connected,
+        Self::ConnectionFailed,
+        Self::Disconnected,
+        Self::Expired,
+        Self::Synced,
+        Self::ApiCall,
+        Self::RateLimited,
+    ];
+}
+
 /// Spend on something else than a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -14,28 +14,8 @@ use crate::fold::CodecError;
 pub type Segment = BTreeMap<Owner, Facts>;
 
 const FORMAT: u8 = 1;
-const EMOTIONS: [Emotion; 9] = [
-    Emotion::Joy,
-    Emotion::Trust,
-    Emotion::Fear,
-    Emotion::Surprise,
-    Emotion::Sadness,
-    Emotion::Disgust,
-    Emotion::Anger,
-    Emotion::Anticipation,
-    Emotion::Neutral,
-];
-const PLATFORM_EVENTS: [PlatformEvent; 7] = [
-    PlatformEvent::Connected,
-    PlatformEvent::ConnectionFailed,
-    PlatformEvent::Disconnected,
-    PlatformEvent::Expired,
-    PlatformEvent::Synced,
-    PlatformEvent::ApiCall,
-    PlatformEvent::RateLimited,
-];
 
-/// The mark of a wish, out of the way of more [`PLATFORM_EVENTS`].
+/// The mark of a wish, out of the way of more [`PlatformEvent::ALL`].
 const WISH: u8 = u8::MAX;
 
 /// Facts as bytes.
@@ -222,7 +202,7 @@ impl Writer {
                 MarkKind::Journey => 0,
                 MarkKind::Step => 1,
                 MarkKind::Error => 2,
-                MarkKind::Platform(event) => 3 + place(&PLATFORM_EVENTS, &event),
+                MarkKind::Platform(event) => 3 + place(&PlatformEvent::ALL, &event),
                 MarkKind::Wish => WISH,
             });
             self.unsigned(tables.word(mark.name));
@@ -249,7 +229,7 @@ impl Writer {
         for mood in &track.moods {
             self.signed(mood.ts_ms - last);
             last = mood.ts_ms;
-            let emotion = place(&EMOTIONS, &mood.emotion);
+            let emotion = place(&Emotion::ALL, &mood.emotion);
             self.0.push(emotion << 3 | (mood.intensity & 3) << 1 | u8::from(mood.frustrated));
         }
         self.unsigned(track.mentions.len() as u64);
@@ -383,7 +363,7 @@ impl<'a> Reader<'a> {
                 2 => MarkKind::Error,
                 WISH => MarkKind::Wish,
                 event => {
-                    let event = PLATFORM_EVENTS.get(usize::from(event - 3)).ok_or(CodecError)?;
+                    let event = PlatformEvent::ALL.get(usize::from(event - 3)).ok_or(CodecError)?;
                     MarkKind::Platform(*event)
                 }
             };
@@ -421,7 +401,7 @@ impl<'a> Reader<'a> {
         for _ in 0..count {
             last += self.signed()?;
             let packed = self.byte()?;
-            let emotion = *EMOTIONS.get(usize::from(packed >> 3)).ok_or(CodecError)?;
+            let emotion = *Emotion::ALL.get(usize::from(packed >> 3)).ok_or(CodecError)?;
             track.moods.push(Mood { ts_ms: last, emotion, intensity: packed >> 1 & 3, frustrated: packed & 1 == 1 });
         }
         let count = self.count()?;
