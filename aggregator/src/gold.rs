@@ -11,7 +11,7 @@ use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settl
 use crate::disclosure::archive::Archive;
 use crate::fold::intake::Tally;
 use crate::fold::named::NamedTotals;
-use crate::fold::{Bucket, CodecError, Day};
+use crate::fold::{self, Bucket, CodecError, Day};
 use crate::protocol::Changes;
 use crate::storage::{HoldStorage, StorageError};
 
@@ -250,7 +250,7 @@ impl<S: GoldStorage> Gold<S> {
     /// *Output*: the position that Gold now holds; changes that start after it are not taken, and must be sent from there.
     ///
     /// # Errors
-    /// When storage fails or the bytes are no days; nothing is taken then.
+    /// When storage fails or the bytes are another version's; nothing is taken then.
     pub fn apply(&mut self, shard: u32, changes: &Changes) -> Result<u64, GoldError> {
         let held = self.upto(shard);
         if changes.since > held {
@@ -258,11 +258,10 @@ impl<S: GoldStorage> Gold<S> {
         }
         let mut fresh = Vec::new();
         for changed in &changes.days {
-            let day = Day::decode(&changed.bytes)?;
-            let newer = self.days.get(&(UtcDay(changed.day), shard)).is_none_or(|old| *old < day.changed);
-            if newer {
-                let date = UtcDay(changed.day);
-                fresh.push((StoredDay { shard, day: date, changed: day.changed, bytes: changed.bytes.clone() }, day));
+            fold::check_format(&changed.bytes)?;
+            let day = UtcDay(changed.day);
+            if self.days.get(&(day, shard)).is_none_or(|old| *old < changed.changed) {
+                fresh.push(StoredDay { shard, day, changed: changed.changed, bytes: changed.bytes.clone() });
             }
         }
         let upto = held.max(changes.upto);
@@ -274,12 +273,11 @@ impl<S: GoldStorage> Gold<S> {
         if fresh.is_empty() && upto == held {
             return Ok(held);
         }
-        let (stored, days): (Vec<StoredDay>, Vec<Day>) = fresh.into_iter().unzip();
-        self.storage.save(shard, upto, &stored)?;
-        for (row, day) in stored.iter().zip(days) {
-            self.days.insert((row.day, row.shard), day.changed);
-            self.sums.borrow_mut().forget(row.day);
-            self.open.borrow_mut().put((row.day, row.shard), Rc::new(day), self.upto.len());
+        self.storage.save(shard, upto, &fresh)?;
+        for day in &fresh {
+            self.days.insert((day.day, shard), day.changed);
+            self.sums.borrow_mut().forget(day.day);
+            self.open.borrow_mut().days.remove(&(day.day, shard));
         }
         self.upto.insert(shard, upto);
         if !changes.more {

@@ -211,6 +211,8 @@ pub struct PullRequest {
 pub struct ChangedDay {
     /// Days since 1970, UTC.
     pub day: i32,
+    /// Log position of its last change.
+    pub changed: u64,
     /// [`crate::fold::Day`], encoded.
     pub bytes: Vec<u8>,
 }

@@ -37,8 +37,8 @@ pub const CHECKPOINT_BYTES: usize = 8 << 20;
 pub const LOG_DAYS_MAX: i32 = 730;
 /// Days before today that stay in memory after a checkpoint: those that late events most often belong to.
 const DAYS_AT_HAND: i32 = 1;
-/// Bytes of changed days in one answer.
-pub const CHANGES_BYTES_MAX: usize = 4 << 20;
+/// Bytes of changed days in one answer: what both objects hold of it at once, several times over.
+pub const CHANGES_BYTES_MAX: usize = 512 << 10;
 
 /// Why a Shard could not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,14 +101,22 @@ fn facts_part(page: u16, stretch: Stretch) -> String {
     format!("{FACTS}{page:03}/{stretch}")
 }
 
+fn stretch_named(part: &str) -> Result<Stretch, CodecError> {
+    part.rsplit('/').next().and_then(|number| number.parse().ok()).ok_or(CodecError)
+}
+
 /// Facts in an object's storage.
 struct StoredFacts<'a, S>(&'a S);
 
 impl<S: Storage> Stored for StoredFacts<'_, S> {
     fn page(&self, page: u16) -> Result<Vec<(Stretch, Vec<u8>)>, CodecError> {
         let parts = self.0.parts(&format!("{FACTS}{page:03}/")).map_err(|_| CodecError)?;
-        let stretch = |part: &Part| part.name.rsplit('/').next().and_then(|number| number.parse().ok());
-        parts.into_iter().map(|part| Ok((stretch(&part).ok_or(CodecError)?, part.bytes))).collect()
+        parts.into_iter().map(|part| Ok((stretch_named(&part.name)?, part.bytes))).collect()
+    }
+
+    fn stretches(&self, page: u16) -> Result<Vec<Stretch>, CodecError> {
+        let names = self.0.part_names(&format!("{FACTS}{page:03}/")).map_err(|_| CodecError)?;
+        names.iter().map(|name| stretch_named(name)).collect()
     }
 
     fn stretch(&self, page: u16, stretch: Stretch) -> Result<Option<Vec<u8>>, CodecError> {
@@ -255,14 +263,14 @@ impl<S: Storage> Shard<S> {
         self.settle_names()?;
         let ended = self.holds.expire(now);
         let known = self.holds.contains(&request.id) || self.seen.contains(request.id.prefix());
-        let facts = self.fold.people.facts(Owner::User(user), &StoredFacts(&self.storage))?;
         let limit = |kind, limit, span: Span| {
-            let spent = facts.spent(span.from, span.to);
-            Limit { kind, limit, span, spent }
+            let facts = StoredFacts(&self.storage);
+            let spent = self.fold.people.spent(Owner::User(user), (span.from, span.to), &facts)?;
+            Ok::<_, CodecError>(Limit { kind, limit, span, spent })
         };
         let limits = [
-            limit(LimitKind::UserDay, request.limits.user_day, request.periods.day),
-            limit(LimitKind::UserMonth, request.limits.user_month, request.periods.month),
+            limit(LimitKind::UserDay, request.limits.user_day, request.periods.day)?,
+            limit(LimitKind::UserMonth, request.limits.user_month, request.periods.month)?,
         ];
         let refusal = self.holds.refusal(Some(user), request.amount, &limits).filter(|_| !known);
         let hold = (refusal.is_none() && !known).then(|| request.hold(Some(user), now));
@@ -284,13 +292,19 @@ impl<S: Storage> Shard<S> {
         Ok(())
     }
 
+    /// Enough of the log lies behind the last checkpoint.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.bytes_since_checkpoint >= CHECKPOINT_BYTES
+    }
+
     /// Stores what the fold has become, if enough of the log lies behind the last checkpoint or `always`.
     /// Returns whether it did.
     ///
     /// # Errors
     /// When storage fails; the next checkpoint then stores the same and more, or a restart replays the log.
     pub fn checkpoint(&mut self, always: bool) -> Result<bool, ShardError> {
-        if self.checkpointed == self.seq || !always && self.bytes_since_checkpoint < CHECKPOINT_BYTES {
+        if self.checkpointed == self.seq || !always && !self.is_due() {
             return Ok(false);
         }
         let parts = self.dirty_parts()?;
@@ -311,7 +325,7 @@ impl<S: Storage> Shard<S> {
             }
         }
         if !dirty.is_empty() {
-            let days: BTreeMap<i32, u64> = self.days.iter().map(|(day, changed)| (day.0, *changed)).collect();
+            let days: BTreeMap<i32, u64> = order::map(self.days.iter().map(|(day, changed)| (day.0, *changed)));
             parts.push(Part { name: DAYS.into(), bytes: fold::encode(&days)? });
         }
         let unsaved = self.fold.people.take_unsaved(&StoredFacts(&self.storage))?;
@@ -385,7 +399,7 @@ impl<S: Storage> Shard<S> {
                 }
             };
             bytes += encoded.len();
-            changes.days.push(ChangedDay { day: day.0, bytes: encoded });
+            changes.days.push(ChangedDay { day: day.0, changed: seq, bytes: encoded });
             changes.upto = seq;
         }
         changes.upto = self.seq;
@@ -453,7 +467,7 @@ impl<S: Storage> Shard<S> {
         }
         if let Some(part) = self.storage.parts(DAYS)?.into_iter().find(|part| part.name == DAYS) {
             let days: BTreeMap<i32, u64> = fold::decode(&part.bytes)?;
-            self.days = days.into_iter().map(|(day, changed)| (UtcDay(day), changed)).collect();
+            self.days = order::map(days.into_iter().map(|(day, changed)| (UtcDay(day), changed)));
         }
         for name in self.storage.part_names(FACTS)? {
             let page =
@@ -472,7 +486,7 @@ impl<S: Storage> Shard<S> {
     }
 
     fn count(&mut self, row: &Row, events: &[Event], remark: &Remark) -> Result<(), ShardError> {
-        let mut days: BTreeSet<UtcDay> = events.iter().map(|event| UtcDay::of(event.ts)).collect();
+        let mut days = order::set(events.iter().map(|event| UtcDay::of(event.ts)));
         days.insert(UtcDay::of(row.received_at));
         self.open_days(days.iter().copied())?;
         remark.notes.iter().for_each(|note| self.fold.people.note(note));

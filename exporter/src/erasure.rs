@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use schemas::time::DAY_MS;
-use schemas::{UtcDay, UtcMillis};
+use schemas::{UtcDay, UtcMillis, order};
 use serde::{Deserialize, Serialize};
 
 use crate::bronze;
@@ -80,7 +80,7 @@ pub fn queue(
     if let Some((open, plan)) = planned.filter(|(_, plan)| covers(plan.first_seq, plan.last_seq)) {
         changes.extend(nightly::finished(&nightly, &open, &plan)?);
     }
-    let days: BTreeSet<UtcDay> = touched.iter().map(|(_, received_at)| UtcDay::of(*received_at)).collect();
+    let days = order::set(touched.iter().map(|(_, received_at)| UtcDay::of(*received_at)));
     for day in &days {
         let mut record: TouchedDay = ledger::load(ledger, &day_record(*day))?;
         record.receipts.insert(receipt.to_owned());

@@ -2,7 +2,7 @@
 //! KiB each, and the Worker's size has a budget. Nothing here is for long lists that must be sorted fast.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sorts; equal items keep their order.
 pub fn by<T>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
@@ -30,6 +30,15 @@ pub fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V>
         map.insert(key, value);
     }
     map
+}
+
+/// A set of items.
+pub fn set<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+    let mut set = BTreeSet::new();
+    for item in items {
+        set.insert(item);
+    }
+    set
 }
 
 #[inline(never)]
@@ -70,7 +79,8 @@ mod tests {
             ascending(&mut mine);
             theirs.sort_unstable();
             prop_assert_eq!(mine, theirs);
-            prop_assert_eq!(map(items.clone()), items.into_iter().collect::<BTreeMap<u8, u8>>());
+            prop_assert_eq!(map(items.clone()), items.iter().copied().collect::<BTreeMap<u8, u8>>());
+            prop_assert_eq!(set(items.clone()), items.into_iter().collect::<BTreeSet<_>>());
         }
     }
 }

@@ -162,6 +162,11 @@ pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Co
     }
 }
 
+/// Can these bytes be read here?
+pub(crate) fn check_format(bytes: &[u8]) -> Result<(), CodecError> {
+    if bytes.first() == Some(&FORMAT) { Ok(()) } else { Err(CodecError) }
+}
+
 /// All counters of one Shard.
 #[derive(Clone, Debug, Default)]
 pub struct Fold {

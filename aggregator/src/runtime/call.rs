@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, join_all, select};
 use js_sys::{Promise, Uint8Array};
-use schemas::{EventKey, NanoUsd};
+use schemas::{EventKey, NanoUsd, order};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wasm_bindgen::JsValue;
@@ -203,7 +203,7 @@ async fn append_by(
     let at = |shard| Place { shard, shards };
     let claims = batch::claims(batches, shards);
     let verdicts = claims.into_iter().map(async |(shard, claims)| (shard, claim(env, at(shard), &claims).await));
-    let verdicts: BTreeMap<_, _> = join_all(verdicts).await.into_iter().collect();
+    let verdicts = order::map(join_all(verdicts).await);
     let appends = batch::judged(batches, shards, &verdicts).into_iter().map(async |(shard, message)| match message {
         Ok(message) => (shard, append(env, at(shard), &message).await),
         Err(error) => (shard, Err(error)),

@@ -4,7 +4,7 @@ use exporter::{
     Change, Export, ExportError, IntakeBalance, Ledger, LogEnd, LogRange, LogRow, LogSource, Nightly, ObjectStore,
     SqlError,
 };
-use schemas::{Clock, UtcDay, UtcMillis};
+use schemas::{Clock, UtcDay, UtcMillis, order};
 use wasm_bindgen::JsValue;
 use worker::SqlStorageValue;
 
@@ -134,7 +134,7 @@ fn balance(tally: &Tally) -> IntakeBalance {
         received: tally.received(),
         stored: tally.stored,
         duplicate: tally.duplicate,
-        dropped: tally.dropped.iter().map(|(reason, count)| (name(reason), *count)).collect(),
+        dropped: order::map(tally.dropped.iter().map(|(reason, count)| (name(reason), *count))),
         dead_lettered: tally.dead_lettered,
     }
 }

@@ -266,7 +266,13 @@ impl Shard {
             let (shard, waiting, sql) = (self.shard.clone(), self.waiting.clone(), self.sql()?);
             self.state.wait_until(async move {
                 Delay::from(Duration::ZERO).await;
-                write_together(&shard, &waiting, sql);
+                if write_together(&shard, &waiting, sql.clone()) {
+                    // Those who wait have their answers first.
+                    Delay::from(Duration::ZERO).await;
+                    if let Err(error) = on_shard(&shard, sql, |shard| shard.checkpoint(false)) {
+                        worker::console_warn!("shard: {error}; a checkpoint is made later");
+                    }
+                }
             });
         }
         answered.await.unwrap_or(Err(ShardError::Storage(StorageError("write was given up"))))
@@ -443,14 +449,15 @@ async fn take_over(env: &Env, slot: &Slot, sql: &Sql, place: Place) -> Outcome<(
     Ok(())
 }
 
-fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) {
+fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) -> bool {
     let (messages, answers): (Vec<_>, Vec<_>) = waiting.take().into_iter().unzip();
-    let written = on_shard(slot, sql, |shard| shard.append_of(&messages, WorkerClock.now()));
-    let replies = written.unwrap_or_else(|error| vec![Err(error); answers.len()]);
+    let written = on_shard(slot, sql, |shard| Ok((shard.append_of(&messages, WorkerClock.now())?, shard.is_due())));
+    let (replies, is_due) = written.unwrap_or_else(|error| (vec![Err(error); answers.len()], false));
     for (answer, reply) in answers.into_iter().zip(replies) {
         // Whoever asked may be gone.
         let _ = answer.send(reply);
     }
+    is_due
 }
 
 fn reply_bytes<T: serde::Serialize>(result: Outcome<T>) -> Result<Response> {

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use js_sys::{Function, Reflect, Uint8Array};
-use schemas::{EventKey, UserKey, UtcDay, UtcMillis};
+use schemas::{EventKey, UserKey, UtcDay, UtcMillis, order};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{SqlStorage, SqlStorageValue, State};
@@ -366,8 +366,8 @@ impl GoldStorage for Sql {
         let days = self.rows("SELECT day, shard, changed FROM day WHERE chunk = 0", vec![])?;
         let day = |row: &Vec<SqlStorageValue>| ((UtcDay(int(row, 0) as i32), int(row, 1) as u32), int(row, 2) as u64);
         let shards = self.rows("SELECT shard, upto FROM shard", vec![])?;
-        let upto = shards.iter().map(|row| (int(row, 0) as u32, int(row, 1) as u64)).collect();
-        Ok((days.iter().map(day).collect(), upto))
+        let upto = shards.iter().map(|row| (int(row, 0) as u32, int(row, 1) as u64));
+        Ok((order::map(days.iter().map(day)), order::map(upto)))
     }
 
     fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError> {

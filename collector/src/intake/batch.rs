@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aggregator::batch::ShardBatch;
 use aggregator::fold::intake::DropReason;
 use aggregator::protocol::{AppendReply, DeadLetterLine};
-use schemas::UtcMillis;
 use schemas::event::Source;
 use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
+use schemas::{UtcMillis, order};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -157,7 +157,7 @@ fn dead_letter(text: &str, error: &WireError, keys: &Keyring) -> DeadLetterLine 
         field,
         detail: error.detail.clone(),
         kind: kind.map(str::to_owned),
-        outline: outline.collect(),
+        outline: order::map(outline),
     }
 }
 

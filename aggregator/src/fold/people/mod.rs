@@ -40,6 +40,14 @@ pub trait Stored {
     /// When storage fails.
     fn page(&self, page: u16) -> Result<Vec<(Stretch, Vec<u8>)>, CodecError>;
 
+    /// The stretches that facts of a page are stored of.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn stretches(&self, page: u16) -> Result<Vec<Stretch>, CodecError> {
+        Ok(self.page(page)?.into_iter().map(|(at, _)| at).collect())
+    }
+
     /// The stored facts of one stretch of a page.
     ///
     /// # Errors
@@ -530,6 +538,28 @@ impl People {
             segment.get(&owner).into_iter().for_each(|facts| all.join(facts.clone(), &words));
         }
         Ok(all)
+    }
+
+    /// What an owner's turns in `[from, to)` have cost. Changes of names must have been stored.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn spent(
+        &self,
+        owner: Owner,
+        (from, to): (Bucket15, Bucket15),
+        stored: &dyn Stored,
+    ) -> Result<NanoUsd, CodecError> {
+        let number = page_number(owner.bits());
+        let of = |segment: &Segment| segment.get(&owner).map_or(NanoUsd::ZERO, |facts| facts.spent(from, to));
+        let mut sum: NanoUsd = self.recent_of(number).map(of).sum();
+        let wanted = stretch_of(from.start().0)..=stretch_of(to.start().0);
+        for stretch in stored.stretches(number)?.into_iter().filter(|stretch| wanted.contains(stretch)) {
+            if let Some(bytes) = stored.stretch(number, stretch)? {
+                sum += of(&segment::decode(&bytes, &mut Words::default())?);
+            }
+        }
+        Ok(sum)
     }
 
     /// Calls `take` with every owner and all of their facts, page by page: whatever the number of people, a page is in memory.

@@ -105,10 +105,10 @@ impl Tables {
         tables.ranks.remove(&0);
         tables.words = tables.ranks.keys().copied().collect();
         order::by(&mut tables.words, |a, b| words.word(*a).cmp(&words.word(*b)));
-        tables.ranks = tables.words.iter().copied().zip(1..).collect();
+        tables.ranks = order::map(tables.words.iter().copied().zip(1..));
         tables.cohorts = tables.cohort_ranks.keys().copied().collect();
         order::by(&mut tables.cohorts, |a, b| words.cohort(*a).cmp(words.cohort(*b)));
-        tables.cohort_ranks = tables.cohorts.iter().copied().zip(1..).collect();
+        tables.cohort_ranks = order::map(tables.cohorts.iter().copied().zip(1..));
         tables
     }
 

@@ -1,7 +1,7 @@
 //! Which spans are calls of a model. What wraps calls (agents, chains, tools, a library's outer span) tells the same tokens
 //! again, and is none.
 
-use std::collections::BTreeMap;
+use schemas::order;
 
 use super::Unreadable;
 use super::conventions::Fact;
@@ -86,7 +86,7 @@ pub(super) fn innermost(mut spans: Vec<Span>) -> Result<Vec<(Call, Span)>, Unrea
 /// For each call the spans around it, the nearest first. Spans that are around each other are around nothing.
 fn ways_up(spans: &[Span], calls: &[Option<Call>]) -> Vec<Vec<usize>> {
     let ids = spans.iter().enumerate().filter_map(|(at, span)| Some(((span.trace_id?, span.span_id?), at)));
-    let by_id: BTreeMap<_, _> = ids.collect();
+    let by_id = order::map(ids);
     let parent = |at: usize| {
         let span = spans.get(at)?;
         by_id.get(&(span.trace_id?, span.parent_id?)).copied()

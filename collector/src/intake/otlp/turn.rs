@@ -1,11 +1,9 @@
 //! A call of a model → the turn that it is on the wire.
 
-use std::collections::BTreeMap;
-
 use aggregator::protocol::DeadLetterLine;
 use schemas::event::{PriceContext, TurnStatus};
 use schemas::wire::{Envelope, Raw, Turn, WireBody, WireCode, WireError, WireEvent};
-use schemas::{Label, UtcMillis};
+use schemas::{Label, UtcMillis, order};
 
 use super::call::Call;
 use super::conventions::Fact;
@@ -86,7 +84,7 @@ pub(super) fn dead_letter(span: &Span, name: &str, error: &WireError, keys: &Key
         field: error.field.clone(),
         detail: error.detail.clone(),
         kind: Some("turn".to_owned()),
-        outline: outline.collect::<BTreeMap<_, _>>(),
+        outline: order::map(outline),
     }
 }
 
@@ -176,5 +174,5 @@ fn first_token_ms(span: &Span) -> Option<u32> {
 fn price_context(span: &Span) -> PriceContext {
     let asked = span.text(Fact::RequestTier).filter(|tier| !tier.eq_ignore_ascii_case("auto"));
     let tier = span.text(Fact::ResponseTier).or(asked).and_then(|tier| Label::parse(&tier.to_ascii_lowercase()).ok());
-    Label::parse("service_tier").ok().zip(tier).into_iter().collect()
+    order::map(Label::parse("service_tier").ok().zip(tier))
 }
