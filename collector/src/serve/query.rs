@@ -3,8 +3,7 @@
 use aggregator::answer::{Filter, Panel, Query};
 use aggregator::census::churn::Cursor;
 use aggregator::census::funnels::{Funnel, Step};
-use aggregator::civil;
-use aggregator::protocol::Window;
+use aggregator::civil::{self, Window};
 use aggregator::zone::Zone;
 use http::StatusCode;
 use schemas::UtcMillis;
