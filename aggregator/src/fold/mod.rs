@@ -19,8 +19,8 @@ pub mod people;
 pub mod safety;
 pub mod sentiment;
 pub mod standing;
+pub mod thread;
 pub mod usage;
-pub mod visits;
 
 use std::collections::BTreeMap;
 

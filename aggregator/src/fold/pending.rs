@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::people::facts::Owner;
-use super::visits::Thread;
+use super::thread::Thread;
 
 /// Most turns that one Shard keeps: some 300 bytes each. Those beyond are counted as unpriced all the same.
 pub const PENDING_MAX: usize = 50_000;

@@ -13,7 +13,7 @@ use crate::correlate;
 use crate::fold::intake::{DropReason, Tally};
 use crate::fold::people::{People, Stored};
 use crate::fold::standing::{Note, Standing};
-use crate::fold::visits::Thread;
+use crate::fold::thread::Thread;
 use crate::protocol::{AppendHeader, AppendReply, Claim, DeadLetterLine};
 use crate::seen::{IdSet, SeenIds};
 use crate::storage::{DeadLetter, Row};

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::CodecError;
 use super::pending::{PENDING_MAX, Pending, PendingCursor, PendingPage, PendingTurn};
 use super::standing::{Note, Standing};
-use super::visits::Thread;
+use super::thread::Thread;
 use crate::place::Place;
 use facts::{Entry, Facts, Mark, MarkKind, Mention, Mood, Owner, ThreadId, Visit};
 use segment::Segment;
