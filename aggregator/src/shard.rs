@@ -16,7 +16,7 @@ use crate::census::{Ask, Taker};
 use crate::fold::intake::Tally;
 use crate::fold::pending::{PENDING_PAGE_MAX, PendingCursor, PendingPage};
 use crate::fold::people::facts::Owner;
-use crate::fold::people::{Stored, Stretch};
+use crate::fold::people::stored::{Stored, Stretch};
 use crate::fold::{self, CodecError, Day, Fold};
 use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, Taken};
 use crate::seen::SeenIds;
