@@ -17,7 +17,7 @@ mod prices;
 #[path = "build/public_suffix.rs"]
 mod public_suffix;
 #[allow(dead_code, missing_docs)]
-#[path = "src/settings.rs"]
+#[path = "src/settings/mod.rs"]
 mod settings;
 #[path = "build/toml_prices.rs"]
 mod toml_prices;
@@ -42,7 +42,7 @@ fn main() {
         "build/public_suffix.rs",
         "build/toml_prices.rs",
         "src/price/own.rs",
-        "src/settings.rs",
+        "src/settings",
         "build/user_agent.rs",
         "build/user_agent_code.rs",
         "build/user_agent_literals.rs",

@@ -18,8 +18,7 @@ use schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use schemas::{Bucket15, EventKey, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use crate::civil;
-use crate::protocol::Window;
+use crate::civil::{self, Window};
 use crate::zone::Zone;
 
 /// How long a hold lasts by default, milliseconds: longer than a call to a model takes.

@@ -1,15 +1,39 @@
-//! Civil days of any IANA zone as ranges of 15-minute buckets.
+//! Civil days of any IANA zone as ranges of 15-minute buckets, and windows of them.
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use schemas::{Bucket15, UtcMillis};
+use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CivilDay, Window};
 use crate::zone::Zone;
 
 /// Longest window, days.
 pub const WINDOW_DAYS_MAX: i64 = 400;
 /// Days before a window that active users over 30 days reach back to.
 const LOOK_BACK_DAYS: u64 = 29;
+
+/// A civil day of the asked-for zone, as buckets `[from, to)`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CivilDay {
+    /// `YYYY-MM-DD`.
+    pub date: String,
+    /// First bucket.
+    pub from: Bucket15,
+    /// First bucket of the next day.
+    pub to: Bucket15,
+}
+
+/// A window of time in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Window {
+    /// The days asked for.
+    pub days: Vec<CivilDay>,
+    /// The 29 days before them, for active users over 7 and 30 days.
+    pub before: Vec<CivilDay>,
+    /// First bucket asked for.
+    pub from: Bucket15,
+    /// First bucket after those asked for.
+    pub to: Bucket15,
+}
 
 /// A zone by its IANA name (`Asia/Kathmandu`), without case. `None` when there is none.
 #[must_use]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use exporter::Erasure;
 use schemas::event::Source;
-use schemas::{Bucket15, EventKey, ReplyKey, UserKey, UtcMillis};
+use schemas::{EventKey, ReplyKey, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Hold;
@@ -171,30 +171,6 @@ pub struct AppendReply {
     /// Not kept, because their person is not there.
     #[serde(default)]
     pub dropped: BTreeMap<DropReason, u64>,
-}
-
-/// A civil day of the asked-for zone, as buckets `[from, to)`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CivilDay {
-    /// `YYYY-MM-DD`.
-    pub date: String,
-    /// First bucket.
-    pub from: Bucket15,
-    /// First bucket of the next day.
-    pub to: Bucket15,
-}
-
-/// A window of time in a zone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Window {
-    /// The days asked for.
-    pub days: Vec<CivilDay>,
-    /// The 29 days before them, for active users over 7 and 30 days.
-    pub before: Vec<CivilDay>,
-    /// First bucket asked for.
-    pub from: Bucket15,
-    /// First bucket after those asked for.
-    pub to: Bucket15,
 }
 
 /// What Gold wants of a Shard.

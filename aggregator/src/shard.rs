@@ -16,7 +16,7 @@ use crate::census::{Ask, Taker};
 use crate::fold::intake::Tally;
 use crate::fold::pending::{PENDING_PAGE_MAX, PendingCursor, PendingPage};
 use crate::fold::people::facts::Owner;
-use crate::fold::people::{Stored, Stretch};
+use crate::fold::people::stored::{Stored, Stretch};
 use crate::fold::{self, CodecError, Day, Fold};
 use crate::protocol::{AppendReply, ChangedDay, Changes, Claim, Taken};
 use crate::seen::SeenIds;
@@ -510,12 +510,12 @@ impl<S: Storage> Shard<S> {
 #[cfg(test)]
 impl<S: Storage> Shard<S> {
     /// A census of everything, as of an instant.
-    pub(crate) fn people(&mut self, window: &crate::protocol::Window) -> crate::census::Census {
+    pub(crate) fn people(&mut self, window: &crate::civil::Window) -> crate::census::Census {
         self.people_in("UTC", window)
     }
 
     /// The same with days of a zone.
-    pub(crate) fn people_in(&mut self, tz: &str, window: &crate::protocol::Window) -> crate::census::Census {
+    pub(crate) fn people_in(&mut self, tz: &str, window: &crate::civil::Window) -> crate::census::Census {
         let now = UtcMillis::parse_rfc3339("2026-11-02T12:00:00Z").unwrap_or_default();
         let scope = crate::census::Scope::Whole;
         let funnels = crate::census::testing::funnels();

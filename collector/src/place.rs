@@ -8,7 +8,7 @@ use aggregator::zone::Zone;
 use schemas::UtcMillis;
 use schemas::event::{Country, NetworkKind, UtcOffset};
 
-use crate::settings::{AddressHeader, Client, CountrySource};
+use crate::settings::client::{AddressHeader, Client, CountrySource};
 
 /// What the platform's `cf` object says of a request.
 #[derive(Clone, Copy, Default)]

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, object, quantiles};
 use super::{Facts, budget};
-use crate::civil;
+use crate::civil::{self, CivilDay};
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::fold::named::NamedTotals;
-use crate::protocol::{CivilDay, ShardHealth};
+use crate::protocol::ShardHealth;
 use crate::stats::histogram::Counts;
 use crate::zone::Zone;
 

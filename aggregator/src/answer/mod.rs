@@ -32,9 +32,9 @@ use crate::budget::BudgetQuery;
 use crate::census::churn::Cursor;
 use crate::census::funnels::Funnel;
 use crate::census::{Ask, Census, Scope};
-use crate::civil;
+use crate::civil::{self, Window};
 use crate::fold::names::OTHER;
-use crate::protocol::{ShardHealth, Window};
+use crate::protocol::ShardHealth;
 use crate::zone::Zone;
 
 #[cfg(test)]

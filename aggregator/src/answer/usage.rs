@@ -10,7 +10,7 @@ use crate::census::churn::Reason;
 use crate::census::funnels::{Funnel, Reached};
 use crate::census::retention::{Cohort, LATER};
 use crate::census::sums::Ratio;
-use crate::protocol::CivilDay;
+use crate::civil::CivilDay;
 use crate::stats::distribution::Distribution;
 
 /// Most rows of a list whose names come from outside.

@@ -17,10 +17,10 @@ use schemas::event::{Cohort, Country};
 use schemas::{Bucket15, FlatMap, Label, NanoUsd, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use crate::civil::Window;
 use crate::disclosure::contribution::Cap;
 use crate::fold::people::facts::{Entry, Facts, Mark, Owner, ThreadId, Track, Visit};
 use crate::fold::people::words::Words;
-use crate::protocol::Window;
 use calendar::Calendar;
 
 /// What is asked about people.

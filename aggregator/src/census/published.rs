@@ -108,9 +108,9 @@ mod tests {
 
     use super::*;
     use crate::census::{Ask, Census, Scope, Taker};
+    use crate::civil::Window;
     use crate::fold::testing::{happenings, turn};
     use crate::fold::{Fold, intake::Tally};
-    use crate::protocol::Window;
 
     const START: &str = "2026-10-20T00:00:00Z";
 

@@ -10,7 +10,8 @@ use schemas::{ConversationKey, Event, KeyId, UserKey, UtcMillis};
 
 use super::*;
 use crate::fold::CodecError;
-use crate::fold::people::{People, Stored, Stretch};
+use crate::fold::people::People;
+use crate::fold::people::stored::{Stored, Stretch};
 use crate::fold::testing::turn;
 use crate::zone::Zone;
 

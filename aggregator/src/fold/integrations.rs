@@ -4,8 +4,7 @@ use schemas::event::{self, PlatformEvent};
 use schemas::{Bucket15, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use super::named::Named;
-use super::names::{Additive, NONE};
+use super::names::Additive;
 use crate::stats::histogram::Counts;
 
 /// Counts of one platform in one bucket.
@@ -64,7 +63,8 @@ impl Platform {
         with(&mut self.syncs, &other.syncs);
     }
 
-    fn count(&mut self, at: UtcMillis, platform: &event::Platform) {
+    /// Counts what happened to an integration.
+    pub(super) fn count(&mut self, at: UtcMillis, platform: &event::Platform) {
         match platform.event {
             PlatformEvent::Connected => self.connected += 1,
             PlatformEvent::ConnectionFailed => self.failed += 1,
@@ -81,15 +81,6 @@ impl Platform {
             }
             PlatformEvent::RateLimited => self.rate_limited += 1,
         }
-    }
-}
-
-/// Counts what happened to an integration.
-pub(super) fn platform(named: &mut Named, bucket: Bucket15, at: UtcMillis, platform: &event::Platform) {
-    named.platforms.change(platform.platform.as_str(), bucket, |counts| counts.count(at, platform));
-    if platform.event == PlatformEvent::ConnectionFailed {
-        let reason = platform.reason.as_ref().map_or(NONE, |reason| reason.as_str());
-        named.reasons.change(&format!("{} {reason}", platform.platform), bucket, |n| *n += 1);
     }
 }
 

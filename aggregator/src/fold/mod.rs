@@ -5,13 +5,13 @@
 //! The encoded form is positional: add fields at the end of a struct, with a serde default.
 
 pub mod cost;
-mod demographics;
 pub mod health;
 pub mod intake;
 pub mod integrations;
 mod msgpack;
 pub mod named;
 pub mod names;
+mod naming;
 pub mod notices;
 pub mod operations;
 pub mod pending;
@@ -19,8 +19,8 @@ pub mod people;
 pub mod safety;
 pub mod sentiment;
 pub mod standing;
+pub mod thread;
 pub mod usage;
-pub mod visits;
 
 use std::collections::BTreeMap;
 

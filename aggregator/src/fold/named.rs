@@ -1,17 +1,14 @@
 //! What a UTC day holds by name, gathered in one place: one kind of names, one line of the table below.
 //!
-//! Which name an event counts under, and what, is said in the panel's own file.
+//! What is counted of a name is said in the panel's own file, and in `naming.rs` which names an event counts under.
 
-use schemas::event::Cost;
-use schemas::{Body, Bucket15, Event, FlatMap, UtcDay};
+use schemas::{Bucket15, FlatMap, UtcDay};
 use serde::{Deserialize, Serialize};
 
 use super::integrations::Platform;
 use super::names::{Additive, Names, Quarters, Rate};
 use super::operations::{Model, Visits};
-use super::pending::Pending;
 use super::sentiment::{Intent, Wish};
-use super::{demographics, integrations, operations, sentiment};
 use crate::stats::histogram::Counts;
 
 macro_rules! named {
@@ -109,35 +106,4 @@ named! {
     systems: u32,
     /// Requests of people by the referrer's registrable domain; those without one are not among them.
     people_referrers: u32,
-}
-
-impl Named {
-    /// Counts an event.
-    pub fn fold(&mut self, bucket: Bucket15, event: &Event) {
-        match &event.body {
-            Body::Turn(turn) => operations::turn(self, bucket, turn),
-            Body::Request(request) => {
-                operations::request(self, bucket, request);
-                demographics::request(self, bucket, event.cohort.country, request);
-            }
-            Body::Observation(observation) => sentiment::observation(self, bucket, observation),
-            Body::Feedback(feedback) => sentiment::feedback(self, bucket, feedback),
-            Body::Journey(journey) => {
-                sentiment::journey(self, bucket, journey);
-                operations::journey(self, bucket, journey);
-            }
-            Body::Error(error) => operations::error(self, bucket, error),
-            Body::Vital(vital) => operations::vital(self, bucket, vital),
-            Body::Crisis(crisis) => super::safety::crisis(self, bucket, crisis),
-            Body::Platform(platform) => integrations::platform(self, bucket, event.ts, platform),
-            _ => {}
-        }
-    }
-
-    /// Counts the price that was found for a turn.
-    pub fn reprice(&mut self, bucket: Bucket15, turn: &Pending, cost: &Cost) {
-        if let Some(nano_usd) = cost.nano_usd() {
-            self.models.change(turn.model.as_str(), bucket, |model| model.cost(nano_usd));
-        }
-    }
 }

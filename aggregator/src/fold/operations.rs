@@ -1,12 +1,11 @@
-//! How the app does: requests through the edge, replies of models, errors, web vitals, actions.
+//! How the app does: requests through the edge, reported errors, replies of models.
 
-use schemas::event::{BotKind, DeviceClass, ErrorReport, Journey, Request, Turn, TurnStatus, Vital, VitalName};
-use schemas::{Body, Bucket15, Event, FlatMap, NanoUsd};
+use schemas::event::{BotKind, Request, TurnStatus};
+use schemas::{Body, Event, FlatMap, NanoUsd};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
-use super::named::Named;
-use super::names::{Additive, NONE, Rate, additive};
+use super::names::additive;
 use crate::stats::histogram::Counts;
 
 /// Requests and errors of one bucket.
@@ -75,7 +74,8 @@ pub struct Visits {
 additive!(Visits: requests, client_errors, server_errors);
 
 impl Visits {
-    fn of(request: &Request) -> Self {
+    /// Those of one request.
+    pub(super) fn of(request: &Request) -> Self {
         Self {
             requests: 1,
             client_errors: u32::from((400..500).contains(&request.status)),
@@ -99,7 +99,8 @@ pub struct Speed {
 additive!(Speed: ms, over);
 
 impl Speed {
-    fn record(&mut self, ms: u32) {
+    /// Counts a reply.
+    pub(super) fn record(&mut self, ms: u32) {
         self.ms.record(ms);
         for (count, limit) in self.over.iter_mut().zip(SLOW_MS) {
             *count += u32::from(ms > limit);
@@ -131,50 +132,6 @@ impl Model {
 #[must_use]
 pub fn failed(status: TurnStatus) -> bool {
     matches!(status, TurnStatus::Error | TurnStatus::Timeout)
-}
-
-pub(super) fn turn(named: &mut Named, bucket: Bucket15, turn: &Turn) {
-    let nano_usd = turn.cost.nano_usd();
-    if turn.latency_ms.is_some() || turn.ttft_ms.is_some() || nano_usd.is_some() {
-        named.models.change(turn.model.as_str(), bucket, |model| {
-            turn.latency_ms.into_iter().for_each(|ms| model.latency.record(ms));
-            turn.ttft_ms.into_iter().for_each(|ms| model.ttft.record(ms));
-            nano_usd.into_iter().for_each(|nano_usd| model.cost(nano_usd));
-        });
-    }
-    if failed(turn.status) {
-        let status = if turn.status == TurnStatus::Timeout { "timeout" } else { "error" };
-        let code = turn.error_code.as_ref().map_or(status, |code| code.as_str());
-        named.codes.change(&format!("{} {} {code}", turn.provider, turn.model), bucket, |n| *n += 1);
-    }
-}
-
-pub(super) fn request(named: &mut Named, bucket: Bucket15, request: &Request) {
-    let visits = Visits::of(request);
-    named.routes.change(&request.route, bucket, |all| all.merge(&visits));
-    if let Some(domain) = &request.referrer_domain {
-        named.referrers.change(domain, bucket, |all| all.merge(&visits));
-    }
-    named.ttfb.change(bucket, |all| all.record(request.ttfb_ms));
-}
-
-pub(super) fn journey(named: &mut Named, bucket: Bucket15, journey: &Journey) {
-    if let Some(ms) = journey.duration_ms {
-        named.actions.change(journey.name.as_str(), bucket, |all| all.record(ms));
-    }
-}
-
-pub(super) fn error(named: &mut Named, bucket: Bucket15, error: &ErrorReport) {
-    let name = format!("{} {}", error.component, error.code);
-    named.errors.change(&name, bucket, |all| all.merge(&Rate::of(error.fatal)));
-}
-
-pub(super) fn vital(named: &mut Named, bucket: Bucket15, vital: &Vital) {
-    let device = vital.device.map_or(NONE, DeviceClass::as_str);
-    let scale = if vital.name == VitalName::Cls { 1_000.0 } else { 1.0 };
-    let name = format!("{} {device} {}", vital.name.as_str(), vital.route);
-    // The edge has checked that it lies between 0 and 3,600,000.
-    named.vitals.change(&name, bucket, |all| all.record((vital.value * scale).round() as u32));
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use schemas::event::{Cohort, Cost, PriceContext, Repriced, Source, Turn, UnpricedReason};
 use schemas::{Body, ConversationKey, Event, EventKey, Label, SessionKey, Usage, UserKey, UtcMillis};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::people::facts::Owner;
-use super::visits::Thread;
+use super::thread::Thread;
 
 /// Most turns that one Shard keeps: some 300 bytes each. Those beyond are counted as unpriced all the same.
 pub const PENDING_MAX: usize = 50_000;
@@ -81,6 +82,16 @@ impl Pending {
     /// The thread that it is a turn of.
     pub(super) fn thread(&self) -> Thread {
         Thread::of(self.user, self.conversation, self.session)
+    }
+
+    /// Lets equal words of turns share their memory: takes those that are known, and makes the others known.
+    pub(super) fn share_words(&mut self, known: &mut BTreeSet<Label>) {
+        for word in [&mut self.provider, &mut self.model].into_iter().chain(&mut self.feature) {
+            match known.get(word) {
+                Some(shared) => *word = shared.clone(),
+                None => drop(known.insert(word.clone())),
+            }
+        }
     }
 
     /// Tokens, read and written.

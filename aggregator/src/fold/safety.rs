@@ -1,12 +1,10 @@
 //! Crisis handling, incidents and satisfaction: counts without a person.
 
-use schemas::event::{Crisis, CrisisEvent, Disposition, IncidentSeverity, Rating};
-use schemas::{Body, Bucket15, Event, FlatMap};
+use schemas::event::{CrisisEvent, Disposition, IncidentSeverity, Rating};
+use schemas::{Body, Event, FlatMap};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
-use super::named::Named;
-use super::names::{Additive, NONE, Rate};
 
 /// Safety counts of one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,20 +63,6 @@ impl Counters for Safety {
         self.false_positives = self.false_positives.saturating_sub(other.false_positives);
         take_out_counts(&mut self.incidents, &other.incidents);
         take_out_counts(&mut self.ratings, &other.ratings);
-    }
-}
-
-pub(super) fn crisis(named: &mut Named, bucket: Bucket15, crisis: &Crisis) {
-    match crisis.event {
-        CrisisEvent::Flagged => {
-            let detector = crisis.detector_version.as_ref().map_or(NONE, |version| version.as_str());
-            named.detectors.change(detector, bucket, |all| all.merge(&Rate::of(crisis.false_positive)));
-        }
-        CrisisEvent::Escalation if !crisis.false_positive => {
-            let seconds = crisis.escalation_s.into_iter();
-            seconds.for_each(|seconds| named.escalation.change(bucket, |all| all.record(seconds)));
-        }
-        _ => {}
     }
 }
 

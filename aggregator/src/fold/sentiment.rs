@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use schemas::event::{Feedback, FrustrationFlag, Journey, KanoTier, Observation, Rating};
+use schemas::event::{FrustrationFlag, KanoTier};
 use schemas::{Body, Bucket15, Event, EventKey, FlatMap};
 use serde::{Deserialize, Serialize};
 
 use super::Counters;
-use super::named::Named;
 use super::names::{Additive, Rate, additive};
 
 /// One of so many observations is sampled for an audit.
@@ -16,9 +15,6 @@ const SAMPLED_OF: u64 = 20;
 pub const SAMPLED_KEYS_MAX: usize = 200;
 /// Confidence is summed in these, so that sums do not depend on their order.
 pub const MICROS: f64 = 1e6;
-/// Below this confidence a journey's intent was misunderstood.
-const CONFIDENCE_MIN: f64 = 0.5;
-
 /// Position in the conversation as it is counted: 0–9, [`TurnNumber::MORE`], [`TurnNumber::NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TurnNumber(pub u8);
@@ -167,7 +163,8 @@ additive!(Wish: count, confidence_micros, tiers);
 pub const TIERS: [KanoTier; 4] = [KanoTier::MustBe, KanoTier::Performance, KanoTier::Attractive, KanoTier::Indifferent];
 
 impl Wish {
-    fn count(&mut self, tier: Option<KanoTier>, confidence: f64) {
+    /// Counts a wish of a tier, with the confidence that it was made.
+    pub(super) fn count(&mut self, tier: Option<KanoTier>, confidence: f64) {
         self.count += 1;
         self.confidence_micros += (confidence * MICROS).round() as u64;
         let place = tier.and_then(|tier| TIERS.iter().position(|other| *other == tier));
@@ -175,50 +172,4 @@ impl Wish {
             *count += 1;
         }
     }
-}
-
-pub(super) fn observation(named: &mut Named, bucket: Bucket15, observation: &Observation) {
-    use FrustrationFlag::{Misunderstood, Repeated};
-    let rate = Rate::of(!observation.frustration.is_empty());
-    named.sentinels.change(observation.model_version.as_str(), bucket, |all| all.merge(&rate));
-    if let Some(intent) = &observation.intent {
-        let misunderstood = observation.frustration.iter().any(|flag| matches!(flag, Repeated | Misunderstood));
-        named.intents.change(intent.as_str(), bucket, |counts| {
-            counts.mentions += 1;
-            counts.misunderstood += u32::from(misunderstood);
-            counts.observed.merge(&rate);
-        });
-    }
-    if let Some(wish) = &observation.wish {
-        let count = |counts: &mut Wish| counts.count(Some(wish.kano), observation.confidence);
-        named.wishes.change(wish.tag.as_str(), bucket, count);
-    }
-}
-
-pub(super) fn feedback(named: &mut Named, bucket: Bucket15, feedback: &Feedback) {
-    let thumb = match feedback.rating {
-        Rating::Up => Some(Rate::of(true)),
-        Rating::Down => Some(Rate::of(false)),
-        _ => None,
-    };
-    if let Some(thumb) = thumb {
-        if let Some(model) = &feedback.model {
-            named.rated_models.change(model.as_str(), bucket, |all| all.merge(&thumb));
-        }
-        if let Some(intent) = &feedback.intent {
-            named.intents.change(intent.as_str(), bucket, |counts| counts.thumbs.merge(&thumb));
-        }
-    }
-    for wish in &feedback.wishes {
-        named.wishes.change(wish.as_str(), bucket, |counts| counts.count(None, 1.0));
-    }
-}
-
-pub(super) fn journey(named: &mut Named, bucket: Bucket15, journey: &Journey) {
-    let Some(intent) = &journey.intent else { return };
-    named.intents.change(intent.as_str(), bucket, |counts| {
-        counts.mentions += 1;
-        journey.success.into_iter().for_each(|success| counts.success.merge(&Rate::of(success)));
-        counts.misunderstood += u32::from(journey.confidence.is_some_and(|confidence| confidence < CONFIDENCE_MIN));
-    });
 }

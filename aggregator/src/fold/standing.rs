@@ -5,7 +5,7 @@ use schemas::event::Aside;
 use schemas::{EventKey, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use super::visits::Thread;
+use super::thread::Thread;
 
 /// Where one person stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

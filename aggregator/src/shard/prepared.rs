@@ -96,7 +96,7 @@ impl Prepared {
 mod tests {
     use super::*;
     use crate::census::Scope;
-    use crate::protocol::Window;
+    use crate::civil::Window;
     use schemas::{Bucket15, NanoUsd};
 
     fn ask(to: i32, now: i64) -> Ask {

@@ -9,9 +9,10 @@ use schemas::{Body, Bucket15, ConversationKey, Event, EventKey, KeyId};
 use super::tests::{NOW, append, message};
 use super::*;
 use crate::census::Census;
+use crate::civil::{CivilDay, Window};
 use crate::fold::pending::repriced_event;
 use crate::fold::testing::{history, turn};
-use crate::protocol::{CivilDay, Person, Window};
+use crate::protocol::Person;
 use crate::storage::memory::Memory;
 
 fn mac(text: &str) -> [u8; 16] {

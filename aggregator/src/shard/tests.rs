@@ -1,7 +1,7 @@
 use super::*;
+use crate::civil::Window;
 use crate::fold::testing::{history, turn};
 use crate::protocol::AppendHeader;
-use crate::protocol::Window;
 use crate::storage::memory::{Fault, Memory};
 use proptest::prelude::*;
 use schemas::{Bucket15, NanoUsd};
@@ -197,7 +197,7 @@ proptest! {
         let mut shard = Shard::open(Memory::default(), NOW).unwrap();
         append(&mut shard, &message(&events), NOW).unwrap();
         let first_day = UtcDay::of(UtcMillis::parse_rfc3339("2026-10-20T00:00:00Z").unwrap()).0;
-        let civil = |day: i32| crate::protocol::CivilDay {
+        let civil = |day: i32| crate::civil::CivilDay {
             date: day.to_string(),
             from: Bucket15(UtcDay(first_day + day).first_bucket().0 - 23),
             to: Bucket15(UtcDay(first_day + day + 1).first_bucket().0 - 23),

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::gateway::{Ask, ModelCall, Named};
     use crate::proxy::HeaderList;
-    use crate::settings::Usd;
+    use crate::settings::usd::Usd;
     use schemas::{KeyId, Label};
 
     fn call(body: &str) -> Call {

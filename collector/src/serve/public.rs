@@ -4,12 +4,12 @@ use aggregator::answer::public::{self, PublicRules};
 use aggregator::disclosure::contribution::Cap;
 use aggregator::disclosure::noise::Epsilon;
 
-use crate::settings::Public;
+use crate::settings::public::{Correction, Public};
 
 /// The page's rules.
 #[must_use]
 pub fn rules(settings: &Public) -> PublicRules {
-    let correction = |one: &crate::settings::Correction| public::Correction {
+    let correction = |one: &Correction| public::Correction {
         quarter: one.quarter.clone(),
         date: one.date.clone(),
         note: one.note.clone(),

@@ -3,15 +3,14 @@
 use aggregator::answer::{Filter, Panel, Query};
 use aggregator::census::churn::Cursor;
 use aggregator::census::funnels::{Funnel, Step};
-use aggregator::civil;
-use aggregator::protocol::Window;
+use aggregator::civil::{self, Window};
 use aggregator::zone::Zone;
 use http::StatusCode;
 use schemas::UtcMillis;
 use schemas::time::DAY_MS;
 
 use crate::intake::Problem;
-use crate::settings;
+use crate::settings::funnel;
 
 /// Days of the window when none is asked for, today included.
 const DEFAULT_DAYS: i64 = 30;
@@ -121,8 +120,8 @@ fn filter_of(text: &str) -> Result<Filter, Problem> {
 
 /// The funnels of the settings, which have been checked.
 #[must_use]
-pub fn funnels(settings: &[settings::Funnel]) -> Vec<Funnel> {
-    let funnel = |funnel: &settings::Funnel| Funnel {
+pub fn funnels(settings: &[funnel::Funnel]) -> Vec<Funnel> {
+    let funnel = |funnel: &funnel::Funnel| Funnel {
         name: funnel.name.clone(),
         within_days: funnel.within_days,
         steps: funnel.steps.iter().map(|steps| steps.split('|').filter_map(Step::parse).collect()).collect(),

@@ -7,11 +7,11 @@ use super::super::Counted;
 use super::{OpenFacts, PeopleFacts, PeriodFacts, closed};
 use crate::census::published::Published;
 use crate::census::{Ask, Scope};
+use crate::civil::Window;
 use crate::disclosure::archive::{Period, open_quarters, quarters_of};
 use crate::disclosure::contribution::Cap;
 use crate::disclosure::suppress::Cell;
 use crate::fold::notices::Notices;
-use crate::protocol::Window;
 use crate::zone::Zone;
 
 /// What is asked of a period's people; `None` for a period that is made of no people.

@@ -8,7 +8,7 @@ use schemas::event::{Emotion, PlatformEvent};
 use schemas::{Bucket15, ConversationKey, NanoUsd, SessionKey, UserKey};
 
 use super::words::{CohortNo, WordNo, Words};
-use crate::fold::visits::Thread;
+use crate::fold::thread::Thread;
 
 /// Silence that ends a visit, milliseconds.
 pub const VISIT_GAP_MS: i64 = 30 * schemas::time::MINUTE_MS;

@@ -1,14 +1,14 @@
-//! Whose visits: of one person in one conversation, or of one session that the app names.
+//! A thread: what one person says in one conversation, or in one session that the app names. Visits are parts of it.
 
 use schemas::{ConversationKey, SessionKey, UserKey};
 use serde::{Deserialize, Serialize};
 
-/// Whose visits: a person's in a conversation, or in a session that the app names.
+/// A person in a conversation, or in a session that the app names; of turns without a person, the conversation or session alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Thread {
-    /// Visits are cut by silence.
+    /// Silence parts its visits.
     Conversation(Option<UserKey>, Option<ConversationKey>),
-    /// The app says what one visit is.
+    /// The app says what one visit is: no silence parts it.
     Session(Option<UserKey>, SessionKey),
 }
 

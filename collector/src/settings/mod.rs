@@ -1,9 +1,21 @@
 //! `sage.toml`: read and checked at build, embedded in the Worker.
+//!
+//! The build script includes this folder, too: nothing in it knows the rest of the crate but for `is_zone`, which both have.
+
+pub mod client;
+pub mod funnel;
+pub mod public;
+pub mod usd;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+
+use client::Client;
+use funnel::Funnel;
+use public::Public;
+use usd::Usd;
 
 /// All settings. Keys that are left out have their default; keys that do not exist are an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,62 +72,6 @@ impl Default for Settings {
     }
 }
 
-/// Steps that people take in order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Funnel {
-    /// Its name.
-    pub name: String,
-    /// Days from the first step in which the others count.
-    #[serde(default = "funnel_days")]
-    pub within_days: u16,
-    /// `chat`, `guest`, `signed_in`, `journey:NAME`, `step:FUNNEL/STEP`, `platform:EVENT`; several for one step with `|`.
-    pub steps: Vec<String>,
-}
-
-/// Days when a funnel names none.
-fn funnel_days() -> u16 {
-    30
-}
-
-/// Most funnels.
-const FUNNELS_MAX: usize = 20;
-/// Most steps of a funnel.
-const STEPS_MAX: usize = 12;
-
-impl Funnel {
-    fn usual() -> Vec<Self> {
-        let funnel = |name: &str, within_days, steps: [&str; 2]| Self {
-            name: name.into(),
-            within_days,
-            steps: steps.map(str::to_owned).to_vec(),
-        };
-        vec![
-            funnel("chat_to_connection", 30, ["chat", "platform:connected"]),
-            funnel("guest_to_signup", 30, ["guest", "signed_in|journey:sign_up"]),
-            funnel("help_to_action", 1, ["journey:help", "journey:action"]),
-        ]
-    }
-
-    fn is_right(&self) -> bool {
-        let word = |text: &str| {
-            (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        };
-        let events = ["connected", "connection_failed", "disconnected", "expired", "synced"];
-        let step = |text: &str| match text.split_once(':') {
-            None => ["chat", "guest", "signed_in"].contains(&text),
-            Some(("journey", name)) => word(name),
-            Some(("step", name)) => name.split_once('/').is_some_and(|(funnel, step)| word(funnel) && word(step)),
-            Some(("platform", event)) => events.contains(&event),
-            Some(_) => false,
-        };
-        word(&self.name)
-            && (1..=366).contains(&self.within_days)
-            && (2..=STEPS_MAX).contains(&self.steps.len())
-            && self.steps.iter().all(|steps| steps.split('|').all(step))
-    }
-}
-
 /// What is captured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -131,58 +87,6 @@ impl Default for Capture {
     fn default() -> Self {
         Self { static_assets: false, turns_in_streams: true }
     }
-}
-
-/// What is believed of a client, beside what the platform itself says. A header can be set by anyone unless the platform, or a proxy
-/// that all requests come through, sets it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Client {
-    /// The header with the client's address.
-    pub address: AddressHeader,
-    /// Who knows the client's country.
-    pub country: CountrySource,
-}
-
-/// The header with the client's address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AddressHeader {
-    /// `CF-Connecting-IP`, which Cloudflare sets on every request.
-    #[default]
-    CfConnectingIp,
-    /// The last address of `X-Forwarded-For`: the one that the proxy in front has added.
-    XForwardedForLast,
-    /// `CloudFront-Viewer-Address`, with CloudFront in front.
-    CloudfrontViewerAddress,
-    /// None: no network is stored, and `admin.ip_allow` lets no one in.
-    None,
-}
-
-impl AddressHeader {
-    /// The header's name, in lower case.
-    #[must_use]
-    pub fn header(self) -> Option<&'static str> {
-        match self {
-            Self::CfConnectingIp => Some("cf-connecting-ip"),
-            Self::XForwardedForLast => Some("x-forwarded-for"),
-            Self::CloudfrontViewerAddress => Some("cloudfront-viewer-address"),
-            Self::None => None,
-        }
-    }
-}
-
-/// Who knows the client's country.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CountrySource {
-    /// Cloudflare: the `cf` object of the request; only where there is none the header `CF-IPCountry`.
-    #[default]
-    Cloudflare,
-    /// The header `CloudFront-Viewer-Country`, with CloudFront in front.
-    Cloudfront,
-    /// No one: no country is stored.
-    None,
 }
 
 /// What is read of URLs, beside the path.
@@ -295,108 +199,6 @@ pub struct Bots {
     pub human: Vec<String>,
 }
 
-/// What everyone may see, on `/safety/transparency`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Public {
-    /// Fewest people behind a number.
-    pub people_min: u64,
-    /// The most sessions that one person adds to a quarter.
-    pub user_sessions_max: u64,
-    /// The most turns that one person adds to a quarter.
-    pub user_turns_max: u64,
-    /// Privacy loss of each number of a closed quarter; 0: no noise.
-    pub epsilon: Epsilon,
-    /// Crisis referrals by California's calendar year that were issued before Sage counted them.
-    pub referrals: BTreeMap<String, u64>,
-    /// Notes beside closed quarters, which never change.
-    pub corrections: Vec<Correction>,
-}
-
-/// Fewest people behind a public number.
-const PEOPLE_MIN: u64 = 50;
-/// Most of one person in a quarter: above, a cap would cap no one.
-const CAP_MAX: u64 = 1_000_000;
-/// Greatest privacy loss of a number, × 1e-9: above, noise would hide nothing.
-const EPSILON_MAX: i64 = 10_000_000_000;
-/// Most notes.
-const CORRECTIONS_MAX: usize = 100;
-/// Most characters of a note.
-const NOTE_CHARS_MAX: usize = 500;
-
-impl Default for Public {
-    fn default() -> Self {
-        Self {
-            people_min: PEOPLE_MIN,
-            user_sessions_max: 250,
-            user_turns_max: 2_500,
-            epsilon: Epsilon(0),
-            referrals: BTreeMap::new(),
-            corrections: Vec::new(),
-        }
-    }
-}
-
-impl Public {
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        if !(PEOPLE_MIN..=CAP_MAX).contains(&self.people_min) {
-            return Err(("people_min", "must be 50 or more: it can be raised, not lowered"));
-        }
-        let cap = 1..=CAP_MAX;
-        if !cap.contains(&self.user_sessions_max) || !cap.contains(&self.user_turns_max) {
-            return Err(("user_turns_max", "and public.user_sessions_max must lie between 1 and 1000000"));
-        }
-        if self.epsilon.0 > EPSILON_MAX {
-            return Err(("epsilon", "must lie between 0 (no noise) and 10"));
-        }
-        let year = |text: &str| text.len() == 4 && text.parse::<i32>().is_ok_and(|year| (2000..=2100).contains(&year));
-        if !self.referrals.iter().all(|(name, count)| year(name) && *count <= u64::from(u32::MAX)) {
-            return Err(("referrals", "must be numbers of referrals by year, such as \"2025\" = 12"));
-        }
-        let quarter =
-            |text: &str| text.split_once("-Q").is_some_and(|(y, n)| year(y) && ["1", "2", "3", "4"].contains(&n));
-        let note =
-            |text: &str| (1..=NOTE_CHARS_MAX).contains(&text.chars().count()) && !text.contains(char::is_control);
-        let right = |one: &Correction| quarter(&one.quarter) && is_date(&one.date) && note(&one.note);
-        if self.corrections.len() > CORRECTIONS_MAX || !self.corrections.iter().all(right) {
-            return Err((
-                "corrections",
-                "must be at most 100, each with a quarter (\"2026-Q3\"), a date (\"2026-11-02\") and a note of 1 to 500 characters",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// A dated note beside a closed quarter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Correction {
-    /// `2026-Q3`.
-    pub quarter: String,
-    /// When it was noted, `2026-11-02`.
-    pub date: String,
-    /// What everyone should know.
-    pub note: String,
-}
-
-/// A privacy loss, × 1e-9; written as a decimal, `"0.5"` or `0.5`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Epsilon(pub i64);
-
-impl Serialize for Epsilon {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Usd(self.0).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Epsilon {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || serde::de::Error::custom("must be a decimal such as \"0.5\", with at most 9 decimals");
-        decimal(deserializer)?.map(|Usd(billionths)| Self(billionths)).ok_or_else(wrong)
-    }
-}
-
 /// What may be spent. Days and months are those of `time_zone`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -426,54 +228,6 @@ pub enum OnFailure {
     Open,
     /// It is refused.
     Closed,
-}
-
-/// Dollars, USD × 1e-9; written as a decimal, `"12.50"` or `12.5`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Usd(pub i64);
-
-impl Usd {
-    fn parse(text: &str) -> Option<Self> {
-        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 9 {
-            return None;
-        }
-        let part: i64 = format!("{part:0<9}").parse().ok()?;
-        Some(Self(whole.parse::<i64>().ok()?.checked_mul(1_000_000_000)?.checked_add(part)?))
-    }
-}
-
-impl Serialize for Usd {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000))
-    }
-}
-
-/// A decimal as text or as a number; `None` when it is none, or has too many digits.
-fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Usd>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Text(String),
-        Whole(u64),
-        // The shortest decimal that means this double is the one that was written.
-        Decimal(f64),
-    }
-    let text = match Written::deserialize(deserializer)? {
-        Written::Text(text) => text,
-        Written::Whole(number) => number.to_string(),
-        Written::Decimal(number) => number.to_string(),
-    };
-    Ok(Usd::parse(&text))
-}
-
-impl<'de> Deserialize<'de> for Usd {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        decimal(deserializer)?.ok_or_else(|| {
-            serde::de::Error::custom("must be an amount of dollars such as \"12.50\", with at most 9 decimals")
-        })
-    }
 }
 
 impl Settings {
@@ -534,15 +288,8 @@ impl Settings {
                 );
             }
         }
-        let named = |funnel: &Funnel| self.funnels.iter().filter(|other| other.name == funnel.name).count();
-        if self.funnels.len() > FUNNELS_MAX
-            || !self.funnels.iter().all(|funnel| funnel.is_right() && named(funnel) == 1)
-        {
-            return wrong(
-                "funnels",
-                "must be at most 20, each with a name of its own (letters, digits and . _ -), within_days from 1 to 366 and 2 to 12 steps of \"chat\", \"guest\", \
-                 \"signed_in\", \"journey:NAME\", \"step:FUNNEL/STEP\" or \"platform:connected\" (connection_failed, disconnected, expired, synced)",
-            );
+        if let Err(what) = funnel::check(&self.funnels) {
+            return wrong("funnels", what);
         }
         if self.budget.hard_stop && !self.gateway.require_key {
             return wrong(
@@ -552,25 +299,6 @@ impl Settings {
         }
         self.public.check().or_else(|(key, what)| wrong(&format!("public.{key}"), what))
     }
-}
-
-/// `YYYY-MM-DD`, a day of the calendar.
-fn is_date(text: &str) -> bool {
-    let mut parts = text.split('-').map(|part| part.parse::<u32>().ok());
-    let (Some(Some(year)), Some(Some(month)), Some(Some(day)), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
-    text.len() == 10 && text.is_ascii() && (2000..=2100).contains(&year) && (1..=days).contains(&day)
 }
 
 fn is_origin(text: &str) -> bool {
@@ -669,27 +397,5 @@ mod tests {
         ] {
             assert!(Settings::load(&embedded, Some(overlay)).unwrap_err().contains(word), "{overlay}");
         }
-    }
-
-    #[test]
-    fn what_is_public_can_be_raised() {
-        let embedded = serde_json::to_string(&Settings::default()).unwrap();
-        let overlay = r#"{"public":{"people_min":60,"epsilon":0.5,"referrals":{"2025":12},
-            "corrections":[{"quarter":"2026-Q3","date":"2028-02-29","note":"Two days were counted twice."}]}}"#;
-        let public = Settings::load(&embedded, Some(overlay)).unwrap().public;
-        assert_eq!((public.people_min, public.epsilon, public.referrals["2025"]), (60, Epsilon(500_000_000), 12));
-    }
-
-    #[test]
-    fn dollars_are_exact() {
-        let usd = |json: &str| serde_json::from_str::<Usd>(json).map(|usd| usd.0).ok();
-        assert_eq!(usd("0.1"), Some(100_000_000));
-        assert_eq!(usd("\"12.50\""), Some(12_500_000_000));
-        assert_eq!(usd("7"), Some(7_000_000_000));
-        assert_eq!(usd("\"0.000000001\""), Some(1));
-        for wrong in ["\"\"", "\"1.٣\"", "\"1e3\"", "\".5\"", "\"0.0000000001\"", "-1", "\"99999999999999\""] {
-            assert_eq!(usd(wrong), None, "{wrong}");
-        }
-        assert_eq!(usd(&serde_json::to_string(&Usd(1_500_000_000)).unwrap()), Some(1_500_000_000));
     }
 }
