@@ -115,7 +115,7 @@ fn by_hour(facts: &Facts<'_>, tz: Zone) -> FlatMap<u8, Sentiment> {
 }
 
 /// Rates by name, and before them what is left of the whole, under [`NONE`].
-pub(super) fn with_rest<'a>(named: &mut dyn Iterator<Item = (&'a String, Rate)>, whole: Rate) -> Vec<(String, Rate)> {
+pub(super) fn with_rest(named: &mut dyn Iterator<Item = (&String, Rate)>, whole: Rate) -> Vec<(String, Rate)> {
     let mut rest = whole;
     let mut rows: Vec<(String, Rate)> = Vec::new();
     for (name, rate) in named.filter(|(_, rate)| rate.n > 0) {
