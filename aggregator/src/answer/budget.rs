@@ -3,16 +3,17 @@
 use schemas::NanoUsd;
 use serde_json::{Value, json};
 
-use super::Facts;
-use super::metric::{Hidden, Metric, Unit, object};
+use super::forecast::History;
+use super::metric::{Metric, Unit, object};
+use super::{Facts, with};
 use crate::budget::{BudgetQuery, Span};
-use crate::census::activity::Activity;
+use crate::census::activity::{Activity, TopUser};
 
 /// Share of a limit from which on it is near.
 const WARNING_PERCENT: i128 = 80;
 
 /// Members are there for the limits that are set.
-pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery, history: History) -> Value {
     let (limits, periods) = (&query.limits, &query.periods);
     let (of_day, of_month) = match &facts.budget_people {
         Some((day, month)) => (Some(&day.activity), Some(&month.activity)),
@@ -21,7 +22,7 @@ pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery) -> Value {
     let set = |limit: NanoUsd| (limit > NanoUsd::ZERO).then_some(limit);
     let members = [
         ("day", set(limits.day).map(|limit| of_all(facts, limit, periods.day))),
-        ("month", set(limits.month).map(|limit| of_all(facts, limit, periods.month))),
+        ("month", set(limits.month).map(|limit| month_of_all(facts, limit, periods.month, history))),
         ("user_day", set(limits.user_day).map(|limit| of_people(of_day, limit))),
         ("user_month", set(limits.user_month).map(|limit| of_people(of_month, limit))),
     ];
@@ -43,22 +44,31 @@ fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {
     })
 }
 
+/// With what it comes to at its end.
+fn month_of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span, history: History) -> Value {
+    let spent = facts.counted.spend(span.from, span.to);
+    let projected = history.at_home(facts).month_end(spent.0);
+    with(of_all(facts, limit, span), json!({ "projected": projected }))
+}
+
 /// How many have spent their limit, and who of them spent most.
 fn of_people(people: Option<&Activity>, limit: NanoUsd) -> Value {
     let Some(people) = people else {
-        let unknown = Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0);
-        return json!({ "limit": Metric::exact(limit.0, Unit::NanoUsd, 0), "users_at_limit": unknown });
+        return json!({ "limit": Metric::exact(limit.0, Unit::NanoUsd, 0), "users_at_limit": Metric::told(None) });
     };
     let n = people.users;
-    let at_limit = people.top_users.iter().filter(|top| top.nano_usd >= limit).map(|top| {
-        Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
-            .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
-    });
+    let at_limit = people.top_users.iter().filter(|top| top.nano_usd >= limit).map(spender);
     json!({
         "limit": Metric::exact(limit.0, Unit::NanoUsd, n),
         "users_at_limit": Metric::exact(people.at_limit, Unit::Count, n),
         "top_users_at_limit": at_limit.collect::<Vec<_>>(),
     })
+}
+
+/// Who spent much, as a key.
+pub(super) fn spender(top: &TopUser) -> Value {
+    Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
+        .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
 }
 
 fn state(spent: NanoUsd, limit: NanoUsd) -> &'static str {
@@ -79,7 +89,6 @@ mod tests {
     use crate::answer::{Panel, Query, admin};
     use crate::budget::{Limits, Periods};
     use crate::census::Census;
-    use crate::census::activity::TopUser;
     use crate::civil;
     use crate::fold::testing::turn;
     use crate::protocol::ShardHealth;
@@ -97,7 +106,8 @@ mod tests {
         ]);
         let budget = Some(BudgetQuery { limits, periods: Periods::at(tz, now) });
         let window = civil::window(crate::zone::Zone::UTC, now.plus_ms(-1), now);
-        let query = Query { budget, ..Query::new(crate::zone::Zone::UTC, window, vec![Panel::Cost], now) };
+        let home = Some("Asia/Kathmandu".into());
+        let query = Query { budget, home, ..Query::new(crate::zone::Zone::UTC, window, vec![Panel::Cost], now) };
         let shards = vec![Some(ShardHealth::default())];
         let answer = admin(&Facts {
             query: &query,
@@ -117,6 +127,8 @@ mod tests {
         assert_eq!((&budget["day"]["spent"]["value"], &budget["month"]["spent"]["value"]), (&json!(79), &json!(100)));
         assert_eq!((&budget["day"]["state"], &budget["month"]["state"]), (&json!("warning"), &json!("exceeded")));
         assert_eq!(budget["month"]["share"]["value"], json!(1.0));
+        // There it is the 22nd: one whole day more than in UTC.
+        assert_eq!(budget["month"]["projected"]["n"], json!(22));
         assert_eq!(budget["day"]["resets_at"], "2026-11-22T18:15:00.000Z");
         assert_eq!(budget["month"]["resets_at"], "2026-11-30T18:15:00.000Z");
         assert!(budget.get("user_day").is_none());

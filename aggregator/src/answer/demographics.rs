@@ -1,13 +1,15 @@
-//! The demographics panel: where people's requests come from and what they use, robots apart.
+//! The demographics panel: where people are and what they use, robots apart.
 
-use schemas::FlatMap;
+use schemas::event::Country;
+use schemas::{FlatMap, order};
 use serde_json::{Map, Value, json};
 
 use super::filter::Filter;
 use super::metric::Metric;
 use super::{Facts, operations, ranked};
+use crate::census::Census;
 use crate::fold::named::NamedTotals;
-use crate::fold::names::OTHER;
+use crate::fold::names::{NONE, OTHER};
 
 /// Most browsers, systems and referrers in an answer.
 const NAMES_SHOWN: usize = 50;
@@ -28,8 +30,14 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
         }
     }
     let mut members = Map::new();
-    let row = |(name, n): (&str, u64)| json!({ "bucket": name, "requests": Metric::count(n) });
-    let countries: Vec<Value> = ranked(countries, usize::MAX).into_iter().map(row).collect();
+    let requests = ranked(countries, usize::MAX);
+    let countries = match facts.census() {
+        Some(census) => {
+            members.insert("offsets".into(), json!(offsets(census)));
+            with_people(census, requests)
+        }
+        None => requests.iter().map(|(name, n)| json!({ "bucket": name, "requests": Metric::count(*n) })).collect(),
+    };
     members.insert("countries".into(), json!(countries));
     members.insert("devices".into(), json!(rows(ranked(devices, usize::MAX))));
     if facts.query.filter == Filter::None {
@@ -46,6 +54,57 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
         members.insert("bots".into(), operations::bots(&requests.bots, requests.requests));
     }
     Value::Object(members)
+}
+
+/// Countries with people, their sessions and turns, beside requests; those with most people first.
+fn with_people(census: &Census, requests: Vec<(&str, u64)>) -> Vec<Value> {
+    let (activity, sessions) = (&census.activity, &census.sessions);
+    let mut rows: FlatMap<&str, [u64; 4]> = FlatMap::new();
+    let mut add = |name, at: usize, n: u64| {
+        rows.entry(name).or_default().get_mut(at).into_iter().for_each(|count| *count += n);
+    };
+    for (at, counts) in [&activity.by_country, &sessions.by_country, &activity.turns_by_country].into_iter().enumerate()
+    {
+        for (country, n) in counts {
+            add(country.as_ref().map_or(NONE, Country::as_str), at, *n);
+        }
+    }
+    requests.into_iter().for_each(|(name, n)| add(name, 3, n));
+    let mut rows: Vec<(&str, [u64; 4])> = rows.into_iter().collect();
+    order::by(&mut rows, |a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let row = |(country, [users, sessions, turns, requests]): (&str, [u64; 4])| {
+        let more = json!({
+            "sessions": Metric::count(sessions),
+            "turns": Metric::count(turns),
+            "requests": Metric::count(requests),
+        });
+        Metric::count(users).in_bucket(country, more)
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// People by UTC offset, with their sessions by the hour of the day there.
+fn offsets(census: &Census) -> Vec<Value> {
+    let (activity, sessions) = (&census.activity, &census.sessions);
+    let mut all: Vec<Option<i16>> = activity.by_offset.keys().copied().collect();
+    all.extend(sessions.by_offset.keys().map(|offset| Some(*offset)));
+    order::ascending(&mut all);
+    all.dedup();
+    let row = |offset: Option<i16>| {
+        let users = Metric::count(activity.by_offset.get(&offset).copied().unwrap_or(0));
+        let Some(minutes) = offset else {
+            return users.in_bucket(NONE, json!({ "sessions": Metric::count(sessions.local_hour_unknown) }));
+        };
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let name = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+        let none = vec![0; 24];
+        let hours = sessions.by_offset.get(&minutes).unwrap_or(&none);
+        let n: u64 = hours.iter().sum();
+        // The earliest of several that have as many.
+        let peak = (0..hours.len()).rev().max_by_key(|hour| hours.get(*hour)).filter(|_| n > 0);
+        users.in_bucket(&name, json!({ "sessions": Metric::count(n), "by_hour": hours, "peak_hour": peak }))
+    };
+    all.into_iter().map(row).collect()
 }
 
 fn rows(names: Vec<(&str, u64)>) -> Vec<Value> {

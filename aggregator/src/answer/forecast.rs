@@ -18,6 +18,7 @@ const HORIZONS: [u32; 3] = [30, 90, 365];
 
 /// Spend of the last whole days in a zone, from the first on which anything was spent.
 pub(super) struct History {
+    tz: Zone,
     days: Vec<i64>,
     first: NaiveDate,
     today: NaiveDate,
@@ -34,11 +35,18 @@ impl History {
         let all: Vec<i64> = (1..=HISTORY_DAYS).rev().map(|ago| spent(before(ago))).collect();
         let unspent = all.iter().take_while(|spent| **spent == 0).count();
         Self {
+            tz,
             first: before(HISTORY_DAYS - unspent as u64),
             days: all.get(unspent..).unwrap_or_default().to_vec(),
             today,
             spent_today: spent(today),
         }
+    }
+
+    /// By the days of the zone that budgets go by.
+    pub fn at_home(self, facts: &Facts<'_>) -> Self {
+        let home = facts.query.home.as_deref().and_then(Zone::parse).filter(|home| *home != self.tz);
+        home.map_or(self, |home| Self::of(facts, home))
     }
 
     fn amounts(&self) -> Vec<f64> {

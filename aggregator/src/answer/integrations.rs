@@ -1,10 +1,11 @@
-//! The integrations panel's counts that know no person: connections made, calls of platforms' APIs, syncs.
+//! The integrations panel: connections made and as they stand, calls of platforms' APIs, syncs.
 
-use schemas::UtcMillis;
+use schemas::{FlatMap, UtcMillis};
 use serde_json::{Value, json};
 
-use super::metric::{Metric, Unit, quantiles};
-use super::{Facts, ranked};
+use super::metric::{Hidden, Metric, Unit, quantiles};
+use super::{Facts, ranked, with};
+use crate::census::Census;
 use crate::fold::integrations::Platform;
 use crate::fold::named::NamedTotals;
 
@@ -13,11 +14,45 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
         named.platforms.iter().filter(|(_, counts)| shown(counts)).map(row).collect::<Vec<_>>()
     };
     let connections = |counts: &Platform| counts.connected + counts.failed + counts.disconnected + counts.expired > 0;
-    json!({
+    let panel = json!({
         "platforms": platforms(connections, &|(name, counts)| connected(named, name, counts)),
         "api": platforms(|counts| counts.calls + counts.rate_limited > 0, &|(name, counts)| calls(name, counts)),
-        "freshness": facts.counted.last_words_ever().synced_at.iter().map(|(name, at)| fresh(name, *at, facts.query.now)).collect::<Vec<_>>(),
+        "freshness": freshness(facts),
+    });
+    with(panel, facts.census().map_or(Value::Null, standing))
+}
+
+/// People's connections as they stand.
+fn standing(census: &Census) -> Value {
+    let platforms = &census.integrations.platforms;
+    let connected = platforms.iter().map(|(platform, connections)| {
+        let more = json!({ "expired": Metric::count(connections.expired) });
+        Metric::count(connections.connected).in_bucket(platform, more)
+    });
+    json!({
+        "connected": connected.collect::<Vec<_>>(),
+        "tokens_expiring": Metric::count(platforms.values().map(|connections| connections.expiring).sum::<u64>()),
     })
+}
+
+/// The latest sync of each platform, with how many people's data are stale; last those that were never synced.
+fn freshness(facts: &Facts<'_>) -> Vec<Value> {
+    let last_words = facts.counted.last_words_ever();
+    let synced_at = &last_words.synced_at;
+    let platforms = facts.census().map(|census| &census.integrations.platforms);
+    let stale = |name: &String| match platforms {
+        Some(platforms) => json!({ "stale": Metric::count(platforms.get(name).map_or(0, |people| people.stale)) }),
+        None => Value::Null,
+    };
+    let fresh = |(name, at): (&String, &UtcMillis)| {
+        let row = Metric::exact((facts.query.now.0 - at.0).max(0), Unit::Ms, 1);
+        with(row.in_bucket(name, json!({ "synced_at": at.to_rfc3339() })), stale(name))
+    };
+    let mut rows: Vec<Value> = synced_at.iter().map(fresh).collect();
+    for name in platforms.into_iter().flat_map(FlatMap::keys).filter(|name| !synced_at.contains_key(*name)) {
+        rows.push(Metric::hidden(Unit::Ms, Hidden::NoData, 0).in_bucket(name, stale(name)));
+    }
+    rows
 }
 
 fn connected(named: &NamedTotals, name: &str, counts: &Platform) -> Value {
@@ -48,8 +83,4 @@ fn calls(name: &str, counts: &Platform) -> Value {
             "rate_limited": Metric::count(counts.rate_limited),
         }),
     )
-}
-
-fn fresh(name: &str, at: UtcMillis, now: UtcMillis) -> Value {
-    Metric::exact((now.0 - at.0).max(0), Unit::Ms, 1).in_bucket(name, json!({ "synced_at": at.to_rfc3339() }))
 }

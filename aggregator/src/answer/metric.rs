@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::with;
 use crate::fold::names::Rate;
 use crate::stats::distribution::Distribution;
 pub use crate::stats::distribution::mean_half_even;
@@ -103,6 +104,11 @@ impl Metric {
         Self::exact(n, Unit::Count, n)
     }
 
+    /// A number of things that every Shard tells a part of; hidden where one did not answer.
+    pub(super) fn told(n: Option<u64>) -> Self {
+        n.map_or(Self::hidden(Unit::Count, Hidden::ShardUnreachable, 0), Self::count)
+    }
+
     /// `hits` of `n` as a share, with its Wilson interval; hidden of none.
     pub(super) fn share(hits: impl Into<u64>, n: impl Into<u64>) -> Self {
         let (hits, n) = (hits.into(), n.into());
@@ -154,13 +160,7 @@ impl Metric {
     /// As JSON, with the series bucket that it belongs to and further members.
     #[must_use]
     pub fn in_bucket(&self, bucket: &str, more: Value) -> Value {
-        let mut object = json!({ "bucket": bucket });
-        for part in [json!(self), more] {
-            if let (Value::Object(object), Value::Object(part)) = (&mut object, part) {
-                object.extend(part);
-            }
-        }
-        object
+        with(with(json!({ "bucket": bucket }), json!(self)), more)
     }
 }
 

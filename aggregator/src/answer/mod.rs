@@ -13,7 +13,6 @@ mod health;
 mod integrations;
 pub mod metric;
 mod operations;
-mod people;
 pub mod public;
 mod satisfaction;
 mod sentiment;
@@ -23,7 +22,7 @@ use schemas::FlatMap;
 use schemas::UtcMillis;
 use schemas::order;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::cmp::Reverse;
 
 use metric::object;
@@ -175,6 +174,11 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// What people did, where a Shard's silence does not hide it and the filter is one that people are told apart by.
+    fn census(&self) -> Option<&Census> {
+        self.people.as_ref().filter(|_| !matches!(self.query.filter, Filter::Model(_) | Filter::Device(_)))
+    }
+
     /// Today in the question's zone, in days since 1970.
     fn today(&self) -> i32 {
         let tz = civil::zone(&self.query.tz).unwrap_or(Zone::UTC);
@@ -232,7 +236,7 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
     let query = facts.query;
     let named = facts.counted.named(query.window.from, query.window.to);
     let panel = |panel: &Panel| {
-        let mut content = match panel {
+        let content = match panel {
             Panel::Cost => cost::answer(facts, &named, tz),
             // Feedback and intents know no one's attributes.
             Panel::Usage if query.filter.only().is_some() => usage::answer(facts),
@@ -243,17 +247,17 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
             Panel::Operations => operations::answer(facts, &named),
             Panel::Integrations => integrations::answer(facts, &named),
         };
-        people::extend(*panel, facts, tz, &mut content);
         (panel.name().to_owned(), content)
     };
     Value::Object(object(&mut query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel)))
 }
 
-fn with(mut panel: Value, more: Map<String, Value>) -> Value {
-    if let Value::Object(members) = &mut panel {
+/// An object with the members of another.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(members), Value::Object(more)) = (&mut object, more) {
         members.extend(more);
     }
-    panel
+    object
 }
 
 /// Names with their counts, most first; all beyond so many are one, so that the rows add up.
@@ -343,6 +347,9 @@ mod tests {
 #[cfg(test)]
 #[path = "panels_test.rs"]
 mod panels;
+#[cfg(test)]
+#[path = "people_test.rs"]
+mod people;
 #[cfg(test)]
 #[path = "schema_test.rs"]
 mod schema;

@@ -3,11 +3,11 @@
 use schemas::event::{BotKind, VitalName};
 use schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use schemas::{Bucket15, FlatMap, UtcMillis, order};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::cmp::Reverse;
 
-use super::metric::{Hidden, Metric, Unit, object, quantiles};
-use super::{Facts, health};
+use super::metric::{Hidden, Metric, Unit, quantiles};
+use super::{Facts, health, with};
 use crate::fold::intake::Tally;
 use crate::fold::named::NamedTotals;
 use crate::fold::names::{Additive, OTHER, Rate};
@@ -23,26 +23,21 @@ const ROWS_SHOWN: usize = 200;
 const NEW_AFTER_DAYS: i64 = 30;
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
-    let mut members = models(facts, named);
-    if facts.query.filter.model().is_none()
-        && let Value::Object(others) = edge(facts, named)
-    {
-        members.extend(others);
+    let models = models(facts, named);
+    if facts.query.filter.model().is_some() {
+        return models;
     }
-    Value::Object(members)
+    with(models, edge(facts, named))
 }
 
 /// What is known of models, also of one alone.
-fn models(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Value> {
-    object(
-        &mut [
-            ("turns_per_second".to_owned(), json!(health::turns_per_second(facts))),
-            ("model_api".to_owned(), json!(health::model_api(facts, named))),
-            ("latency".to_owned(), health::speed(facts, named, |model| &model.latency)),
-            ("ttft".to_owned(), health::speed(facts, named, |model| &model.ttft)),
-        ]
-        .into_iter(),
-    )
+fn models(facts: &Facts<'_>, named: &NamedTotals) -> Value {
+    json!({
+        "turns_per_second": health::turns_per_second(facts),
+        "model_api": health::model_api(facts, named),
+        "latency": health::speed(facts, named, |model| &model.latency),
+        "ttft": health::speed(facts, named, |model| &model.ttft),
+    })
 }
 
 fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
@@ -73,6 +68,7 @@ fn edge(facts: &Facts<'_>, named: &NamedTotals) -> Value {
             "per_second": per_second,
         },
         "ttfb": quantiles(&named.ttfb, [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)], Unit::Ms),
+        "active_sessions": Metric::told(facts.census().map(|census| census.sessions.active)),
         "actions": actions(&named.actions),
         "vitals": vitals(&named.vitals),
         "errors": errors(facts, named),
@@ -140,7 +136,7 @@ fn vital_limits(vital: VitalName) -> (u64, u64) {
     }
 }
 
-/// Errors by component and code, those with most first.
+/// Errors by component and code, those with most first, with how many people met them.
 fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let from = facts.query.window.from;
     let before = facts.counted.named(Bucket15::of(from.start().plus_ms(-NEW_AFTER_DAYS * DAY_MS)), from);
@@ -151,13 +147,16 @@ fn errors(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
     let row = |(key, rate): (&String, &Rate)| {
         // Of a day that was full neither is known.
         let (component, code) = key.split_once(' ').unwrap_or((OTHER, OTHER));
+        let name = format!("{component}/{code}");
+        let users = facts.census().map(|census| census.integrations.errors.get(&name).copied().unwrap_or(0));
         let more = json!({
             "component": component,
             "code": code,
             "is_new": !before.contains_key(key),
             "fatal": Metric::count(rate.hits),
+            "users": Metric::told(users),
         });
-        Metric::count(rate.n).in_bucket(&format!("{component}/{code}"), more)
+        Metric::count(rate.n).in_bucket(&name, more)
     };
     rows.into_iter().map(row).collect()
 }

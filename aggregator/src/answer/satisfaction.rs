@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 
 use schemas::event::Rating;
 use schemas::order;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit, object};
+use super::metric::{Hidden, Metric, Unit};
 use super::sentiment::with_rest;
 use crate::fold::named::NamedTotals;
 use crate::fold::names::{Additive, OTHER, Rate};
@@ -19,7 +19,7 @@ const INTENTS_SHOWN: usize = 50;
 const STARS: [(Rating, u64); 5] =
     [(Rating::One, 1), (Rating::Two, 2), (Rating::Three, 3), (Rating::Four, 4), (Rating::Five, 5)];
 
-pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Value> {
+pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     let window = &facts.query.window;
     let all = facts.counted.range(window.from, window.to);
     let ratings = &all.safety.ratings;
@@ -33,8 +33,8 @@ pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Val
         0 => Metric::hidden(Unit::Mean, Hidden::NoData, 0),
         rated => Metric::exact(sum as f64 / rated as f64, Unit::Mean, rated),
     };
-    let by_model = with_rest(named.rated_models.iter().map(|(name, rate)| (name, *rate)), thumbs);
-    let by_intent = with_rest(named.intents.iter().map(|(name, intent)| (name, intent.thumbs)), thumbs);
+    let by_model = with_rest(&mut named.rated_models.iter().map(|(name, rate)| (name, *rate)), thumbs);
+    let by_intent = with_rest(&mut named.intents.iter().map(|(name, intent)| (name, intent.thumbs)), thumbs);
     let satisfaction = json!({
         "up": Metric::count(up),
         "down": Metric::count(down),
@@ -44,7 +44,7 @@ pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Map<String, Val
         "by_model": ratios(by_model),
         "by_intent": ratios(by_intent),
     });
-    object(&mut [("satisfaction".to_owned(), satisfaction), ("intents".to_owned(), json!(intents(named)))].into_iter())
+    json!({ "satisfaction": satisfaction, "intents": intents(named) })
 }
 
 /// Ratios of thumbs, those with most first.

@@ -1,13 +1,15 @@
-//! The sentiment panel's counts that know no person: frustration, wishes, the audit.
+//! The sentiment panel: what is felt in sessions, frustration, wishes, the audit.
 
 use chrono::Datelike;
-use schemas::event::{FrustrationFlag, KanoTier};
+use schemas::event::{Emotion, FrustrationFlag, KanoTier};
 use schemas::{Bucket15, FlatMap, UtcDay, order};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
-use super::Facts;
-use super::metric::{Metric, Unit};
+use super::metric::{Metric, Unit, object};
+use super::usage::series;
+use super::{Facts, with};
+use crate::census::Census;
 use crate::civil;
 use crate::fold::named::NamedTotals;
 use crate::fold::names::{Additive, NONE, OTHER, Rate};
@@ -19,7 +21,6 @@ use crate::zone::Zone;
 const WISHES_SHOWN: usize = 20;
 /// Most intents and versions in an answer.
 const NAMES_SHOWN: usize = 50;
-/// Most keys of sampled observations of a week in an answer.
 /// Quarters of an hour in an hour, and in a day.
 const QUARTERS: (i64, i64) = (4, 96);
 
@@ -31,12 +32,15 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
     let last_words = facts.counted.last_words_ever();
     let notices = &last_words.notices;
     let hours = by_hour(facts, tz);
-    json!({
+    let census = facts.census();
+    let by_model = census.map_or(Value::Null, |census| json!({ "by_model": by_model(census, all) }));
+    let emotions = census.map_or(Value::Null, |census| emotions(facts, census));
+    let panel = json!({
         "observations": Metric::count(all.n),
-        "frustration": {
+        "frustration": with(json!({
             "rate": Metric::of_rate(all),
             "flags": seen.flags.iter().map(|(flag, n)| Metric::count(*n).in_bucket(flag_name(*flag), json!({}))).collect::<Vec<_>>(),
-            "by_intent": rates(with_rest(named.intents.iter().map(|(name, intent)| (name, intent.observed)), all)),
+            "by_intent": rates(with_rest(&mut named.intents.iter().map(|(name, intent)| (name, intent.observed)), all)),
             "by_model_version": rates(named.sentinels.iter().map(|(name, rate)| (name.clone(), *rate)).collect()),
             "by_hour": hours.iter().map(|(hour, seen)| {
                 Metric::of_rate(seen.observations()).in_bucket(&format!("{hour:02}"), json!({}))
@@ -47,12 +51,43 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
             "heatmap": hours.iter().flat_map(|(hour, seen)| seen.by_turn.iter().map(move |(turn, rate)| {
                 cell(*hour, *turn, *rate)
             })).collect::<Vec<_>>(),
-        },
+        }), by_model),
         "wishes": wishes(&named.wishes, notices),
-        "wish_weights": TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier)))).collect::<serde_json::Map<_, _>>(),
+        "wish_weights": object(&mut TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier))))),
         "audit": { "weeks": audit(facts, notices) },
         "moments": { "handed_in": Metric::count(seen.moments) },
-    })
+    });
+    with(panel, emotions)
+}
+
+/// Sessions by their dominant emotion.
+fn emotions(facts: &Facts<'_>, census: &Census) -> Value {
+    let sessions = &census.sessions;
+    let all: u64 = sessions.emotions.iter().sum();
+    let of = |counts: &[u64], emotion: Emotion| counts.get(emotion as usize).copied().unwrap_or(0);
+    let emotions = Emotion::ALL.map(|emotion| {
+        let n = of(&sessions.emotions, emotion);
+        Metric::share(n, all).in_bucket(&emotion_name(emotion), json!({ "sessions": n }))
+    });
+    let by_day: Vec<u64> = sessions.emotions_by_day.iter().map(|counts| counts.iter().sum()).collect();
+    let rows = series(facts, &by_day).into_iter().zip(&sessions.emotions_by_day).map(|(row, counts)| {
+        let named =
+            object(&mut Emotion::ALL.iter().map(|emotion| (emotion_name(*emotion), json!(of(counts, *emotion)))));
+        with(row, json!({ "by_emotion": named }))
+    });
+    json!({ "emotions": emotions, "emotions_by_day": rows.collect::<Vec<_>>() })
+}
+
+/// Frustration by the model of the session's last turn. What belongs to no thread is no one's model's.
+fn by_model(census: &Census, all: Rate) -> Vec<Value> {
+    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut named = census
+        .sessions
+        .frustration_by_model
+        .iter()
+        .filter_map(|(model, (n, hits))| Some((model.as_ref()?, Rate { n: count(*n), hits: count(*hits) })));
+    let rows = with_rest(&mut named, all);
+    rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name, json!({}))).collect()
 }
 
 fn cell(hour: u8, turn: TurnNumber, rate: Rate) -> Value {
@@ -79,15 +114,17 @@ fn by_hour(facts: &Facts<'_>, tz: Zone) -> FlatMap<u8, Sentiment> {
     hours
 }
 
-/// Rates by name, and what is left of the whole under [`NONE`].
-pub(super) fn with_rest<'a>(named: impl Iterator<Item = (&'a String, Rate)>, whole: Rate) -> Vec<(String, Rate)> {
+/// Rates by name, and before them what is left of the whole, under [`NONE`].
+pub(super) fn with_rest(named: &mut dyn Iterator<Item = (&String, Rate)>, whole: Rate) -> Vec<(String, Rate)> {
     let mut rest = whole;
     let mut rows: Vec<(String, Rate)> = Vec::new();
     for (name, rate) in named.filter(|(_, rate)| rate.n > 0) {
         rest.take_out(&rate);
         rows.push((name.clone(), rate));
     }
-    rows.extend((rest.n > 0).then(|| (NONE.to_owned(), rest)));
+    if rest.n > 0 {
+        rows.insert(0, (NONE.to_owned(), rest));
+    }
     rows
 }
 
@@ -193,6 +230,10 @@ fn flag_name(flag: FrustrationFlag) -> &'static str {
         AskedForHuman => "asked_for_human",
         GaveUp => "gave_up",
     }
+}
+
+fn emotion_name(emotion: Emotion) -> String {
+    json!(emotion).as_str().unwrap_or_default().to_owned()
 }
 
 fn tier_name(tier: KanoTier) -> String {

@@ -1,20 +1,20 @@
-//! The cost panel.
+//! The cost panel: the bill by day, service, provider, model and feature; what has no price; limits and what is to come.
+
+mod people;
 
 use schemas::event::Service;
 use schemas::{Bucket15, FlatMap, Label, NanoUsd, order};
 use serde_json::{Map, Value, json};
 
+use super::forecast::History;
 use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, object, quantiles};
-use super::{Facts, budget};
+use super::{Facts, budget, with};
 use crate::civil::{self, CivilDay};
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::fold::named::NamedTotals;
 use crate::protocol::ShardHealth;
 use crate::stats::histogram::Counts;
 use crate::zone::Zone;
-
-/// What needs more than the lines of one model, and is not told of one alone.
-const OF_ALL_MODELS: [&str; 4] = ["per_user", "per_session", "top_users", "budget"];
 
 pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
     let window = &facts.query.window;
@@ -25,7 +25,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
     let rare = whole.rare.as_deref().cloned().unwrap_or_default();
     let cache = |amount: NanoUsd| Metric::exact(amount.0, Unit::NanoUsd, rare.cache.turns);
-    let mut panel = json!({
+    let panel = json!({
         "spend": money(&whole),
         "spend_today": since(facts, tz, |date| date),
         "spend_week": since(facts, tz, civil::week_start),
@@ -50,14 +50,7 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         "cache_savings": cache(rare.cache.saved),
         "cache_write_premium": cache(rare.cache.write_premium),
         "per_turn": per_turn(facts, named, &spend),
-        "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query)),
-        "unpriced": {
-            "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
-            "token_share": share(whole.unpriced_tokens, whole.input_tokens + whole.output_tokens),
-            "models": unpriced_models(&days),
-            "kept_for_repricing": pending(facts, |health| health.pending_turns),
-            "not_kept": pending(facts, |health| health.pending_over),
-        },
+        "unpriced": unpriced(facts, &whole, turns, &days),
         "repriced": {
             "turns": Metric::exact(rare.repriced, Unit::Count, turns),
             "spend": Metric::exact(rare.repriced_nano_usd.0, Unit::NanoUsd, rare.repriced),
@@ -71,14 +64,36 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         },
     });
     if facts.query.filter.model().is_some() {
-        if let Value::Object(members) = &mut panel {
-            members.retain(|name, _| !OF_ALL_MODELS.contains(&name.as_str()));
-        }
-        if let Some(Value::Object(unpriced)) = panel.get_mut("unpriced") {
-            unpriced.retain(|name, _| !["kept_for_repricing", "not_kept"].contains(&name.as_str()));
-        }
+        return panel;
     }
-    panel
+    with(with(panel, outlook(facts, tz)), people::members(facts))
+}
+
+/// Limits and what is to come: by the question's days, of budgets by the home zone's. Not told of one model alone.
+fn outlook(facts: &Facts<'_>, tz: Zone) -> Value {
+    let history = History::of(facts, tz);
+    json!({
+        "projection": history.projection(),
+        "spike": history.spike(),
+        "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query, history)),
+    })
+}
+
+/// Turns without a price; of all models also how many wait for one.
+fn unpriced(facts: &Facts<'_>, whole: &Amount, turns: u64, days: &[(&CivilDay, Spend)]) -> Value {
+    let unpriced = json!({
+        "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
+        "token_share": share(whole.unpriced_tokens, whole.input_tokens + whole.output_tokens),
+        "models": unpriced_models(days),
+    });
+    if facts.query.filter.model().is_some() {
+        return unpriced;
+    }
+    let waiting = json!({
+        "kept_for_repricing": pending(facts, |health| health.pending_turns),
+        "not_kept": pending(facts, |health| health.pending_over),
+    });
+    with(unpriced, waiting)
 }
 
 /// The bill of a range, or of it the lines of the model that is asked for.
@@ -101,17 +116,22 @@ fn per_turn(facts: &Facts<'_>, named: &NamedTotals, spend: &Spend) -> Value {
     let asked = facts.query.filter.model();
     let models = named.models.iter().filter(|(name, _)| asked.is_none_or(|asked| asked == *name));
     models.for_each(|(_, model)| costs.merge(&model.cost));
-    let mean = match mean_half_even(sum.0.into(), priced) {
+    let mut mean = match mean_half_even(sum.0.into(), priced) {
         Some(mean) => Metric::exact(mean, Unit::NanoUsd, priced),
         None => Metric::hidden(Unit::NanoUsd, Hidden::NoData, 0),
     };
+    // Turns of one person are alike: the interval goes by people.
+    if let Some(census) = facts.census() {
+        let by_person = &census.activity.spend_to_turns;
+        mean = Metric { ci: by_person.interval(), n: by_person.n, ..mean };
+    }
     let wanted = [("median", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)];
     // Where a day had no room for the model, or knew no costs of turns yet, some are missing.
     let whole = costs.n() == priced;
     let hidden = Metric::hidden(Unit::NanoUsd, Hidden::NotEnoughData, priced);
     let mut members = match whole {
         true => quantiles(&costs, wanted, Unit::NanoUsd),
-        false => wanted.into_iter().map(|(name, _)| (name.to_owned(), json!(hidden))).collect(),
+        false => object(&mut wanted.iter().map(|(name, _)| ((*name).to_owned(), json!(hidden)))),
     };
     members.insert("mean".into(), json!(mean));
     members.insert("histogram".into(), json!(if whole { chart(&costs) } else { Vec::new() }));
@@ -222,14 +242,7 @@ fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
 
 /// A count that Shards tell of themselves: as of now, whatever the window.
 fn pending(facts: &Facts<'_>, count: fn(&ShardHealth) -> u64) -> Metric {
-    let counts: Option<Vec<u64>> = facts.shards.iter().map(|health| health.as_ref().map(count)).collect();
-    match counts {
-        Some(counts) => {
-            let n = counts.iter().sum();
-            Metric::exact(n, Unit::Count, n)
-        }
-        None => Metric::hidden(Unit::Count, Hidden::ShardUnreachable, 0),
-    }
+    Metric::told(facts.shards.iter().map(|health| health.as_ref().map(count)).sum())
 }
 
 fn share(part: u64, whole: u64) -> Metric {
