@@ -387,13 +387,14 @@ pub async fn erasure(env: &Env, shard: u32, receipt: &str) -> Result<Option<Eras
     decoded(by_count(env, ask).await?).await
 }
 
-/// The answer of `GET /sage`.
+/// The answer of `GET /sage`, JSON.
 ///
 /// # Errors
 /// When Gold did not answer.
-pub async fn answer(env: &Env, query: &Query) -> Result<Value, CallError> {
+pub async fn answer(env: &Env, query: &Query) -> Result<String, CallError> {
     let body = fold::encode(query).map_err(|_| CallError::Unreachable)?;
-    json(call(env, Target::Gold, route::ANSWER, Some(body.into()), ANSWER_MS_MAX).await?).await
+    let mut response = call(env, Target::Gold, route::ANSWER, Some(body.into()), ANSWER_MS_MAX).await?;
+    response.text().await.map_err(|_| CallError::Unreachable)
 }
 
 /// The public page's JSON.

@@ -1,6 +1,8 @@
 //! Entity tags: what a reader holds need not be sent again.
 
+use schemas::FlatMap;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 /// Members that say when an answer was made, not what it says.
@@ -14,9 +16,24 @@ impl Tag {
     /// Of a body: the first 64 bits of its SHA-256.
     #[must_use]
     pub fn of_body(body: &str) -> Self {
-        let digest = Sha256::digest(body.as_bytes());
+        Self::of_digest(&Sha256::digest(body.as_bytes()))
+    }
+
+    fn of_digest(digest: &[u8]) -> Self {
         let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self(format!("W/\"{hex}\""))
+    }
+
+    /// Of an answer's JSON: of its members but those that say when it was made.
+    #[must_use]
+    pub fn of_answer(json: &str) -> Self {
+        let Ok(members) = serde_json::from_str::<FlatMap<String, &RawValue>>(json) else { return Self::of_body(json) };
+        let mut digest = Sha256::new();
+        for (name, value) in members.iter().filter(|(name, _)| !WHEN.contains(&name.as_str())) {
+            digest.update(name);
+            digest.update(value.get());
+        }
+        Self::of_digest(&digest.finalize())
     }
 
     /// As it is sent.
@@ -72,6 +89,10 @@ mod tests {
         let tag = |answer: Value| Tag::of_body(&said(answer).to_string());
         assert_eq!(tag(answer("10:00", 1)), tag(answer("10:01", 1)));
         assert_ne!(tag(answer("10:00", 1)), tag(answer("10:00", 2)));
+        let tag = |answer: Value| Tag::of_answer(&answer.to_string());
+        assert_eq!(tag(answer("10:00", 1)), tag(answer("10:01", 1)));
+        assert_ne!(tag(answer("10:00", 1)), tag(answer("10:00", 2)));
+        assert_eq!(Tag::of_answer("abc"), Tag::of_body("abc"));
         assert_eq!(said(answer("x", 1)), json!({"from": "a", "panels": answer("x", 1)["panels"]}));
         // SHA-256 of "abc", FIPS 180-4.
         assert_eq!(Tag::of_body("abc").as_str(), "W/\"ba7816bf8f01cfea\"");

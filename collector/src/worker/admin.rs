@@ -54,17 +54,18 @@ async fn answer(
     (query.people_min, query.referrals) = (rules.people_min, rules.referrals);
     query.budget = (limits.of_all() || limits.of_people())
         .then(|| BudgetQuery { limits, periods: gateway::periods(settings, now) });
-    let answer = runtime::answer(env, &query).await.map_err(|error| {
+    let unreachable = |error: CallError| {
         Problem::unavailable("gold_unreachable", format!("the numbers' object {error}; try again"), 2)
-    })?;
+    };
+    let answer = runtime::answer(env, &query).await.map_err(unreachable)?;
     let panel = query.panels.first().map_or("", |panel| panel.name());
     Ok(match format {
         query::Format::Json => {
-            let body = answer.to_string();
-            let tag = Tag::of_body(&said(answer).to_string());
-            ("application/json", body, tag)
+            let tag = Tag::of_answer(&answer);
+            ("application/json", answer, tag)
         }
         query::Format::Csv => {
+            let answer: Value = serde_json::from_str(&answer).map_err(|_| unreachable(CallError::Unreachable))?;
             let body = csv::panel(answer.pointer(&format!("/panels/{panel}")).unwrap_or_default());
             let tag = Tag::of_body(&body);
             ("text/csv; charset=utf-8", body, tag)
