@@ -6,6 +6,7 @@ use exporter::Erasure;
 use schemas::event::Source;
 use schemas::{EventKey, ReplyKey, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::budget::Hold;
 use crate::census::{Ask, Census};
@@ -144,9 +145,9 @@ pub struct SplitRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SplitPage {
     /// Parts of a checkpoint: name and content.
-    pub parts: Vec<(String, Vec<u8>)>,
+    pub parts: Vec<(String, ByteBuf)>,
     /// Ids that were seen, by day: see [`crate::storage::Row::ids`].
-    pub ids: Vec<(i32, Vec<u8>)>,
+    pub ids: Vec<(i32, ByteBuf)>,
     /// Holds of calls under way.
     pub holds: Vec<Hold>,
     /// Where to go on; `None` when this is the last.
@@ -190,6 +191,7 @@ pub struct ChangedDay {
     /// Log position of its last change.
     pub changed: u64,
     /// [`crate::fold::Day`], encoded.
+    #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
 

@@ -151,7 +151,8 @@ impl<S: Storage> Shard<S> {
                 rows.push(Row { seq, received_at, ids: ids.to_vec(), remark, ..Row::default() });
             }
         }
-        let parts: Vec<Part> = page.parts.into_iter().map(|(name, bytes)| Part { name, bytes }).collect();
+        let parts: Vec<Part> =
+            page.parts.into_iter().map(|(name, bytes)| Part { name, bytes: bytes.into_vec() }).collect();
         let state = page.next.map_or(State::Untold, State::Taking);
         let growth = Growth { place: self.growth.place, state };
         let ledger = [Self::record(&growth)?];
@@ -190,10 +191,10 @@ impl<S: Storage> Shard<S> {
             }
             let handed = self.fold.people.hand_over(at.page, to, &StoredFacts(&self.storage))?;
             for (stretch, segment) in handed.segments {
-                page.parts.push((facts_part(at.page, stretch), segment));
+                page.parts.push((facts_part(at.page, stretch), segment.into()));
             }
             if let Some(people) = handed.page {
-                page.parts.push((people_part(at.page), fold::encode(&people)?));
+                page.parts.push((people_part(at.page), fold::encode(&people)?.into()));
             }
             bytes = page.parts.iter().map(|(_, part)| part.len()).sum();
             at.page += 1;
@@ -208,7 +209,7 @@ impl<S: Storage> Shard<S> {
             match page.ids.last_mut().filter(|(last, _)| *last == day.0) {
                 Some((_, all)) => all.extend(ids),
                 None if ids.is_empty() => {}
-                None => page.ids.push((day.0, ids)),
+                None => page.ids.push((day.0, ids.into())),
             }
             (at.day, at.window) = (day.0, window + 1);
         }
