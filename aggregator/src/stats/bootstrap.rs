@@ -5,6 +5,9 @@
 //! order. A studentised bootstrap would cover a little more, with intervals that a single large value can make useless.
 //! Many values need no chance: BCa's expansion in the first three moments then says the same.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
 pub use super::moments::Moments;
 use super::normal::{self, Z};
 
@@ -15,6 +18,8 @@ const RESAMPLED_MAX: usize = 1_000;
 const DRAWS: usize = 2_000_000;
 const ROUNDS_MIN: usize = 2_000;
 const ROUNDS_MAX: usize = 10_000;
+/// Intervals that are remembered: those of a few windows.
+const REMEMBERED_MAX: usize = 48;
 
 /// Interval of the mean of `values`, one of each person, in their unit.
 ///
@@ -33,6 +38,28 @@ pub fn mean(values: &[f64], seed: u64) -> Option<[f64; 2]> {
     if moments.m2 == 0.0 {
         return Some([moments.mean; 2]);
     }
+    Some(remembered(values, seed, || resampled(values, &moments, seed)))
+}
+
+thread_local! {
+    static LATELY: RefCell<VecDeque<(u64, Vec<f64>, [f64; 2])>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// An interval that was worked out lately, or now: from one answer to the next most people's values stay as they are.
+fn remembered(values: &[f64], seed: u64, work: impl FnOnce() -> [f64; 2]) -> [f64; 2] {
+    let is_same = |known: &(u64, Vec<f64>, [f64; 2])| known.0 == seed && known.1 == values;
+    let known = LATELY.with_borrow(|lately| lately.iter().find(|known| is_same(known)).map(|known| known.2));
+    known.unwrap_or_else(|| {
+        let interval = work();
+        LATELY.with_borrow_mut(|lately| {
+            lately.truncate(REMEMBERED_MAX - 1);
+            lately.push_front((seed, values.to_vec(), interval));
+        });
+        interval
+    })
+}
+
+fn resampled(values: &[f64], moments: &Moments, seed: u64) -> [f64; 2] {
     let rounds = (DRAWS / values.len()).clamp(ROUNDS_MIN, ROUNDS_MAX);
     let mut chance = SplitMix64(seed);
     let mut means: Vec<f64> = (0..rounds).map(|_| resampled_mean(values, &mut chance)).collect();
@@ -45,7 +72,7 @@ pub fn mean(values: &[f64], seed: u64) -> Option<[f64; 2]> {
     let edge = 0.5 / rounds as f64;
     let bias = normal::quantile(share.clamp(edge, 1.0 - edge));
     let end = |z| percentile(&means, normal::cdf(corrected(z, bias, moments.acceleration())));
-    Some([end(-Z), end(Z)])
+    [end(-Z), end(Z)]
 }
 
 /// Interval of the mean of many values, from their moments.
@@ -169,6 +196,18 @@ mod tests {
         let values = log_normal(50, 1.0, 3);
         assert_eq!(mean(&values, 5), mean(&values, 5));
         assert_ne!(mean(&values, 5), mean(&values, 6));
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_worked_out() {
+        let sets: Vec<Vec<f64>> = (0..REMEMBERED_MAX as u64 + 9).map(|seed| log_normal(20, 1.0, seed)).collect();
+        for _ in 0..2 {
+            for (seed, values) in sets.iter().enumerate().chain(sets.iter().take(5).enumerate()) {
+                let seed = seed as u64 % 3;
+                assert_eq!(mean(values, seed), Some(resampled(values, &Moments::of(values), seed)));
+            }
+        }
+        assert!(LATELY.with_borrow(VecDeque::len) <= REMEMBERED_MAX);
     }
 
     #[test]

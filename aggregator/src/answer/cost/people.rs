@@ -19,8 +19,10 @@ pub(super) fn members(facts: &Facts<'_>) -> Value {
         return json!({ "per_user": all, "per_session": all });
     };
     let (activity, sessions) = (&census.activity, &census.sessions);
-    let mean =
-        |values: &Distribution, by: &Ratio, unit| Metric { ci: by.interval(), n: by.n, ..mean_amount(values, unit) };
+    let mean = |values: &Distribution, by: &Ratio, unit| Metric {
+        n: by.n,
+        ..Metric::of(values.mean_half_even(), by.interval(), unit, values.n())
+    };
     let per_user = mean_amount(&activity.spend_per_user, Unit::NanoUsd);
     let per_session = mean(&sessions.spend, &sessions.spend_to_sessions, Unit::NanoUsd);
     let tokens = mean(&sessions.tokens, &sessions.tokens_to_sessions, Unit::Tokens);
