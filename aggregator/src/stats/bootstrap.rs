@@ -41,13 +41,16 @@ pub fn mean(values: &[f64], seed: u64) -> Option<[f64; 2]> {
     Some(remembered(values, seed, || resampled(values, &moments, seed)))
 }
 
+/// A seed, values, and the interval of their mean.
+type Remembered = (u64, Vec<f64>, [f64; 2]);
+
 thread_local! {
-    static LATELY: RefCell<VecDeque<(u64, Vec<f64>, [f64; 2])>> = const { RefCell::new(VecDeque::new()) };
+    static LATELY: RefCell<VecDeque<Remembered>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// An interval that was worked out lately, or now: from one answer to the next most people's values stay as they are.
 fn remembered(values: &[f64], seed: u64, work: impl FnOnce() -> [f64; 2]) -> [f64; 2] {
-    let is_same = |known: &(u64, Vec<f64>, [f64; 2])| known.0 == seed && known.1 == values;
+    let is_same = |known: &Remembered| known.0 == seed && known.1 == values;
     let known = LATELY.with_borrow(|lately| lately.iter().find(|known| is_same(known)).map(|known| known.2));
     known.unwrap_or_else(|| {
         let interval = work();
