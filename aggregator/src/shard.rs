@@ -417,7 +417,7 @@ impl<S: Storage> Shard<S> {
             let mut takers: Vec<Taker<'_>> = asks.iter().map(Taker::new).collect();
             let mut size = 0;
             fold.people.each(&StoredFacts(storage), pages, |owner, facts, words| {
-                size += facts.entries.len() + facts.marks.len();
+                size += facts.size();
                 takers.iter_mut().for_each(|taker| taker.take(owner, facts, words));
             })?;
             Ok((takers.into_iter().map(Taker::done).collect(), size))

@@ -2,12 +2,17 @@
 // A year of turns: how long `GET /sage` takes over each preset window, over any other, and what the isolate holds. Twice: of few turns
 // and of many (`SAGE_BENCH_TURNS`), because neither may depend on how many there are.
 
-import { SECRETS, startSageBare } from '../lib/bench-workerd.mjs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT, SECRETS, startSageBare } from '../lib/bench-workerd.mjs';
 import { CONNECTIONS, acknowledged, details, equal, judge, load, mib, millis, numbers, quick, tell, thousand, times } from './measure.mjs';
 
 /** @typedef {import('./measure.mjs').Running} Running */
 
 const DAY_MS = 86_400_000;
+/** It can be told the time. */
+const FAULTS = process.env.SAGE_FAULT_BUILD ?? join(ROOT, 'target/edge-faults');
 const FEW = 10_000;
 const MANY = Number(process.env.SAGE_BENCH_TURNS ?? (quick ? 100_000 : 1_000_000));
 const PEOPLE = Math.max(100, MANY / 100);
@@ -31,25 +36,43 @@ async function ask(sage, query) {
 /** @param {number[]} values @param {number} p */
 const at = (values, p) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * p))] ?? NaN;
 
+/** Dollars for a million rows written. Source: developers.cloudflare.com/durable-objects/platform/pricing, SQLite storage, November 2026. */
+const ROW_MILLION_USD = 1;
+
+/** A year as it comes in: fortieth by fortieth, each by a clock of its time. @param {number} turns @param {string} state @param {number} now */
+async function send(turns, state, now) {
+  const headers = [`authorization: Bearer ${SECRETS.SAGE_INGEST_KEY}`];
+  const many = turns > FEW;
+  const [first, step] = [now - 364 * DAY_MS, (364 * DAY_MS) / PARTS];
+  let stored = 0;
+  let rows = 0;
+  for (let part = 0; part < PARTS; part += 1) {
+    const from = first + part * step;
+    const sage = await startSageBare({ build: FAULTS, state, vars: { SAGE_TEST_CLOCK_OFFSET_MS: String(Math.round(from + step - now)) } });
+    try {
+      for (let more = 0; stored + (acknowledged.get(sage.port) ?? 0) < (turns * (part + 1)) / PARTS; more += 1) {
+        const shape = { batches: many ? 400 : 20, size: 50, users: many ? PEOPLE : PEOPLE / 100, from, to: from + step, seed: 11 + part };
+        await load({ port: sage.port, path: '/sage/v1/events', connections: CONNECTIONS, ms: many ? 400 : 20, headers, turns: shape, run: `y${String(part).padStart(3, '0')}${String(more).padStart(4, '0')}` });
+      }
+      stored += acknowledged.get(sage.port) ?? 0;
+      acknowledged.delete(sage.port);
+      rows += Number(await (await fetch(`${sage.url}/sage/__rows`)).text());
+    } finally {
+      await sage.stop();
+    }
+  }
+  return { stored, rows };
+}
+
 /** @param {number} turns */
 async function of(turns) {
-  const sage = await startSageBare({ inspected: true });
+  const state = mkdtempSync(join(tmpdir(), 'sage-year-'));
+  const now = Date.now();
+  const began = performance.now();
+  const { stored, rows } = await send(turns, state, now);
+  const sent = (performance.now() - began) / 1000;
+  const sage = await startSageBare({ build: FAULTS, inspected: true, state });
   try {
-    const now = Date.now();
-    const headers = [`authorization: Bearer ${SECRETS.SAGE_INGEST_KEY}`];
-    const many = turns > FEW;
-    const shape = { batches: many ? 400 : 20, size: 50, users: many ? PEOPLE : PEOPLE / 100, from: now - 364 * DAY_MS, to: now };
-    const began = performance.now();
-    // In the order of time, a fortieth of the year at once, as a year comes in.
-    for (let part = 0; part < PARTS; part += 1) {
-      const from = shape.from + (part / PARTS) * (shape.to - shape.from);
-      for (let more = 0; (acknowledged.get(sage.port) ?? 0) < (turns * (part + 1)) / PARTS; more += 1) {
-        const period = { ...shape, from, to: from + (shape.to - shape.from) / PARTS, seed: 11 + part };
-        await load({ port: sage.port, path: '/sage/v1/events', connections: CONNECTIONS, ms: many ? 400 : 20, headers, turns: period, run: `y${String(part).padStart(3, '0')}${String(more).padStart(4, '0')}` });
-      }
-    }
-    const stored = acknowledged.get(sage.port) ?? 0;
-    const sent = (performance.now() - began) / 1000;
     const windows = Object.entries(PRESETS).map(([name, days]) => [name, `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}`]);
     const first = await ask(sage, windows.at(-1)?.[1] ?? '');
     const { panels } = await numbers(sage, windows.at(-1)?.[1] ?? '');
@@ -70,9 +93,10 @@ async function of(turns) {
       for (const days of [11, 77, 365]) others.push(await ask(sage, `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}&tz=${encodeURIComponent(zone)}`));
     }
     const memory = await sage.isolate();
-    return { turns: stored, seconds: sent, first, taken, others: Math.max(...others), memory, rss: sage.rssBytes() };
+    return { turns: stored, rows, seconds: sent, first, taken, others: Math.max(...others), memory, rss: sage.rssBytes() };
   } finally {
     await sage.stop();
+    rmSync(state, { recursive: true, force: true });
   }
 }
 
@@ -87,5 +111,8 @@ export async function year() {
   judge('GET /sage, any other window and zone, the slowest', millis(many.others), millis(few.others), many.others, 1_000, 'most', millis);
   tell('GET /sage, the first after a start', millis(many.first), millis(few.first), '');
   judge(`memory of the isolate, ${thousand(many.turns)} turns`, `${mib(many.memory.bytes)}; process ${mib(many.rss)}`, mib(few.memory.bytes), many.memory.bytes / 2 ** 20, 64, 'most', (n) => `${Math.round(n)} MiB`);
+  const perMillion = (many.rows / many.turns) * 1e6;
+  tell('rows written for a million turns in batches of 50, as the platform meters them', thousand(perMillion), thousand((few.rows / few.turns) * 1e6), `$ ${((perMillion / 1e6) * ROW_MILLION_USD).toFixed(2)}`);
+  tell('a year of turns came in at', `${Math.round(many.turns / many.seconds).toLocaleString('en')}/s`, `${Math.round(few.turns / few.seconds).toLocaleString('en')}/s`, '');
   details.year = { few, many };
 }

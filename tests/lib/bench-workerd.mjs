@@ -185,13 +185,16 @@ export const SECRETS = { SAGE_INGEST_KEY: 'test-ingest-key-0123456789', SAGE_ADM
  * @param {boolean} [options.inspected]
  * @param {WorkerOptions['standIn']} [options.standIn]
  * @param {string} [options.build]
+ * @param {string} [options.state]
+ * @param {Record<string, string>} [options.vars]
  */
-export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags, cfHeader, inspected, standIn, build = BUILD } = {}) {
+export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags, cfHeader, inspected, standIn, build = BUILD, state, vars } = {}) {
   return startWorkerd({
     files: [join(build, 'index.js'), join(build, 'index_bg.wasm')],
-    vars: { ...SECRETS, SHARDS: String(shards), SAGE_SETTINGS: JSON.stringify({ origin, ...settings }) },
+    vars: { ...SECRETS, SHARDS: String(shards), SAGE_SETTINGS: JSON.stringify({ origin, ...settings }), ...vars },
     objects: { SHARD_OBJECT: 'Shard', GOLD_OBJECT: 'Gold' },
     standIn,
+    state,
     v8Flags,
     cfHeader,
     inspected,

@@ -9,9 +9,9 @@ mod r2;
 mod shard_object;
 mod sql;
 
-#[cfg(feature = "fault-injection")]
-pub use call::fault;
 pub use call::{
     CallError, answer, append, append_all, erase, erasure, held, hold, pending, price, probe, public_page, release,
     request_bytes, settle, start_nightly,
 };
+#[cfg(feature = "fault-injection")]
+pub use {call::fault, sql::rows_written};

@@ -10,7 +10,7 @@ use js_sys::{Function, Reflect, Uint8Array};
 use schemas::{EventKey, UserKey, UtcDay, UtcMillis, order};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{SqlStorage, SqlStorageValue, State};
+use worker::{SqlCursor, SqlStorage, SqlStorageValue, State};
 
 use crate::budget::Hold;
 use crate::disclosure::archive::Archive;
@@ -76,7 +76,7 @@ impl Sql {
         if statements.len() < 2 {
             return match statements.pop() {
                 Some((text, bindings)) => {
-                    self.sql.exec_raw(text, bindings).map(drop).map_err(|_| StorageError("write"))
+                    self.sql.exec_raw(text, bindings).map(|done| metered(&done)).map_err(|_| StorageError("write"))
                 }
                 None => Ok(()),
             };
@@ -84,7 +84,7 @@ impl Sql {
         let sql = self.sql.clone();
         let run = Closure::once(move || -> Result<(), JsValue> {
             for (text, bindings) in statements {
-                sql.exec_raw(text, bindings).map_err(|error| JsValue::from(error.to_string()))?;
+                metered(&sql.exec_raw(text, bindings).map_err(|error| JsValue::from(error.to_string()))?);
             }
             Ok(())
         });
@@ -375,6 +375,26 @@ impl GoldStorage for Sql {
         let chunks = self.rows("SELECT bytes FROM day WHERE shard = ? AND day = ? ORDER BY chunk", bindings)?;
         Ok((!chunks.is_empty()).then(|| chunks.iter().flat_map(|row| blob(row, 0)).collect()))
     }
+}
+
+#[cfg(not(feature = "fault-injection"))]
+fn metered(_: &SqlCursor) {}
+
+#[cfg(feature = "fault-injection")]
+thread_local! {
+    static ROWS_WRITTEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(feature = "fault-injection")]
+fn metered(done: &SqlCursor) {
+    ROWS_WRITTEN.set(ROWS_WRITTEN.get() + done.rows_written());
+}
+
+/// Rows that the objects of this isolate have written, as the platform meters them.
+#[cfg(feature = "fault-injection")]
+#[must_use]
+pub fn rows_written() -> usize {
+    ROWS_WRITTEN.get()
 }
 
 fn checkpoint(parts: &[Part], position: u64) -> Vec<Statement> {

@@ -7,10 +7,9 @@ use schemas::time::MINUTE_MS;
 
 use crate::census::{Ask, Census};
 use crate::fold::CodecError;
+use crate::fold::people::walk::FEW;
 use crate::protocol::Taken;
 
-/// Facts up to which a census is taken anew whenever something has changed: some milliseconds.
-const SMALL: usize = 30_000;
 /// How long a census of more holds, milliseconds.
 const HOLDS_MS: i64 = MINUTE_MS;
 /// How long a census holds while nothing is stored: some numbers are of now.
@@ -33,7 +32,7 @@ struct Made {
 impl Made {
     fn holds(&self, seq: u64, now: UtcMillis) -> bool {
         let age = now.0 - self.at.0;
-        if self.size <= SMALL {
+        if self.size <= FEW {
             self.seq == seq && age == 0
         } else {
             age < if self.seq == seq { QUIET_HOLDS_MS } else { HOLDS_MS }
@@ -60,7 +59,7 @@ impl Prepared {
         if !stale.is_empty() {
             let asked: Vec<Ask> = stale.iter().map(key).collect();
             let others = self.0.iter().filter(|(ask, made)| {
-                let is_wanted = made.size > SMALL && now.0 - made.asked.0 < WANTED_MS;
+                let is_wanted = made.size > FEW && now.0 - made.asked.0 < WANTED_MS;
                 is_wanted && !made.holds(seq, now) && !asked.contains(ask)
             });
             stale.extend(others.map(|(ask, _)| Ask { now, ..ask.clone() }));
@@ -120,15 +119,15 @@ mod tests {
     fn of_few_facts_an_answer_is_always_of_now() {
         let mut prepared = Prepared::default();
         for (seq, now) in [(1, 0), (2, 0), (2, 1), (2, 90_000)] {
-            assert_eq!(asked(&mut prepared, 9, seq, now, SMALL), (1, now));
+            assert_eq!(asked(&mut prepared, 9, seq, now, FEW), (1, now));
         }
-        assert_eq!(asked(&mut prepared, 9, 2, 90_000, SMALL).0, 0);
+        assert_eq!(asked(&mut prepared, 9, 2, 90_000, FEW).0, 0);
     }
 
     #[test]
     fn of_many_it_holds_a_minute_and_those_that_are_wanted_are_taken_together() {
         let mut prepared = Prepared::default();
-        let large = SMALL + 1;
+        let large = FEW + 1;
         assert_eq!(asked(&mut prepared, 9, 1, 0, large), (1, 0));
         assert_eq!(asked(&mut prepared, 8, 1, 1_000, large), (1, 1_000));
         assert_eq!(asked(&mut prepared, 9, 2, 59_999, large), (0, 0));

@@ -178,6 +178,8 @@ proptest! {
             if checkpoint && shard.checkpoint(true).is_err() {
                 shard = Shard::open(storage.clone(), now).unwrap();
             }
+            // One walked before, the other for the first time.
+            prop_assert_eq!(shard.told(), Shard::open(storage.clone(), now).unwrap().told());
         }
         let (turns, spent, tally) = total(&mut shard);
         prop_assert_eq!((turns, spent), oracle(&events));

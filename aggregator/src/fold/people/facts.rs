@@ -294,6 +294,12 @@ impl Facts {
         within.map(|entry| entry.nano_usd).sum()
     }
 
+    /// How many entries and marks there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.entries.len() + self.marks.len()
+    }
+
     /// Nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {

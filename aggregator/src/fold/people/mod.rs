@@ -12,6 +12,7 @@ mod moves;
 pub mod segment;
 pub mod stored;
 mod unpriced;
+pub mod walk;
 pub mod words;
 
 use std::cell::RefCell;
@@ -28,6 +29,7 @@ use facts::{Facts, Owner};
 use moves::Move;
 use segment::Segment;
 use stored::{Names, Stored, Stretch, Unsaved, page_number, stretch_of};
+use walk::Walked;
 use words::Words;
 
 /// People and their facts.
@@ -39,6 +41,7 @@ pub struct People {
     moves: Vec<Move>,
     /// Names in storage as it has them, of pages that were asked for since the last checkpoint.
     names: RefCell<BTreeMap<u16, Names>>,
+    walked: Walked,
     pages: BTreeMap<u16, Page>,
     dirty: BTreeSet<u16>,
     /// Pending turns of all pages.
@@ -145,35 +148,6 @@ impl People {
         Ok(sum)
     }
 
-    /// Calls `take` with every owner and all of their facts, page by page: whatever the number of people, a page is in memory.
-    ///
-    /// # Errors
-    /// When storage fails.
-    pub fn each(
-        &mut self,
-        stored: &dyn Stored,
-        pages: &BTreeSet<u16>,
-        mut take: impl FnMut(Owner, &Facts, &Words),
-    ) -> Result<(), CodecError> {
-        let mut words = std::mem::take(&mut self.words);
-        let recent = order::set(self.recent.keys().map(|(page, _)| *page));
-        let result = recent.union(pages).try_for_each(|page| {
-            let mut all: BTreeMap<Owner, Facts> = BTreeMap::new();
-            let stretches = if pages.contains(page) { self.moved(*page, stored, &mut words)? } else { BTreeMap::new() };
-            for (owner, facts) in stretches.into_values().flatten() {
-                all.entry(owner).or_default().join(facts, &words);
-            }
-            for (owner, facts) in self.recent_of(*page).flatten() {
-                all.entry(*owner).or_default().join(facts.clone(), &words);
-            }
-            let own = all.iter().filter(|(owner, facts)| !facts.is_empty() && self.is_own(owner));
-            own.for_each(|(owner, facts)| take(*owner, facts, &words));
-            Ok(())
-        });
-        self.words = words;
-        result
-    }
-
     /// A page as storage has it. Changes of names must have been stored.
     fn moved(
         &self,
@@ -203,6 +177,7 @@ impl People {
         let moves = std::mem::take(&mut self.moves);
         let mut recent = std::mem::take(&mut self.recent);
         self.names.borrow_mut().clear();
+        self.walked = Walked::default();
         let mut unsaved = Unsaved::default();
         // Where no name has changed, stretch by stretch: one at a time is in memory.
         if moves.is_empty() {
