@@ -11,7 +11,7 @@ use super::words::Words;
 use crate::fold::CodecError;
 
 /// Entries and marks of few people: to walk over them takes milliseconds, to read them from storage some dozens.
-pub const FEW: usize = 30_000;
+pub const FEW: usize = 20_000;
 
 /// Facts as storage has them, of pages that were walked over since the last checkpoint; none where they are more than [`FEW`].
 #[derive(Clone, Debug, Default)]
