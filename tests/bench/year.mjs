@@ -56,7 +56,7 @@ async function send(turns, state, now) {
       }
       stored += acknowledged.get(sage.port) ?? 0;
       acknowledged.delete(sage.port);
-      rows += Number(await (await fetch(`${sage.url}/sage/__rows`)).text());
+      rows += /** @type {any} */ (await (await fetch(`${sage.url}/sage/__metered`)).json()).rows_written;
     } finally {
       await sage.stop();
     }

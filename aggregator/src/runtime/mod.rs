@@ -14,4 +14,4 @@ pub use call::{
     request_bytes, settle, start_nightly,
 };
 #[cfg(feature = "fault-injection")]
-pub use {call::fault, sql::rows_written};
+pub use {call::fault, objects::metered};

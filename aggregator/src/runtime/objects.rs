@@ -138,6 +138,25 @@ fn clock_offset_ms() -> i64 {
     CLOCK_OFFSET_MS.get()
 }
 
+#[cfg(feature = "fault-injection")]
+thread_local! {
+    static METERED: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
+}
+
+/// Adds to what the platform meters, in tests: rows written, and alarms that went off.
+#[cfg(feature = "fault-injection")]
+pub(super) fn meter(rows: usize, alarms: usize) {
+    let (all_rows, all_alarms) = METERED.get();
+    METERED.set((all_rows + rows, all_alarms + alarms));
+}
+
+/// Rows that the objects of this isolate have written, as the platform meters them, and alarms of theirs that went off.
+#[cfg(feature = "fault-injection")]
+#[must_use]
+pub fn metered() -> (usize, usize) {
+    METERED.get()
+}
+
 /// Moves the clock by the variable `SAGE_TEST_CLOCK_OFFSET_MS`, in tests.
 #[cfg(feature = "fault-injection")]
 pub fn move_clock(env: &Env) {

@@ -184,6 +184,8 @@ impl DurableObject for Shard {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        #[cfg(feature = "fault-injection")]
+        super::objects::meter(0, 1);
         // Armed anew before anything can fail; a run that has nothing left to do takes it back.
         self.alarm_set.set(true);
         self.state.storage().set_alarm(Duration::from_millis(ALARM_AFTER_MS)).await?;

@@ -377,24 +377,9 @@ impl GoldStorage for Sql {
     }
 }
 
-#[cfg(not(feature = "fault-injection"))]
-fn metered(_: &SqlCursor) {}
-
-#[cfg(feature = "fault-injection")]
-thread_local! {
-    static ROWS_WRITTEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
-#[cfg(feature = "fault-injection")]
-fn metered(done: &SqlCursor) {
-    ROWS_WRITTEN.set(ROWS_WRITTEN.get() + done.rows_written());
-}
-
-/// Rows that the objects of this isolate have written, as the platform meters them.
-#[cfg(feature = "fault-injection")]
-#[must_use]
-pub fn rows_written() -> usize {
-    ROWS_WRITTEN.get()
+fn metered(_done: &SqlCursor) {
+    #[cfg(feature = "fault-injection")]
+    super::objects::meter(_done.rows_written(), 0);
 }
 
 fn checkpoint(parts: &[Part], position: u64) -> Vec<Statement> {

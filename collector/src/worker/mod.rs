@@ -79,7 +79,10 @@ async fn own(request: web_sys::Request, url: &str, env: &Env) -> Result<web_sys:
             respond::text(200, "application/x-ndjson", &crate::user_agent::sample(&text, query.parse().unwrap_or(0)))
         }
         #[cfg(feature = "fault-injection")]
-        "/sage/__rows" => respond::text(200, "text/plain", &runtime::rows_written().to_string()),
+        "/sage/__metered" => {
+            let (rows, alarms) = runtime::metered();
+            respond::json(200, &serde_json::json!({ "rows_written": rows, "alarms": alarms }).to_string())
+        }
         #[cfg(feature = "fault-injection")]
         "/sage/__fault" => {
             let answer = runtime::fault(env, 0, query).await;
