@@ -13,7 +13,7 @@ const QUIET_MS = 55_000;
 test('once everything is in the lake, Shards cost nothing', { timeout: 400_000 }, async () => {
   const sage = await startSage({ build: FAULT_BUILD, shards: 4 });
   after(() => sage.stop());
-  const metered = async () => /** @type {{ rows_written: number, alarms: number }} */ (await (await sage.request('/sage/__metered')).json());
+  const metered = async () => /** @type {{ rows_written: number, alarms: number }} */ ((await sage.request('/sage/__metered')).json);
   assert.equal((await sage.send(makeTurns({ count: 200, seed: 7 }))).status, 200);
   const busy = await metered();
   assert.ok(busy.rows_written >= 4, JSON.stringify(busy));

@@ -160,7 +160,11 @@ impl Metric {
     /// As JSON, with the series bucket that it belongs to and further members.
     #[must_use]
     pub fn in_bucket(&self, bucket: &str, more: Value) -> Value {
-        with(with(json!({ "bucket": bucket }), json!(self)), more)
+        let mut row = json!(self);
+        if let Value::Object(members) = &mut row {
+            members.insert("bucket".into(), bucket.into());
+        }
+        with(row, more)
     }
 }
 
