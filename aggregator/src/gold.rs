@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use schemas::{Bucket15, EventKey, NanoUsd, UtcDay, UtcMillis};
+use schemas::{Bucket15, EventKey, FlatMap, NanoUsd, UtcDay, UtcMillis};
 
 use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample};
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
@@ -76,7 +76,7 @@ const SPAN_READ_MAX: i32 = 100;
 /// Decoded days, those used last.
 #[derive(Default)]
 struct Open {
-    days: BTreeMap<(UtcDay, u32), (Rc<Day>, u64)>,
+    days: FlatMap<(UtcDay, u32), (Rc<Day>, u64)>,
     uses: u64,
 }
 
@@ -99,7 +99,7 @@ impl Open {
 }
 
 /// Sums of one kind by their span of buckets.
-type Kept<T> = BTreeMap<(i32, i32), Rc<T>>;
+type Kept<T> = FlatMap<(i32, i32), Rc<T>>;
 
 /// Sums of spans of buckets that were asked for since a day of theirs last changed.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use exporter::Erasure;
 use schemas::event::Source;
-use schemas::{EventKey, ReplyKey, UserKey, UtcMillis};
+use schemas::{EventKey, FlatMap, ReplyKey, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -21,8 +21,8 @@ pub struct AppendHeader {
     /// Lines of dead letters.
     pub dead_letters: usize,
     /// Events given up before they reached a Shard, to be counted here.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub dropped: BTreeMap<DropReason, u64>,
+    #[serde(default, skip_serializing_if = "FlatMap::is_empty")]
+    pub dropped: FlatMap<DropReason, u64>,
     /// Events taken out before because another way has told of their turn, to be counted here.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub duplicate: u64,
@@ -171,7 +171,7 @@ pub struct AppendReply {
     pub seq: u64,
     /// Not kept, because their person is not there.
     #[serde(default)]
-    pub dropped: BTreeMap<DropReason, u64>,
+    pub dropped: FlatMap<DropReason, u64>,
 }
 
 /// What Gold wants of a Shard.

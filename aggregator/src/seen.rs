@@ -1,9 +1,9 @@
 //! Which event ids were seen in the last seven days.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use schemas::{UtcDay, UtcMillis};
+use schemas::{FlatMap, UtcDay, UtcMillis};
 
 /// Days that an id is remembered after the day it was seen on: at least seven times 24 hours.
 pub const SEEN_DAYS: i32 = 7;
@@ -17,7 +17,7 @@ pub(crate) type IdSet = HashSet<u64, BuildHasherDefault<MacHasher>>;
 /// two of 10 million coincide.
 #[derive(Default)]
 pub struct SeenIds {
-    days: BTreeMap<UtcDay, IdSet>,
+    days: FlatMap<UtcDay, IdSet>,
 }
 
 impl SeenIds {

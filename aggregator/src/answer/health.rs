@@ -1,7 +1,5 @@
 //! Whether models answer, and how fast.
 
-use std::collections::BTreeSet;
-
 use schemas::FlatMap;
 use schemas::UtcMillis;
 use schemas::order;
@@ -60,8 +58,7 @@ pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
         asked.is_none_or(|model| line.model.as_ref().is_some_and(|other| other.as_str() == model))
             && line.model.is_some()
     });
-    let mut providers: BTreeSet<String> =
-        of_window.filter_map(|line| line.provider.as_ref()).map(ToString::to_string).collect();
+    let mut providers = order::set(of_window.filter_map(|line| line.provider.as_ref()).map(ToString::to_string));
     providers.extend(hour.keys().cloned());
     let row = |provider: &String| {
         let of = |turns: &FlatMap<String, Rate>| turns.get(provider).copied().unwrap_or_default();

@@ -1,10 +1,8 @@
 //! The balance of the intake: received = stored + duplicate + dropped + dead-lettered, by minute of receive time.
 
-use std::collections::BTreeMap;
-
-use schemas::UtcMillis;
 use schemas::consent::Absence;
 use schemas::time::{DAY_MS, MINUTE_MS};
+use schemas::{FlatMap, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 /// Why an event was dropped on purpose or could not be kept; stable names.
@@ -46,7 +44,7 @@ pub struct Tally {
     /// In the dead-letter log.
     pub dead_lettered: u64,
     /// Not kept, by reason.
-    pub dropped: BTreeMap<DropReason, u64>,
+    pub dropped: FlatMap<DropReason, u64>,
 }
 
 impl Tally {
@@ -80,7 +78,7 @@ impl Tally {
 
 /// Tallies of a UTC day by minute (0–1439) of receive time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IntakeMinutes(pub BTreeMap<u16, Tally>);
+pub struct IntakeMinutes(pub FlatMap<u16, Tally>);
 
 impl IntakeMinutes {
     /// Adds a tally to the minute of `received_at`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use schemas::consent::{Absence, Treatment, choice_of, treatment};
 use schemas::event::{Aside, Was};
-use schemas::{Event, EventKey, UserKey, UtcMillis};
+use schemas::{Event, EventKey, FlatMap, UserKey, UtcMillis};
 
 use super::{ROW_BYTES_MAX, Remark, ShardError};
 use crate::budget::Holds;
@@ -62,7 +62,7 @@ impl Group {
             .ok_or(ShardError::Malformed("no header line"))?;
         let standings = self.standings.clone();
         let mut own = Group { seq: self.seq, received_at: self.received_at, standings, ..Group::default() };
-        let mut dropped = BTreeMap::new();
+        let mut dropped = FlatMap::new();
         let mut notes = Vec::new();
         let mut tally = Tally { dropped: header.dropped, duplicate: header.duplicate, ..Tally::default() };
         let mut correlated = header.duplicate;

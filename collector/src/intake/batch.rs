@@ -7,7 +7,7 @@ use aggregator::fold::intake::DropReason;
 use aggregator::protocol::{AppendReply, DeadLetterLine};
 use schemas::event::Source;
 use schemas::wire::{KINDS, WireCode, WireError, WireEvent};
-use schemas::{UtcMillis, order};
+use schemas::{FlatMap, UtcMillis, order};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ pub struct Batch {
     /// What was wrong, by position in the request.
     pub errors: Vec<EventError>,
     /// Dropped on purpose.
-    pub dropped: BTreeMap<DropReason, u64>,
+    pub dropped: FlatMap<DropReason, u64>,
 }
 
 /// What was wrong with one event of a request.
@@ -184,7 +184,7 @@ pub struct IntakeReply {
     /// Now in a dead-letter log.
     pub dead_lettered: u64,
     /// Not kept on purpose, by reason.
-    pub dropped: BTreeMap<DropReason, u64>,
+    pub dropped: FlatMap<DropReason, u64>,
     /// What was wrong with those in the dead-letter log; the first 100.
     pub errors: Vec<EventError>,
 }
