@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::metric::{Hidden, Metric};
 use super::{
     Notices, PeopleFacts, PeriodFacts, PublicRules, WishStatus, count, heading, hidden, in_bucket, incidents, json_of,
-    open, policy, reason, with,
+    policy, reason, steps, with,
 };
 use crate::disclosure::archive::Records;
 use crate::disclosure::noise::{self, Random, RandomError};
@@ -87,7 +87,7 @@ fn numbers(
     show: &mut Shower<'_>,
 ) -> Result<Vec<(&'static str, Value)>, RandomError> {
     let (people, rules) = (&facts.people, show.rules);
-    let step = open::step_shown(quarter, records);
+    let step = steps::step_shown(quarter, records);
     let all_hidden = |why: Hidden| {
         vec![
             ("users", json_of(&hidden(why))),
@@ -130,7 +130,7 @@ fn numbers(
     let sessions = sum(people.capped.sessions, rules.cap.sessions)?;
     let turns = sum(people.capped.turns, rules.cap.turns)?;
     Ok(vec![
-        ("users", open::at_least(step)),
+        ("users", steps::at_least(step)),
         ("sessions", json_of(&sessions)),
         ("turns", json_of(&turns)),
         ("countries", countries_hidden(Hidden::ProtectsAnother)),

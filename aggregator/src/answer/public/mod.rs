@@ -4,6 +4,7 @@ mod closed;
 pub mod facts;
 mod method;
 mod open;
+mod steps;
 mod year;
 
 use schemas::event::Emotion;
@@ -115,7 +116,7 @@ pub fn record(
 ) -> Result<Value, RandomError> {
     match period {
         Period::Quarter(quarter) => closed::record(quarter, facts, rules, records, now, random),
-        Period::Months(..) => Ok(open::record(period, facts, rules)),
+        Period::Months(..) => Ok(steps::record(period, facts, rules)),
         Period::Year(year) => Ok(year::record(year, facts, rules, records)),
     }
 }

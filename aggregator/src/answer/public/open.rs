@@ -1,29 +1,11 @@
 //! A quarter that runs, or settles: how far it has come by the end of its last month, in steps.
 
-use schemas::{Quarter, UtcMillis};
+use schemas::UtcMillis;
 use serde_json::{Value, json};
 
-use super::super::metric::{Hidden, Metric, Unit};
-use super::{OpenFacts, PeriodFacts, PublicRules, closed, heading, hidden, incidents, json_of, policy, with};
+use super::super::metric::Hidden;
+use super::{OpenFacts, PublicRules, closed, heading, hidden, incidents, json_of, policy, steps, with};
 use crate::disclosure::archive::{Period, Records, last_months};
-use crate::disclosure::steps::step;
-
-/// The step that people had reached by the end of a month.
-pub(super) fn record(period: Period, facts: &PeriodFacts, rules: &PublicRules) -> Value {
-    json!({ "state": "running", "until": period.span().1.plus_ms(-1).utc_date().to_string(), "step": step(facts.people.users, rules.people_min) })
-}
-
-/// The highest step that was shown of a quarter; 0 when none was.
-pub(super) fn step_shown(quarter: Quarter, records: &Records) -> u64 {
-    let of = |months| records.get(&Period::Months(quarter, months).name()).and_then(|record| record["step"].as_u64());
-    [1, 2].into_iter().filter_map(of).max().unwrap_or(0)
-}
-
-/// A step: there are that many, or more.
-pub(super) fn at_least(step: u64) -> Value {
-    let metric = json_of(&Metric { exact: false, ..Metric::exact(step, Unit::Count, step) });
-    with(metric, [("at_least", true.into())])
-}
 
 pub(super) fn section(
     facts: &OpenFacts,
@@ -39,7 +21,7 @@ pub(super) fn section(
     let settled = settled.filter(|_| rules.epsilon.is_none());
     let users = match settled.map(|record| record["step"].as_u64().unwrap_or(0)) {
         Some(0) => json_of(&hidden(Hidden::BelowFirstStep)),
-        Some(step) => at_least(step),
+        Some(step) => steps::at_least(step),
         None if complete => json_of(&hidden(Hidden::QuarterRunning)),
         None => json_of(&hidden(Hidden::ShardUnreachable)),
     };
