@@ -195,7 +195,7 @@ def load(db, files, erased):
         f"""CREATE OR REPLACE TABLE turn AS SELECT *, CASE WHEN thread IS NOT NULL THEN thread || '#' || sum(cut) OVER (PARTITION BY thread ORDER BY ms, id) END AS sid FROM (
         SELECT *, CASE WHEN sess IS NULL AND ms - lag(ms) OVER (PARTITION BY thread ORDER BY ms, id) >= {GAP_MS} THEN 1 ELSE 0 END AS cut FROM turn)"""
     )
-    # Attributes of a session: those of its first turn, of several in that quarter of an hour the last in order.
+    # Attributes of a session: those of its first turn, of several at that instant the last in order.
     db.execute(
         """CREATE OR REPLACE TABLE session AS SELECT sid, any_value(thread) AS thread, any_value(u) AS u, any_value(sess) IS NOT NULL AS named, min(ms) AS ms, max(ms) AS last_ms,
         any_value(who) AS who, count(*) AS turns, count(*) FILTER (status = 'ok') AS oks, coalesce(sum(cost), 0) AS cost, coalesce(sum(input), 0) + coalesce(sum(output), 0) AS tokens FROM turn WHERE sid IS NOT NULL GROUP BY sid"""
@@ -204,7 +204,7 @@ def load(db, files, erased):
     db.execute(
         f"""CREATE OR REPLACE TABLE session AS SELECT s.*, f.country, f.off, f.plan, f.guest, l.model AS last_model, l.none_ok FROM session s
         JOIN (SELECT t.sid, last(t.country ORDER BY {order}) AS country, last(off ORDER BY {order}) AS off, last(plan ORDER BY {order}) AS plan, last(guest ORDER BY {order}) AS guest
-          FROM turn t JOIN session s USING (sid) WHERE t.ms // 900000 = s.ms // 900000 GROUP BY t.sid) f USING (sid)
+          FROM turn t JOIN session s USING (sid) WHERE t.ms = s.ms GROUP BY t.sid) f USING (sid)
         JOIN (SELECT t.sid, arg_max(model, t.id) AS model, bool_and(status <> 'ok') AS none_ok FROM turn t JOIN session s USING (sid) WHERE t.ms = s.last_ms GROUP BY t.sid) l USING (sid)"""
     )
     # Whose session an observation is of: its thread's latest that began by then and was not over.
