@@ -38,7 +38,7 @@ pub const LOG_DAYS_MAX: i32 = 730;
 /// Days before today that stay in memory after a checkpoint: those that late events most often belong to.
 const DAYS_AT_HAND: i32 = 1;
 /// Bytes of changed days in one answer: what both objects hold of it at once, several times over.
-pub const CHANGES_BYTES_MAX: usize = 512 << 10;
+pub const CHANGES_BYTES_MAX: usize = 1 << 20;
 
 /// Why a Shard could not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

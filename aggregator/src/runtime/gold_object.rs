@@ -23,7 +23,7 @@ use crate::protocol::{PullRequest, ShardHealth, Taken};
 /// How long the public page is kept, milliseconds.
 const PUBLIC_MS_MAX: i64 = 10_000;
 /// Rounds of changes taken from a Shard for one answer; each brings up to [`crate::shard::CHANGES_BYTES_MAX`].
-const ROUNDS_MAX: usize = 1_024;
+const ROUNDS_MAX: usize = 256;
 
 /// The object that merges what Shards send and answers queries.
 #[durable_object(fetch)]

@@ -451,6 +451,7 @@ async fn take_over(env: &Env, slot: &Slot, sql: &Sql, place: Place) -> Outcome<(
     Ok(())
 }
 
+/// Writes all that waits. Returns whether a checkpoint is due.
 fn write_together(slot: &Slot, waiting: &Waiting, sql: Sql) -> bool {
     let (messages, answers): (Vec<_>, Vec<_>) = waiting.take().into_iter().unzip();
     let written = on_shard(slot, sql, |shard| Ok((shard.append_of(&messages, WorkerClock.now())?, shard.is_due())));
