@@ -1,12 +1,11 @@
 // @ts-check
 /** The snippet in a real browser, under a strict policy: what arrives, and what never goes over the wire. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
 
-import { PUBLIC_KEY, ROOT, startOrigin, startSage, until } from '../lib/sage.mjs';
+import { launchBrowser } from '../lib/browser.mjs';
+import { PUBLIC_KEY, startOrigin, startSage, until } from '../lib/sage.mjs';
 import { startWire } from '../lib/wire.mjs';
 import { bronze } from '../sdk/gateway_bronze.mjs';
 
@@ -61,10 +60,8 @@ function answer(request, response) {
 }
 
 before(async () => {
-  const found = execFileSync('bash', ['-c', 'source scripts/tools.sh; find_browser'], { cwd: ROOT, encoding: 'utf8' }).trim();
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
   // Tests of other things do without the cache of pages; visitors do not.
-  browser = await chromium.launch({ executablePath: found, args, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  browser = await launchBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   app = await startOrigin(answer);
   foreign = await startOrigin(answer);
 });

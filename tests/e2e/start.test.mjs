@@ -1,14 +1,14 @@
 // @ts-check
 /** What a new user does: start it, chat in the browser, look at the numbers, kill it, go on. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
 import { parseDevVars } from '../../demo/settings.mjs';
+import { launchBrowser } from '../lib/browser.mjs';
 import { ROOT, freePort } from '../lib/sage.mjs';
 
 const READY_MS_MAX = 90_000;
@@ -55,9 +55,7 @@ before(async () => {
     assert.ok(Date.now() - began < READY_MS_MAX && sage.exitCode === null, `not ready:\n${output}`);
     await sleep(100);
   }
-  const found = execFileSync('bash', ['-c', 'source scripts/tools.sh; find_browser'], { cwd: ROOT, encoding: 'utf8' }).trim();
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  browser = await chromium.launch({ executablePath: found, args });
+  browser = await launchBrowser();
 });
 
 after(async () => {

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { chromium } from 'playwright-core';
 
+import { launchBrowser } from '../lib/browser.mjs';
 import { ADMIN_TOKEN, FAULT_BUILD, startSage } from '../lib/sage.mjs';
 
 const DAY_MS = 86_400_000;
@@ -130,10 +130,9 @@ test('six users, and none: true, and nothing revealing', { timeout: 120_000 }, a
   }
 });
 
-test('readable on a phone and a desk, by day and by night, without a script', { timeout: 120_000 }, async (t) => {
+test('readable on a phone and a desk, by day and by night, without a script', { timeout: 120_000 }, async () => {
   const sage = await startSage({ build: FAULT_BUILD });
-  const browser = await chromium.launch({ executablePath: process.env.SAGE_BROWSER || undefined }).catch(() => null);
-  if (!browser) { await sage.stop(); return t.skip('no browser'); }
+  const browser = await launchBrowser();
   try {
     await sage.send([...Array.from({ length: 1_000 }, (_, n) => turn(`many ${n}`)), ...Array.from({ length: 120 }, () => event({ type: 'crisis', event: 'flagged', severity: 2, disposition: 'emergency_instructions' })),
       event({ type: 'notice', kind: 'wish_planned', code: 'a-wish-with-a-long-name-that-has-to-wrap-on-a-narrow-screen-too' })]);
