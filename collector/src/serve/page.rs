@@ -19,7 +19,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)
 dt { font-size: .85rem; color: var(--soft); } dd { margin: 0; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 dd.none { font-size: .9rem; color: var(--soft); line-height: 1.35; padding-top: .35rem; } dd small { display: block; font-size: .8rem; color: var(--soft); }
 h3 { font-size: .95rem; margin: 1.5rem 0 .4rem; } section > p { margin: .4rem 0; } .note { border-left: 3px solid var(--accent); padding-left: .75rem; }
-table { width: 100%; border-collapse: collapse; font-size: .95rem; } th { text-align: left; font-weight: 400; overflow-wrap: anywhere; min-width: 4.5rem; }
+table { width: 100%; border-collapse: collapse; font-size: .95rem; } th { text-align: left; font-weight: 400; overflow-wrap: anywhere; min-width: 6rem; }
 td { text-align: right; font-variant-numeric: tabular-nums; } td.none { color: var(--soft); font-size: .85rem; }
 th, td { padding: .3rem 0 .3rem .5rem; border-top: 1px solid var(--line); vertical-align: baseline; } th { padding-left: 0; }
 a { color: var(--accent); } footer { font-size: .85rem; }
