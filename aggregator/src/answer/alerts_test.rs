@@ -1,31 +1,18 @@
 //! Inputs of alerts, worked out by hand.
 
-use schemas::{Body, Event, NanoUsd};
+use schemas::{Event, NanoUsd};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::answer::counted::testing::Folded;
+use crate::answer::counted::testing::{Folded, at, events};
 use crate::answer::{Facts, Panel, Query, admin};
 use crate::budget::{BudgetQuery, Limits, Periods};
 use crate::census::Census;
 use crate::fold::intake::{DropReason, Tally};
-use crate::fold::testing::turn;
 use crate::protocol::ShardHealth;
 
 /// A Saturday.
 const NOW: &str = "2026-11-21T18:56:03Z";
-
-fn at(text: &str) -> UtcMillis {
-    UtcMillis::parse_rfc3339(text).unwrap()
-}
-
-fn events(all: &[(&str, Value)]) -> Vec<Event> {
-    let event = |(n, (time, body)): (usize, &(&str, Value))| {
-        let body: Body = serde_json::from_value(body.clone()).unwrap();
-        Event { body, ..turn(n as u128 + 1, None, None, at(time).0, None, 0) }
-    };
-    all.iter().enumerate().map(event).collect()
-}
 
 fn a_turn(provider: &str, status: &str, nano_usd: i64, latency_ms: u32) -> Value {
     let cost = json!({"nano_usd": nano_usd, "price_version": "v", "tier": "base", "provenance": "computed"});

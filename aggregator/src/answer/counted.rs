@@ -221,10 +221,25 @@ fn summed<T: Part, C: Counted + ?Sized>(counted: &C, from: Bucket15, to: Bucket1
 pub(crate) mod testing {
     //! Folds that answer.
 
-    use schemas::Event;
+    use schemas::{Body, Event};
+    use serde_json::Value;
 
     use super::*;
     use crate::fold::Fold;
+    use crate::fold::testing::turn;
+
+    pub(crate) fn at(text: &str) -> UtcMillis {
+        UtcMillis::parse_rfc3339(text).unwrap()
+    }
+
+    /// Events of no one, each with its time and body.
+    pub(crate) fn events(all: &[(&str, Value)]) -> Vec<Event> {
+        let event = |(n, (time, body)): (usize, &(&str, Value))| {
+            let body: Body = serde_json::from_value(body.clone()).unwrap();
+            Event { body, ..turn(n as u128 + 1, None, None, at(time).0, None, 0) }
+        };
+        all.iter().enumerate().map(event).collect()
+    }
 
     pub(crate) struct Folded(pub Vec<Fold>);
 

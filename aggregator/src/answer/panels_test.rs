@@ -1,27 +1,14 @@
 //! Panels of events of a few kinds, worked out by hand.
 
+use schemas::Event;
 use schemas::event::{Cohort, Country};
-use schemas::{Body, Event, UtcMillis};
 use serde_json::{Value, json};
 
-use super::counted::testing::Folded;
+use super::counted::testing::{Folded, at, events};
 use super::*;
 use crate::fold::testing::turn;
 
 const NOW: &str = "2026-11-21T18:56:03Z";
-
-fn at(text: &str) -> UtcMillis {
-    UtcMillis::parse_rfc3339(text).unwrap()
-}
-
-/// Events of no one, each with its time and body.
-fn events(all: &[(&str, Value)]) -> Vec<Event> {
-    let event = |(n, (time, body)): (usize, &(&str, Value))| {
-        let body: Body = serde_json::from_value(body.clone()).unwrap();
-        Event { body, ..turn(n as u128 + 1, None, None, at(time).0, None, 0) }
-    };
-    all.iter().enumerate().map(event).collect()
-}
 
 fn ask(query: &Query, events: &[Event]) -> Value {
     let folded = Folded::of(events);

@@ -51,10 +51,6 @@ fn without_people(facts: &Facts<'_>) -> Value {
     Value::Object(panel)
 }
 
-fn count(n: u64) -> Metric {
-    Metric::exact(n, Unit::Count, n)
-}
-
 fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
     let activity = &census.activity;
     let begun = days_begun(facts);
@@ -69,10 +65,12 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
             Some(false) => "signed_in",
             None => "(none)",
         };
-        count(*n).in_bucket(name, json!({}))
+        Metric::count(*n).in_bucket(name, json!({}))
     });
-    let by_plan =
-        activity.by_plan.iter().map(|(plan, n)| count(*n).in_bucket(plan.as_deref().unwrap_or("(none)"), json!({})));
+    let by_plan = activity
+        .by_plan
+        .iter()
+        .map(|(plan, n)| Metric::count(*n).in_bucket(plan.as_deref().unwrap_or("(none)"), json!({})));
     let panel = json!({
         "dau": day(&activity.dau),
         "wau": day(&activity.wau),
@@ -81,14 +79,14 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
         "dau_by_day": series(facts, &activity.dau),
         "wau_by_day": series(facts, &activity.wau),
         "mau_by_day": series(facts, &activity.mau),
-        "users": count(activity.users),
-        "new_users": count(activity.new_users),
-        "returning_users": count(activity.users - activity.new_users),
+        "users": Metric::count(activity.users),
+        "new_users": Metric::count(activity.new_users),
+        "returning_users": Metric::count(activity.users - activity.new_users),
         "new_users_by_day": series(facts, &activity.new_by_day),
         "returning_users_by_day": series(facts, &returning),
         "users_by_guest": by_guest.collect::<Vec<_>>(),
         "users_by_plan": by_plan.collect::<Vec<_>>(),
-        "turns": count(turns),
+        "turns": Metric::count(turns),
         "turns_by_day": by_day,
         "messages": Metric::exact(turns + ok, Unit::Count, turns),
         "per_user": {
@@ -139,7 +137,7 @@ fn stickiness(dau: &[u64], mau: Option<u64>, begun: usize) -> Metric {
 }
 
 pub(super) fn series(facts: &Facts<'_>, counts: &[u64]) -> Vec<Value> {
-    let row = |(day, n): (&CivilDay, &u64)| count(*n).in_bucket(&day.date, json!({}));
+    let row = |(day, n): (&CivilDay, &u64)| Metric::count(*n).in_bucket(&day.date, json!({}));
     facts.query.window.days.iter().zip(counts).map(row).collect()
 }
 
@@ -191,7 +189,7 @@ fn segments(census: &Census) -> Vec<Value> {
             "turns_share": share(part(segment.turns as f64, turns as f64)),
             "spend_share": share(part(segment.nano_usd.0 as f64, spend as f64)),
         });
-        count(segment.users).in_bucket(name, more)
+        Metric::count(segment.users).in_bucket(name, more)
     };
     names.iter().enumerate().map(row).collect()
 }
@@ -202,7 +200,7 @@ fn sessions(facts: &Facts<'_>, census: &Census, panel: &mut Map<String, Value>) 
     let number = |at: usize| if at < 10 { (at + 1).to_string() } else { "11+".into() };
     let by_turns = sessions.abandoned_by_turns.iter().enumerate();
     let part = json!({
-        "sessions": count(all),
+        "sessions": Metric::count(all),
         "sessions_by_day": series(facts, &sessions.by_day),
         "per_session": {
             "turns": ratio(&sessions.turns_to_sessions, Unit::Mean),
@@ -212,7 +210,7 @@ fn sessions(facts: &Facts<'_>, census: &Census, panel: &mut Map<String, Value>) 
         "session_length": quantiles(&sessions.length_ms, Unit::Ms),
         "heatmap": weekly(&sessions.by_hour),
         "heatmap_local": weekly(&sessions.by_local_hour),
-        "heatmap_local_unknown": count(sessions.local_hour_unknown),
+        "heatmap_local_unknown": Metric::count(sessions.local_hour_unknown),
         "abandonment": {
             "sessions": Metric::exact(sessions.abandoned, Unit::Count, all),
             "share": Metric::share(sessions.abandoned, all),
@@ -235,7 +233,9 @@ pub(super) fn maximum(values: &Distribution, unit: Unit) -> Metric {
 
 /// 168 hours from Monday on.
 fn weekly(counts: &[u64]) -> Vec<Value> {
-    let row = |(hour, n): (usize, &u64)| count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}));
+    let row = |(hour, n): (usize, &u64)| {
+        Metric::count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}))
+    };
     counts.iter().enumerate().map(row).collect()
 }
 
@@ -245,7 +245,7 @@ pub(super) fn top<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>, rows_
     order::by_key(&mut rows, |(name, n)| (std::cmp::Reverse(*n), *name));
     let rest: u64 = rows.drain(rows_max.min(rows.len())..).map(|(_, n)| n).sum();
     rows.extend((rest > 0).then_some((crate::fold::names::OTHER, rest)));
-    rows.iter().map(|(name, n)| count(*n).in_bucket(name, json!({}))).collect()
+    rows.iter().map(|(name, n)| Metric::count(*n).in_bucket(name, json!({}))).collect()
 }
 
 struct Shown<'a> {
@@ -305,7 +305,7 @@ fn retention(facts: &Facts<'_>, census: &Census) -> Value {
         let size = if shown.hidden {
             Metric::hidden(Unit::Count, Hidden::FewerThan50People, 0)
         } else {
-            count(shown.cohort.users)
+            Metric::count(shown.cohort.users)
         };
         let share = |n: i32, hits: u64| match (shown.hidden, is_mature(facts, shown.monday, n)) {
             (_, false) => Metric::hidden(Unit::Share, Hidden::NotMature, 0),
