@@ -5,7 +5,7 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SECRETS, startSageBare, startWorkerd } from '../lib/bench-workerd.mjs';
-import { CONNECTIONS, ROUND_MS, acknowledged, details, digits, equal, figure, file, inTurns, judge, load, mib, millis, numbers, quick, ratios, show, thousand, times } from './measure.mjs';
+import { CONNECTIONS, ROUND_MS, acknowledged, details, digits, equal, figure, file, inTurns, judge, load, mib, millis, numbers, quick, ratios, show, tell, thousand, times } from './measure.mjs';
 
 /** @typedef {import('./measure.mjs').Running} Running */
 
@@ -29,7 +29,11 @@ function fsyncMs() {
 }
 
 export async function intake() {
-  const workers = { js: await startWorkerd({ files: [file('baselines/insert.js')], objects: { EVENTS: 'Events' } }), sage: await startSageBare() };
+  const workers = {
+    js: await startWorkerd({ files: [file('baselines/insert.js')], objects: { EVENTS: 'Events' } }),
+    keep: await startWorkerd({ files: [file('baselines/keep.js')], objects: { BODIES: 'Bodies' } }),
+    sage: await startSageBare(),
+  };
   const { sage } = workers;
   try {
     const now = Date.now();
@@ -40,11 +44,13 @@ export async function intake() {
     const disk = [fsyncMs()];
     const rounds = await inTurns(workers, (worker) => ({ path: worker === 'sage' ? '/sage/v1/events' : '/', connections: CONNECTIONS, headers, turns, run: name() }), ROUND_MS);
     disk.push(fsyncMs());
-    const { js: theirs, sage: ours } = rounds;
+    const { js: theirs, keep, sage: ours } = rounds;
     const ratio = ratios(ours, theirs);
     const rate = (/** @type {typeof ours} */ list) => `${show(figure(list.map((round) => round.rate * turns.size)))}/s, ${digits(figure(list.map((round) => round.cpuUs / turns.size)).median)} µs CPU`;
     judge('intake in batches of 50, events', rate(ours), rate(theirs), ratio.median, 2.5, 'least', times, ratio);
-    details.intake = { js: theirs, sage: ours, ratio, fsync_ms: disk, rss_bytes: { sage: sage.rssBytes(), js: workers.js.rssBytes() } };
+    const most = ratios(keep, theirs);
+    tell('bodies kept as they come, nothing read: what the runtime allows', rate(keep), rate(theirs), times(most.median), most);
+    details.intake = { js: theirs, keep, sage: ours, ratio, fsync_ms: disk, rss_bytes: { sage: sage.rssBytes(), js: workers.js.rssBytes() } };
     await counts(sage, acknowledged.get(sage.port) ?? 0, now);
   } finally {
     await Promise.all(Object.values(workers).map((worker) => worker.stop()));
