@@ -17,7 +17,7 @@ pub fn referrer_domain(referrer: &str) -> Option<String> {
     if referrer.len() > REFERRER_BYTES_MAX {
         return None;
     }
-    let url = Url::parse(&with_ascii_host(referrer)).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let url = Url::parse(&with_ascii_host(referrer)?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let Some(Host::Domain(host)) = url.host() else { return None };
     let host = host.strip_suffix('.').unwrap_or(host);
     let label = |label: &str| {
@@ -32,22 +32,32 @@ pub fn referrer_domain(referrer: &str) -> Option<String> {
 }
 
 /// The same with the host in ASCII, labels of other scripts as Punycode. Browsers send it so, a backend may not; the tables that
-/// make one name of two spellings would take a twentieth of the Worker, so what is not in lower-case NFC counts as another.
-fn with_ascii_host(url: &str) -> Cow<'_, str> {
-    let start = url.find("//").map_or(0, |at| at + 2);
-    let (before, rest) = url.split_at(start);
-    let (authority, path) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
-    if authority.is_ascii() {
-        return Cow::Borrowed(url);
+/// make one name of two spellings would take a twentieth of the Worker, so what is not in lower-case NFC counts as another. `None`
+/// for other schemes than `http` and `https`, and for hosts that hide another script behind percent signs.
+fn with_ascii_host(url: &str) -> Option<Cow<'_, str>> {
+    if url.is_ascii() && !url.contains('%') {
+        return Some(Cow::Borrowed(url));
     }
+    let kept: String = url.trim_matches(|c| c <= ' ').chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+    let (scheme, rest) = kept.split_once(':').filter(|(scheme, _)| is_web(scheme))?;
+    // Browsers take any number of slashes for two.
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let (authority, path) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
     let (user, host) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
     let (host, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+    if host.split('%').skip(1).any(|byte| !byte.starts_with(|digit: char| ('0'..'8').contains(&digit))) {
+        return None;
+    }
     let label = |label: &str| match label.is_ascii() {
         true => label.to_owned(),
         false => format!("xn--{}", idna::punycode::encode_str(&label.to_lowercase()).unwrap_or_default()),
     };
     let host: Vec<String> = host.split('.').map(label).collect();
-    Cow::Owned(format!("{before}{user}{}{port}{path}", host.join(".")))
+    Some(Cow::Owned(format!("{scheme}://{user}{}{port}{path}", host.join("."))))
+}
+
+fn is_web(scheme: &str) -> bool {
+    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
 }
 
 #[cfg(test)]
@@ -77,6 +87,10 @@ mod tests {
             ("https://www.example.org?x@evil.com", Some("example.org")),
             ("https://www.example.org#@evil.com", Some("example.org")),
             ("https://evil.com@www.example.org", Some("example.org")),
+            ("https:///B\u{fc}cher.example/\u{e4}", Some("xn--bcher-kva.example")),
+            (" ht\ttps:\\/\nB\u{fc}cher.example", Some("xn--bcher-kva.example")),
+            ("https://www.example.org/%C3%BC?\u{fc}", Some("example.org")),
+            ("https://B%C3%BCcher.example/", None),
             ("https://my_shop.com/", None),
             ("https://co.uk/", None),
             ("https://github.io/", None),
