@@ -54,13 +54,16 @@ key_kind!(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub u8);
 
+/// Bytes of a MAC that a key keeps.
+const MAC_BYTES: usize = 16;
+
 /// 128 bits of `HMAC-SHA-256(secret, kind ‖ raw id)` and the id of the secret.
 ///
 /// Text form: `k<key id>_<32 lower-case hex digits>`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<K> {
     key_id: KeyId,
-    mac: [u8; 16],
+    mac: [u8; MAC_BYTES],
     kind: PhantomData<K>,
 }
 
@@ -116,18 +119,33 @@ impl<K: KeyKind> Key<K> {
 
     fn parse(text: &str) -> Option<Self> {
         let (id, hex) = text.strip_prefix('k')?.split_once('_')?;
-        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if hex.len() != 32 || !hex.bytes().all(lower_hex) || id.len() > 3 || !id.bytes().all(|b| b.is_ascii_digit()) {
+        let hex: &[u8; 2 * MAC_BYTES] = hex.as_bytes().try_into().ok()?;
+        if id.len() > 3 || !id.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        let bits = u128::from_str_radix(hex, 16).ok()?;
-        Some(Self::from_mac(KeyId(id.parse().ok()?), bits.to_be_bytes()))
+        let mut mac = [0; MAC_BYTES];
+        for (byte, pair) in mac.iter_mut().zip(hex.as_chunks::<2>().0) {
+            let [high, low] = pair.map(hex_value);
+            *byte = high? << 4 | low?;
+        }
+        Some(Self::from_mac(KeyId(id.parse().ok()?), mac))
+    }
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
 
 impl<K> std::fmt::Display for Key<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "k{}_{:032x}", self.key_id.0, u128::from_be_bytes(self.mac))
+        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        let mut hex = [[0; 2]; MAC_BYTES];
+        hex.iter_mut().zip(self.mac).for_each(|(pair, byte)| *pair = [digit(byte >> 4), digit(byte & 15)]);
+        write!(f, "k{}_{}", self.key_id.0, std::str::from_utf8(hex.as_flattened()).unwrap_or_default())
     }
 }
 

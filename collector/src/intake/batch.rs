@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::body::EVENT_BYTES_MAX;
 use crate::admit::page::Page;
-use crate::scrub::{Door, Keyring, Refused, scrub};
+use crate::scrub::{Door, Keyring, LastIds, Refused, scrub};
 
 /// Who sent a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub struct Batch {
     pub errors: Vec<EventError>,
     /// Dropped on purpose.
     pub dropped: FlatMap<DropReason, u64>,
+    last: LastIds,
 }
 
 /// What was wrong with one event of a request.
@@ -63,7 +64,8 @@ impl Batch {
     ) {
         let index = self.received;
         self.received += 1;
-        let event = match wire.map_err(Refused::from).and_then(|wire| scrub(wire, content, source, door)) {
+        let scrubbed = wire.map_err(Refused::from).and_then(|wire| scrub(wire, content, source, door, &mut self.last));
+        let event = match scrubbed {
             Ok(event) => event,
             Err(Refused::Absent(absence)) => {
                 let reason = DropReason::from(absence);
@@ -239,7 +241,7 @@ mod tests {
     }
 
     fn message(batch: &Batch) -> String {
-        batch.shards.values().map(|own| String::from_utf8(own.message()).unwrap()).collect()
+        batch.shards.values().map(|own| String::from_utf8_lossy(&own.message()).into_owned()).collect()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use schemas::time::DAY_MS;
 use schemas::wire::{Envelope, Raw, WireBody, WireCode, WireError, WireEvent, Witnessed};
 use schemas::{Body, Event, Label, UtcMillis};
 
-use super::keys::Keyring;
+use super::keys::{Keyring, LastIds};
 use super::url;
 use crate::price::{Prices, ServiceError, TurnFacts, cost_of};
 use crate::redact::{find, redact};
@@ -53,11 +53,17 @@ pub struct Door<'a> {
 }
 
 /// Reduces a client's event to its canonical form, and prices a turn. `content` is the event's own text, from which its
-/// key is made when it has no id.
+/// key is made when it has no id; `last` are the ids of the event before it.
 ///
 /// # Errors
 /// When its time can't be true, or its usage can't be read.
-pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) -> Result<Event, Refused> {
+pub fn scrub(
+    wire: WireEvent,
+    content: &str,
+    source: Source,
+    door: &Door<'_>,
+    last: &mut LastIds,
+) -> Result<Event, Refused> {
     let Door { keys, prices, policy, text, .. } = *door;
     let envelope = wire.envelope;
     if envelope.ts > door.now.plus_ms(CLOCK_SKEW_MS_MAX) {
@@ -90,9 +96,9 @@ pub fn scrub(wire: WireEvent, content: &str, source: Source, door: &Door<'_>) ->
         id,
         ts: envelope.ts,
         source,
-        user: envelope.user_id.map(|raw| keys.key(&raw)),
-        conversation: envelope.conversation_id.map(|raw| keys.key(&raw)),
-        session: envelope.session_id.map(|raw| keys.key(&raw)),
+        user: envelope.user_id.map(|raw| last.user.key(raw, keys)),
+        conversation: envelope.conversation_id.map(|raw| last.conversation.key(raw, keys)),
+        session: envelope.session_id.map(|raw| last.session.key(raw, keys)),
         reply,
         cohort: Cohort {
             country: envelope.country,
@@ -286,7 +292,7 @@ mod tests {
     use schemas::{Body, Label, UtcMillis};
     use serde_json::{Value, json};
 
-    use super::{Door, Keyring, Policy, Prices, Refused, Text, scrub};
+    use super::{Door, Keyring, LastIds, Policy, Prices, Refused, Text, scrub};
 
     #[test]
     fn text_is_kept_redacted_and_only_where_it_is_switched_on() {
@@ -334,7 +340,7 @@ mod tests {
         let keys = Keyring::new(Some("a secret of at least thirty-two bytes, for tests")).unwrap();
         let now = UtcMillis::parse_rfc3339("2026-11-21T00:00:00Z").unwrap();
         let door = Door { keys: &keys, prices: &Prices::default(), policy: Policy::default(), text, shards: 1, now };
-        match scrub(wire, "content", Source::Backend, &door) {
+        match scrub(wire, "content", Source::Backend, &door, &mut LastIds::default()) {
             Ok(event) => Ok(event.body),
             Err(Refused::Wrong(error)) => Err((error.code, error.field.unwrap_or_default())),
             Err(Refused::Absent(_)) => panic!(),

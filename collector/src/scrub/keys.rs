@@ -64,6 +64,43 @@ pub enum KeyringError {
     Home,
 }
 
+/// The last ids of a batch and their keys: events that follow one another are often of one person. Ends with its batch.
+#[derive(Default)]
+pub struct LastIds {
+    pub(super) user: LastId<ids::User>,
+    pub(super) conversation: LastId<ids::Conversation>,
+    pub(super) session: LastId<ids::Session>,
+}
+
+impl std::fmt::Debug for LastIds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastIds")
+    }
+}
+
+/// The last id of a kind and its key.
+pub(super) struct LastId<K>(Option<(Raw, Key<K>)>);
+
+impl<K> Default for LastId<K> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<K: KeyKind + Copy> LastId<K> {
+    /// [`Keyring::key`].
+    pub(super) fn key(&mut self, raw: Raw, keys: &Keyring) -> Key<K> {
+        match &self.0 {
+            Some((last, key)) if last.expose() == raw.expose() => *key,
+            _ => {
+                let key = keys.key(&raw);
+                self.0 = Some((raw, key));
+                key
+            }
+        }
+    }
+}
+
 impl Secret {
     fn new(secret: &str, id: u8) -> Option<Self> {
         let state = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
@@ -243,6 +280,17 @@ mod tests {
         ] {
             assert_eq!(Keyring::of(&secrets).err(), Some(error), "{secrets:?}");
         }
+    }
+
+    #[test]
+    fn a_key_does_not_depend_on_the_id_before() {
+        let keys = Keyring::new(Some(SECRET)).unwrap();
+        let mut last = LastIds::default();
+        for raw in ["alice", "alice", "bob", "alice", "alicf", "bob", "bob"] {
+            assert_eq!(last.user.key(Raw::new(raw), &keys), keys.key(&Raw::new(raw)));
+            assert_eq!(last.session.key(Raw::new(raw), &keys), keys.key(&Raw::new(raw)));
+        }
+        assert_eq!(format!("{last:?}"), "LastIds");
     }
 
     #[test]

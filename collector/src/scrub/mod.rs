@@ -8,5 +8,5 @@ mod path_id;
 pub mod url;
 
 pub use event::{CLOCK_SKEW_MS_MAX, Door, Refused, scrub};
-pub use keys::Keyring;
+pub use keys::{Keyring, LastIds};
 pub use path_id::raw_id;

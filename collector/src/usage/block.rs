@@ -27,6 +27,9 @@ const PLACES: [&[&str]; 13] = [
 
 /// What stands in the first place for usage that holds something; `null` where the places there are hold nothing.
 pub(super) fn placed(reply: &Value) -> Option<&Value> {
+    // Most are the usage itself, in which there is no place for one.
+    let starts = |name: &String| PLACES.iter().any(|path| path.first().is_some_and(|first| first == name));
+    reply.as_object().filter(|members| members.keys().any(starts))?;
     let at = |path: &&[&str]| path.iter().try_fold(reply, |value, name| value.get(name));
     let mut places = PLACES.iter().filter_map(at);
     places.clone().find(|value| !value.is_null()).or_else(|| places.next())
@@ -50,6 +53,11 @@ impl<'a> Block<'a> {
             Some(_) => Err(ReadError { field: "usage", why: "is not an object" }),
             None => Ok(Some(reply.get("meta").and_then(Value::as_object).map_or(Self(reply), Self))),
         }
+    }
+
+    /// Names of members that hold something.
+    pub(super) fn names(self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str())
     }
 
     pub(super) fn has(self, name: &str) -> bool {

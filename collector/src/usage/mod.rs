@@ -157,27 +157,23 @@ impl Api {
     /// The API that has these fields. They differ but for a bare pair of `input_tokens` and `output_tokens`, which means the
     /// same in either API that has it.
     fn of(provider: &str, block: Block) -> Option<Self> {
-        let any = |names: &[&str]| names.iter().any(|name| block.has(name));
-        Some(if any(&["promptTokenCount", "candidatesTokenCount", "totalTokenCount"]) {
-            Self::Gemini
-        } else if any(&["inputTokens", "outputTokens", "inputTokenCount", "outputTokenCount"]) {
-            Self::Bedrock
-        } else if any(&["prompt_eval_count", "eval_count", "prompt_token_count", "generation_token_count"]) {
-            Self::Ollama
-        } else if any(&["billed_units", "tokens"]) {
-            Self::Cohere
-        } else if any(&["prompt_tokens", "completion_tokens", "prompt_cache_hit_tokens"]) {
-            Self::OpenAiChat
-        } else if any(&["cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"]) {
-            Self::Anthropic
-        } else if any(&["input_tokens", "output_tokens"]) {
-            let claude = provider.to_ascii_lowercase().contains("anthropic") && !block.has("input_tokens_details");
-            if claude { Self::Anthropic } else { Self::OpenAiResponses }
-        } else {
-            return None;
-        })
+        let rank = |name: &str| TOLD_BY.iter().position(|(_, names)| names.contains(&name));
+        let (api, _) = TOLD_BY.get(block.names().filter_map(rank).min()?)?;
+        let claude = || provider.to_ascii_lowercase().contains("anthropic") && !block.has("input_tokens_details");
+        Some(if *api == Self::OpenAiResponses && claude() { Self::Anthropic } else { *api })
     }
 }
+
+/// Names that tell an API by its usage; of several the first API here. The last pair is Anthropic's, too.
+const TOLD_BY: [(Api, &[&str]); 7] = [
+    (Api::Gemini, &["promptTokenCount", "candidatesTokenCount", "totalTokenCount"]),
+    (Api::Bedrock, &["inputTokens", "outputTokens", "inputTokenCount", "outputTokenCount"]),
+    (Api::Ollama, &["prompt_eval_count", "eval_count", "prompt_token_count", "generation_token_count"]),
+    (Api::Cohere, &["billed_units", "tokens"]),
+    (Api::OpenAiChat, &["prompt_tokens", "completion_tokens", "prompt_cache_hit_tokens"]),
+    (Api::Anthropic, &["cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"]),
+    (Api::OpenAiResponses, &["input_tokens", "output_tokens"]),
+];
 
 /// What a provider's reply, or its usage block alone, says of the kind of request, in the price list's words.
 #[must_use]

@@ -29,7 +29,7 @@ use crate::gateway::{
 };
 use crate::intake::Problem;
 use crate::proxy::HeaderList;
-use crate::scrub::scrub;
+use crate::scrub::{LastIds, scrub};
 use crate::settings::OnFailure;
 use crate::usage::{Framing, ReplyStream, read_error_code, read_reply};
 
@@ -185,7 +185,8 @@ impl GatewayCall {
     fn report(self, outcome: Outcome) -> Promise {
         let Self { env, isolate, call, hold, id, .. } = self;
         let wire = turn(call, outcome, Raw::new(&id), &isolate.prices);
-        let event = isolate.door().ok().and_then(|door| scrub(wire, &id, Source::Gateway, &door).ok());
+        let event =
+            isolate.door().ok().and_then(|door| scrub(wire, &id, Source::Gateway, &door, &mut LastIds::default()).ok());
         future_to_promise(AssertUnwindSafe(async move {
             let Some(event) = event else { return Ok(JsValue::UNDEFINED) };
             let stored = report::turn(&env, &isolate, &event).await;
