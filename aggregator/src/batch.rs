@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use schemas::Event;
+use schemas::event::{Excerpt, excerpt};
 
 use crate::correlate;
 use crate::place::Place;
@@ -26,6 +27,8 @@ pub struct ShardBatch {
     pub events: String,
     /// Dead letters, a line each.
     pub dead_letters: String,
+    /// What is counted of each event, in order, where its line need not be read for it.
+    excerpts: Vec<Option<Excerpt>>,
     /// Lines whose turn another way may tell of, too, ascending.
     claims: Vec<(usize, Claim)>,
     /// What leads to the Shard of each event, in order.
@@ -39,13 +42,14 @@ impl ShardBatch {
             if let Some(reply) = correlate::reply_of(event) {
                 self.claims.push((self.header.events, Claim { reply, source: event.source, id: event.id }));
             }
-            self.push_line(&line, event.belongs_to());
+            self.push_line(&line, event.belongs_to(), Excerpt::of(event));
         }
     }
 
-    fn push_line(&mut self, line: &str, bits: u64) {
+    fn push_line(&mut self, line: &str, bits: u64, excerpt: Option<Excerpt>) {
         self.header.events += 1;
         self.bits.push(bits);
+        self.excerpts.push(excerpt);
         self.events.push_str(line);
         self.events.push('\n');
     }
@@ -63,11 +67,13 @@ impl ShardBatch {
         self.dead_letters.push('\n');
     }
 
-    /// The message to the Shard, UTF-8.
+    /// The message to the Shard.
     #[must_use]
     pub fn message(&self) -> Vec<u8> {
-        let header = serde_json::to_vec(&self.header).unwrap_or_default();
-        [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes()].concat()
+        let excerpts = excerpt::write(&self.excerpts);
+        let header = AppendHeader { excerpts: excerpts.len(), ..self.header.clone() };
+        let header = serde_json::to_vec(&header).unwrap_or_default();
+        [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes(), &excerpts].concat()
     }
 
     /// The message without the lines that have lost their claims, ascending; they are counted as duplicates.
@@ -78,10 +84,11 @@ impl ShardBatch {
             duplicate: self.header.duplicate + lost.len() as u64,
             ..self.header.clone()
         };
-        let lines = self.events.split_inclusive('\n').enumerate();
-        let kept = lines.filter(|(number, _)| lost.binary_search(number).is_err()).map(|(_, line)| line);
-        let events = if lost.is_empty() { self.events.clone() } else { kept.collect() };
-        Self { header, events, dead_letters: self.dead_letters.clone(), ..Self::default() }.message()
+        let is_kept = |number: &usize| lost.binary_search(number).is_err();
+        let numbered = self.events.split_inclusive('\n').zip(&self.excerpts).enumerate();
+        let kept = numbered.filter(|(number, _)| is_kept(number));
+        let (events, excerpts) = kept.map(|(_, (line, excerpt))| (line, excerpt.clone())).unzip();
+        Self { header, events, excerpts, dead_letters: self.dead_letters.clone(), ..Self::default() }.message()
     }
 }
 
@@ -91,12 +98,13 @@ pub fn regrouped(batches: impl IntoIterator<Item = ShardBatch>, shards: u32) -> 
     let mut sorted: BTreeMap<u32, ShardBatch> = BTreeMap::new();
     for batch in batches {
         let mut claims = batch.claims.iter().peekable();
-        for (number, (line, bits)) in batch.events.lines().zip(&batch.bits).enumerate() {
+        let events = batch.events.lines().zip(&batch.bits).zip(batch.excerpts);
+        for (number, ((line, bits), excerpt)) in events.enumerate() {
             let target = sorted.entry(Place::of(*bits, shards).shard).or_default();
             if let Some((_, claim)) = claims.next_if(|(claimed, _)| *claimed == number) {
                 target.claims.push((target.header.events, *claim));
             }
-            target.push_line(line, *bits);
+            target.push_line(line, *bits, excerpt);
         }
         for line in batch.dead_letters.lines() {
             let digest = serde_json::from_str(line).ok().and_then(|letter: DeadLetterLine| letter.id());

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod json_schema;
 pub mod label;
 pub mod money;
+pub mod msgpack;
 pub mod order;
 pub mod quantity;
 pub mod redacted;

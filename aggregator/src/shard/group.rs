@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemas::consent::{Absence, Treatment, choice_of, treatment};
-use schemas::event::{Aside, Was};
+use schemas::event::{Aside, Was, excerpt};
 use schemas::{Event, EventKey, FlatMap, UserKey, UtcMillis};
 
 use super::{ROW_BYTES_MAX, Remark, ShardError};
@@ -22,7 +22,9 @@ use crate::storage::{DeadLetter, Row};
 /// What becomes of an event.
 enum Kept {
     AsItIs,
-    Changed,
+    /// Without what it said beside itself.
+    WithoutAside,
+    WithoutPerson,
     Not(Absence),
 }
 
@@ -54,12 +56,17 @@ impl Group {
     /// Adds a message's rows; of a malformed one nothing.
     pub(super) fn add(&mut self, message: &[u8], known: Known<'_>) -> Result<AppendReply, ShardError> {
         let Known { seen, holds, .. } = known;
-        let text = std::str::from_utf8(message).map_err(|_| ShardError::Malformed("not UTF-8"))?;
-        let mut lines = text.lines();
-        let header: AppendHeader = lines
-            .next()
-            .and_then(|line| serde_json::from_str(line).ok())
-            .ok_or(ShardError::Malformed("no header line"))?;
+        let head = message.split(|byte| *byte == b'\n').next().and_then(|line| serde_json::from_slice(line).ok());
+        let header: AppendHeader = head.ok_or(ShardError::Malformed("no header line"))?;
+        let (text, excerpts) = message
+            .len()
+            .checked_sub(header.excerpts)
+            .and_then(|end| message.split_at_checked(end))
+            .ok_or(ShardError::Malformed("fewer bytes than the header says"))?;
+        let text = std::str::from_utf8(text).map_err(|_| ShardError::Malformed("not UTF-8"))?;
+        let excerpts = excerpt::read(excerpts).map_err(|_| ShardError::Malformed("excerpts are none"))?;
+        let mut excerpts = excerpts.into_iter();
+        let mut lines = text.lines().skip(1);
         let standings = self.standings.clone();
         let mut own = Group { seq: self.seq, received_at: self.received_at, standings, ..Group::default() };
         let mut dropped = FlatMap::new();
@@ -69,7 +76,9 @@ impl Group {
         own.open_row();
         for _ in 0..header.events {
             let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
-            let mut event = Event::from_line(line).map_err(|_| ShardError::Malformed("a line is no event"))?;
+            let excerpt = excerpts.next().flatten();
+            let is_excerpt = excerpt.is_some();
+            let mut event = excerpt.map_or_else(|| read(line), Ok)?;
             if !holds.is_empty() && holds.contains(&event.id) {
                 own.settled.push(event.id);
             }
@@ -82,7 +91,12 @@ impl Group {
             }
             let line = match own.place(&mut event, known, &mut notes)? {
                 Kept::AsItIs => Cow::Borrowed(line),
-                Kept::Changed => Cow::Owned(event.to_line().map_err(|_| ShardError::Malformed("a line is no event"))?),
+                Kept::WithoutPerson if is_excerpt => {
+                    let mut whole = read(line)?;
+                    whole.without_person();
+                    Cow::Owned(written(&whole)?)
+                }
+                Kept::WithoutAside | Kept::WithoutPerson => Cow::Owned(written(&event)?),
                 Kept::Not(absence) => {
                     *dropped.entry(DropReason::from(absence)).or_default() += 1;
                     continue;
@@ -168,7 +182,7 @@ impl Group {
     fn place(&mut self, event: &mut Event, knows: Known<'_>, notes: &mut Vec<Note>) -> Result<Kept, ShardError> {
         let people = knows.people;
         let told = event.aside.take();
-        let unchanged = if told.is_some() { Kept::Changed } else { Kept::AsItIs };
+        let unchanged = if told.is_some() { Kept::WithoutAside } else { Kept::AsItIs };
         let was = told.as_ref().and_then(|aside| aside.was);
         let Some(user) = event.user else {
             was.map_or(Ok(()), |was| follow(event, was, knows, notes))?;
@@ -215,7 +229,7 @@ impl Group {
             None | Some((_, Treatment::Whole)) => unchanged,
             Some((_, Treatment::WithoutPerson)) => {
                 event.without_person();
-                Kept::Changed
+                Kept::WithoutPerson
             }
             Some((absence, Treatment::Dropped)) => Kept::Not(absence),
         })
@@ -268,6 +282,14 @@ impl Group {
         self.settled.append(&mut other.settled);
         self.standings = other.standings;
     }
+}
+
+fn read(line: &str) -> Result<Event, ShardError> {
+    Event::from_line(line).map_err(|_| ShardError::Malformed("a line is no event"))
+}
+
+fn written(event: &Event) -> Result<String, ShardError> {
+    event.to_line().map_err(|_| ShardError::Malformed("a line is no event"))
 }
 
 /// Lets the visits of the event's thread go on under its present key.

@@ -1,9 +1,11 @@
 use super::*;
+use crate::batch::ShardBatch;
 use crate::civil::Window;
-use crate::fold::testing::{history, turn};
+use crate::fold::testing::{happenings, history, turn};
 use crate::protocol::AppendHeader;
 use crate::storage::memory::{Fault, Memory};
 use proptest::prelude::*;
+use schemas::event::{Cost, Turn, UnitAmount};
 use schemas::{Bucket15, NanoUsd};
 
 pub(super) const NOW: UtcMillis = UtcMillis(1_793_000_000_000);
@@ -19,6 +21,13 @@ pub(super) fn message(events: &[Event]) -> String {
 
 pub(super) fn append(shard: &mut Shard<Memory>, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
     shard.append(&[message.as_bytes().to_vec()], now).map(|mut replies| replies.remove(0))?
+}
+
+/// Prices say what they are made of.
+fn with_units(event: &mut Event) {
+    if let schemas::Body::Turn(Turn { cost: Cost::Priced { units, nano_usd, .. }, .. }) = &mut event.body {
+        units.push(UnitAmount { unit: schemas::Label::parse("input_tokens").unwrap(), count: 1, nano_usd: *nano_usd });
+    }
 }
 
 fn total(shard: &mut Shard<Memory>) -> (u64, NanoUsd, Tally) {
@@ -157,6 +166,31 @@ fn a_claim_is_kept_for_seven_days_and_counts_nothing() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Where a Shard reads excerpts in place of lines, it stores and counts the same, whatever people have chosen.
+    #[test]
+    fn excerpts_change_nothing(history in history(30), happenings in happenings(20), choices in proptest::collection::vec((0u8..6, any::<bool>()), 0..6), batch in 1usize..9) {
+        let chosen = choices.iter().enumerate().map(|(i, (user, granted))| {
+            let body = format!(r#"{{"consent":{{"state":"{}","purpose":"analytics"}}}}"#, if *granted { "granted" } else { "withdrawn" });
+            Event { body: serde_json::from_str(&body).unwrap(), ..turn(1_000 + i as u128, Some(*user), None, NOW.0 - 10 * schemas::time::DAY_MS, None, 0) }
+        });
+        let mut events: Vec<Event> = chosen.chain(history).collect();
+        events.extend(happenings.into_iter().map(|event| Event { id: event.id.follow_up(), ..event }));
+        events.iter_mut().for_each(with_units);
+        let told = |of: &dyn Fn(&[Event]) -> Vec<u8>| {
+            let storage = Memory::default();
+            let mut shard = Shard::open(storage.clone(), NOW).unwrap();
+            let messages: Vec<_> = events.chunks(batch).map(of).collect();
+            let replies: Vec<_> = messages.into_iter().map(|message| shard.append(&[message], NOW).unwrap()).collect();
+            (replies, shard.told(), shard.all_days().clone(), storage.rows_after(0, usize::MAX).unwrap())
+        };
+        let with_excerpts = |events: &[Event]| {
+            let mut batch = ShardBatch::default();
+            events.iter().for_each(|event| batch.push(event));
+            batch.message()
+        };
+        prop_assert_eq!(told(&with_excerpts), told(&|events| message(events).into_bytes()));
+    }
 
     /// Crash before or after any write, retry until acknowledged, checkpoint now and then: as if nothing had happened.
     #[test]

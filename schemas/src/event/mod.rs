@@ -5,6 +5,7 @@
 mod aside;
 mod conversation;
 mod edge;
+pub mod excerpt;
 mod product;
 mod safety;
 
@@ -21,6 +22,7 @@ pub use edge::{
     Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, System, Vital,
     VitalName,
 };
+pub use excerpt::Excerpt;
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 
