@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use schemas::Event;
-use schemas::event::{Excerpt, excerpt};
+use schemas::event::excerpt;
 
 use crate::correlate;
 use crate::place::Place;
@@ -27,8 +27,8 @@ pub struct ShardBatch {
     pub events: String,
     /// Dead letters, a line each.
     pub dead_letters: String,
-    /// What is counted of each event, in order, where its line need not be read for it.
-    excerpts: Vec<Option<Excerpt>>,
+    /// What is counted of each event, in order; empty where its line must be read for it.
+    excerpts: Vec<Vec<u8>>,
     /// Lines whose turn another way may tell of, too, ascending.
     claims: Vec<(usize, Claim)>,
     /// What leads to the Shard of each event, in order.
@@ -42,11 +42,11 @@ impl ShardBatch {
             if let Some(reply) = correlate::reply_of(event) {
                 self.claims.push((self.header.events, Claim { reply, source: event.source, id: event.id }));
             }
-            self.push_line(&line, event.belongs_to(), Excerpt::of(event));
+            self.push_line(&line, event.belongs_to(), excerpt::of(event));
         }
     }
 
-    fn push_line(&mut self, line: &str, bits: u64, excerpt: Option<Excerpt>) {
+    fn push_line(&mut self, line: &str, bits: u64, excerpt: Vec<u8>) {
         self.header.events += 1;
         self.bits.push(bits);
         self.excerpts.push(excerpt);
@@ -70,7 +70,7 @@ impl ShardBatch {
     /// The message to the Shard.
     #[must_use]
     pub fn message(&self) -> Vec<u8> {
-        let excerpts = excerpt::write(&self.excerpts);
+        let excerpts = excerpt::join(&self.excerpts);
         let header = AppendHeader { excerpts: excerpts.len(), ..self.header.clone() };
         let header = serde_json::to_vec(&header).unwrap_or_default();
         [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes(), &excerpts].concat()

@@ -8,6 +8,7 @@ pub mod cost;
 pub mod health;
 pub mod intake;
 pub mod integrations;
+mod msgpack;
 pub mod named;
 pub mod names;
 mod naming;
@@ -23,8 +24,8 @@ pub mod usage;
 
 use std::collections::BTreeMap;
 
-pub use schemas::msgpack::CodecError;
-use schemas::{Body, Bucket15, Event, UserKey, UtcDay, UtcMillis, msgpack};
+use schemas::packed::PackedError;
+use schemas::{Body, Bucket15, Event, UserKey, UtcDay, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use health::Minutes;
@@ -142,11 +143,22 @@ impl Day {
     }
 }
 
+/// Stored bytes that can't be read, or a value that can't be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored counters cannot be read or written; they were made by another version")]
+pub struct CodecError;
+
+impl From<PackedError> for CodecError {
+    fn from(_: PackedError) -> Self {
+        Self
+    }
+}
+
 const FORMAT: u8 = 2;
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = vec![FORMAT];
-    msgpack::write(value, &mut bytes)?;
+    rmp_serde::encode::write(&mut bytes, value).map_err(|_| CodecError)?;
     Ok(bytes)
 }
 

@@ -81,6 +81,11 @@ pub enum TurnStatus {
     Filtered,
 }
 
+impl TurnStatus {
+    /// All of them. What is sent tells them by their place here: add at the end.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Error, Self::Timeout, Self::Cancelled, Self::Filtered];
+}
+
 /// The price of a turn, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -199,6 +204,11 @@ pub enum Provenance {
     Estimated,
 }
 
+impl Provenance {
+    /// All of them. What is sent tells them by their place here: add at the end.
+    pub const ALL: [Self; 3] = [Self::ProviderReported, Self::Computed, Self::Estimated];
+}
+
 /// Why a turn has no price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -215,6 +225,18 @@ pub enum UnpricedReason {
     InconsistentUsage,
     /// The provider refused or failed the call before it was billed.
     NotBilled,
+}
+
+impl UnpricedReason {
+    /// All of them. What is sent tells them by their place here: add at the end.
+    pub const ALL: [Self; 6] = [
+        Self::UsageMissing,
+        Self::UnknownProvider,
+        Self::UnknownModel,
+        Self::NoPrice,
+        Self::InconsistentUsage,
+        Self::NotBilled,
+    ];
 }
 
 /// A price found later for a turn that had none, made by an operator's command. Its event has the turn's time and keys; the

@@ -22,7 +22,6 @@ pub use edge::{
     Bot, BotEvidence, BotKind, Browser, Device, DeviceClass, ErrorReport, Method, NetworkKind, Request, System, Vital,
     VitalName,
 };
-pub use excerpt::Excerpt;
 pub use product::{Consent, ConsentState, Journey, Platform, PlatformEvent, Service, ServiceCost};
 pub use safety::{Crisis, CrisisEvent, Disposition, Incident, IncidentSeverity, Notice, NoticeKind};
 
@@ -80,6 +79,12 @@ pub enum Source {
     Response,
     /// An operator's command.
     Admin,
+}
+
+impl Source {
+    /// All of them. What is sent tells them by their place here: add at the end.
+    pub const ALL: [Self; 7] =
+        [Self::Edge, Self::Backend, Self::Browser, Self::Gateway, Self::Otlp, Self::Response, Self::Admin];
 }
 
 /// Coarse facts about a person, none of which names one.

@@ -2,9 +2,10 @@
 //! that they speak of. Equal facts make equal bytes.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use schemas::event::{Cohort, Country, Emotion, PlatformEvent, UtcOffset};
-use schemas::{Bucket15, Label, NanoUsd, UserKey, order};
+use schemas::{Bucket15, Label, NanoUsd, order, packed};
 
 use super::facts::{Entry, Facts, Mark, MarkKind, Mention, Mood, Owner, ThreadId, Track, Visit};
 use super::words::{CohortNo, WordNo, Words};
@@ -22,12 +23,11 @@ const WISH: u8 = u8::MAX;
 #[must_use]
 pub fn encode(segment: &Segment, words: &Words) -> Vec<u8> {
     let tables = Tables::of(segment, words);
-    let mut out = Writer(vec![FORMAT]);
+    let mut out = Writer(packed::Writer::default());
+    out.byte(FORMAT);
     out.unsigned(tables.words.len() as u64);
     for number in &tables.words {
-        let word = words.word(*number).map_or("", Label::as_str);
-        out.unsigned(word.len() as u64);
-        out.0.extend_from_slice(word.as_bytes());
+        out.label_or_none(words.word(*number));
     }
     out.unsigned(tables.cohorts.len() as u64);
     for number in &tables.cohorts {
@@ -38,7 +38,7 @@ pub fn encode(segment: &Segment, words: &Words) -> Vec<u8> {
         out.owner(owner);
         out.facts(facts, &tables);
     }
-    out.0
+    out.0.0
 }
 
 /// The facts of these bytes.
@@ -46,16 +46,14 @@ pub fn encode(segment: &Segment, words: &Words) -> Vec<u8> {
 /// # Errors
 /// [`CodecError`] when they were not made by [`encode`].
 pub fn decode(bytes: &[u8], words: &mut Words) -> Result<Segment, CodecError> {
-    let mut input = Reader(bytes);
+    let mut input = Reader(packed::Reader(bytes));
     if input.byte()? != FORMAT {
         return Err(CodecError);
     }
     let mut named: Vec<WordNo> = vec![0];
     let mut labels: Vec<Option<Label>> = vec![None];
     for _ in 0..input.count()? {
-        let length = input.count()?;
-        let text = std::str::from_utf8(input.take(length)?).map_err(|_| CodecError)?;
-        let label = Label::parse(text).map_err(|_| CodecError)?;
+        let label = input.label()?;
         named.push(words.number(&label));
         labels.push(Some(label));
     }
@@ -71,7 +69,7 @@ pub fn decode(bytes: &[u8], words: &mut Words) -> Result<Segment, CodecError> {
         let facts = input.facts(&tables)?;
         segment.insert(owner, facts);
     }
-    if input.0.is_empty() { Ok(segment) } else { Err(CodecError) }
+    if input.is_at_end() { Ok(segment) } else { Err(CodecError) }
 }
 
 /// The words of one segment in the order of the alphabet; in bytes they go by their place there, from 1.
@@ -129,46 +127,46 @@ impl Tables {
     }
 }
 
-struct Writer(Vec<u8>);
+struct Writer(packed::Writer);
+
+impl Deref for Writer {
+    type Target = packed::Writer;
+
+    fn deref(&self) -> &packed::Writer {
+        &self.0
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut packed::Writer {
+        &mut self.0
+    }
+}
 
 impl Writer {
-    /// LEB128.
-    fn unsigned(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-
-    /// Small numbers of either sign are short.
-    fn signed(&mut self, value: i64) {
-        self.unsigned((value << 1 ^ value >> 63) as u64);
-    }
-
     fn owner(&mut self, owner: &Owner) {
         match owner {
             Owner::User(user) => {
-                self.0.push(0);
-                self.0.extend_from_slice(&user.to_bytes());
+                self.byte(0);
+                self.key(user);
             }
             Owner::Thread(thread) => self.thread(*thread),
         }
     }
 
     fn thread(&mut self, thread: ThreadId) {
-        self.0.push(1 + u8::from(thread.is_session));
-        self.0.extend_from_slice(&thread.bits.to_be_bytes());
+        self.byte(1 + u8::from(thread.is_session));
+        self.bytes(&thread.bits.to_be_bytes());
     }
 
     fn cohort(&mut self, cohort: &Cohort, plan: impl Fn(&Label) -> u64) {
         match &cohort.country {
-            Some(country) => self.0.extend_from_slice(country.as_str().as_bytes()),
-            None => self.0.extend_from_slice(&[0, 0]),
+            Some(country) => self.bytes(country.as_str().as_bytes()),
+            None => self.bytes(&[0, 0]),
         }
         self.unsigned(cohort.utc_offset_minutes.map_or(0, |offset| (offset.minutes() / 15 + 49) as u64));
         self.unsigned(cohort.plan.as_ref().map_or(0, plan));
-        self.0.push(cohort.guest.map_or(0, |guest| 1 + u8::from(guest)));
+        self.byte(cohort.guest.map_or(0, |guest| 1 + u8::from(guest)));
     }
 
     fn facts(&mut self, facts: &Facts, tables: &Tables) {
@@ -198,7 +196,7 @@ impl Writer {
         for mark in marks {
             self.signed(mark.ts_ms - last);
             last = mark.ts_ms;
-            self.0.push(match mark.kind {
+            self.byte(match mark.kind {
                 MarkKind::Journey => 0,
                 MarkKind::Step => 1,
                 MarkKind::Error => 2,
@@ -230,7 +228,7 @@ impl Writer {
             self.signed(mood.ts_ms - last);
             last = mood.ts_ms;
             let emotion = place(&Emotion::ALL, &mood.emotion);
-            self.0.push(emotion << 3 | (mood.intensity & 3) << 1 | u8::from(mood.frustrated));
+            self.byte(emotion << 3 | (mood.intensity & 3) << 1 | u8::from(mood.frustrated));
         }
         self.unsigned(track.mentions.len() as u64);
         let mut mentions: Vec<&Mention> = track.mentions.iter().collect();
@@ -248,51 +246,26 @@ fn place<T: PartialEq>(all: &[T], thing: &T) -> u8 {
     all.iter().position(|other| other == thing).unwrap_or(0) as u8
 }
 
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a>(packed::Reader<'a>);
 
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Result<u8, CodecError> {
-        let (first, rest) = self.0.split_first().ok_or(CodecError)?;
-        self.0 = rest;
-        Ok(*first)
+impl<'a> Deref for Reader<'a> {
+    type Target = packed::Reader<'a>;
+
+    fn deref(&self) -> &packed::Reader<'a> {
+        &self.0
     }
+}
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(CodecError)?;
-        self.0 = rest;
-        Ok(taken)
+impl<'a> DerefMut for Reader<'a> {
+    fn deref_mut(&mut self) -> &mut packed::Reader<'a> {
+        &mut self.0
     }
+}
 
-    fn unsigned(&mut self) -> Result<u64, CodecError> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7F) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(CodecError)
-    }
-
-    fn signed(&mut self) -> Result<i64, CodecError> {
-        let value = self.unsigned()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn small(&mut self) -> Result<u32, CodecError> {
-        self.unsigned()?.try_into().map_err(|_| CodecError)
-    }
-
-    /// How many of something follow: each takes a byte at least.
-    fn count(&mut self) -> Result<usize, CodecError> {
-        let count = self.unsigned()?;
-        usize::try_from(count).ok().filter(|count| *count <= self.0.len()).ok_or(CodecError)
-    }
-
+impl Reader<'_> {
     fn owner(&mut self) -> Result<Owner, CodecError> {
         match self.byte()? {
-            0 => Ok(Owner::User(UserKey::from_bytes(self.take(17)?.try_into().map_err(|_| CodecError)?))),
+            0 => Ok(Owner::User(self.key()?)),
             kind => Ok(Owner::Thread(self.thread_of(kind)?)),
         }
     }

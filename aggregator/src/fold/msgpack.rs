@@ -1,4 +1,4 @@
-//! MessagePack, the form of counters in storage and of messages between objects: written by `rmp-serde`, read here.
+//! Reads the MessagePack that `rmp-serde` writes for the counters and the messages between objects.
 //!
 //! Its own reader asks every value what it is, which makes a copy of all its code for each type that is read: 190 KiB of the
 //! Worker, gzipped. Here the type says what must come. Structs are arrays, so a shorter one is of an earlier release.
@@ -6,32 +6,21 @@
 
 use std::fmt::Display;
 
+use serde::Deserialize;
 use serde::de::{
     self, DeserializeSeed, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
-use serde::{Deserialize, Serialize};
 
-/// Stored bytes that can't be read, or a value that can't be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stored counters cannot be read or written; they were made by another version")]
-pub struct CodecError;
+use super::CodecError;
 
 /// How deep values may lie in one another.
 const DEPTH_MAX: u8 = 64;
-
-/// Adds a value's bytes.
-///
-/// # Errors
-/// [`CodecError`] when the encoder fails.
-pub fn write<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    rmp_serde::encode::write(bytes, value).map_err(|_| CodecError)
-}
 
 /// The value of these bytes, all of them.
 ///
 /// # Errors
 /// [`CodecError`] when they are not MessagePack, not of this type, too many or too few.
-pub fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
+pub(super) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, CodecError> {
     let mut reader = Reader { rest: bytes, depth: DEPTH_MAX };
     let value = T::deserialize(&mut reader)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(CodecError) }
