@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use schemas::Event;
-use schemas::event::excerpt;
+use schemas::event::stored;
 
 use crate::correlate;
 use crate::place::Place;
@@ -23,13 +23,11 @@ use crate::protocol::{AppendHeader, Claim, DeadLetterLine};
 pub struct ShardBatch {
     /// What follows.
     pub header: AppendHeader,
-    /// Canonical events, a line each.
-    pub events: String,
+    /// Canonical events, as the log keeps them.
+    pub events: Vec<u8>,
     /// Dead letters, a line each.
     pub dead_letters: String,
-    /// What is counted of each event, in order; empty where its line must be read for it.
-    excerpts: Vec<Vec<u8>>,
-    /// Lines whose turn another way may tell of, too, ascending.
+    /// Events whose turn another way may tell of, too, by their numbers, ascending.
     claims: Vec<(usize, Claim)>,
     /// What leads to the Shard of each event, in order.
     bits: Vec<u64>,
@@ -38,20 +36,12 @@ pub struct ShardBatch {
 impl ShardBatch {
     /// Adds a canonical event.
     pub fn push(&mut self, event: &Event) {
-        if let Ok(line) = event.to_line() {
-            if let Some(reply) = correlate::reply_of(event) {
-                self.claims.push((self.header.events, Claim { reply, source: event.source, id: event.id }));
-            }
-            self.push_line(&line, event.belongs_to(), excerpt::of(event));
+        if let Some(reply) = correlate::reply_of(event) {
+            self.claims.push((self.header.events, Claim { reply, source: event.source, id: event.id }));
         }
-    }
-
-    fn push_line(&mut self, line: &str, bits: u64, excerpt: Vec<u8>) {
+        stored::push(&mut self.events, event);
         self.header.events += 1;
-        self.bits.push(bits);
-        self.excerpts.push(excerpt);
-        self.events.push_str(line);
-        self.events.push('\n');
+        self.bits.push(event.belongs_to());
     }
 
     /// Adds a dead letter.
@@ -70,13 +60,11 @@ impl ShardBatch {
     /// The message to the Shard.
     #[must_use]
     pub fn message(&self) -> Vec<u8> {
-        let excerpts = excerpt::join(&self.excerpts);
-        let header = AppendHeader { excerpts: excerpts.len(), ..self.header.clone() };
-        let header = serde_json::to_vec(&header).unwrap_or_default();
-        [header.as_slice(), b"\n", self.events.as_bytes(), self.dead_letters.as_bytes(), &excerpts].concat()
+        let header = serde_json::to_vec(&self.header).unwrap_or_default();
+        [header.as_slice(), b"\n", self.dead_letters.as_bytes(), &self.events].concat()
     }
 
-    /// The message without the lines that have lost their claims, ascending; they are counted as duplicates.
+    /// The message without the events that have lost their claims, by their numbers, ascending; they are counted as duplicates.
     fn claimed(&self, lost: &[usize]) -> Vec<u8> {
         let header = AppendHeader {
             claimed: true,
@@ -84,11 +72,13 @@ impl ShardBatch {
             duplicate: self.header.duplicate + lost.len() as u64,
             ..self.header.clone()
         };
-        let is_kept = |number: &usize| lost.binary_search(number).is_err();
-        let numbered = self.events.split_inclusive('\n').zip(&self.excerpts).enumerate();
-        let kept = numbered.filter(|(number, _)| is_kept(number));
-        let (events, excerpts) = kept.map(|(_, (line, excerpt))| (line, excerpt.clone())).unzip();
-        Self { header, events, excerpts, dead_letters: self.dead_letters.clone(), ..Self::default() }.message()
+        let mut events = Vec::with_capacity(self.events.len());
+        for (number, event) in stored::events(&self.events).flatten().enumerate() {
+            if lost.binary_search(&number).is_err() {
+                stored::push_stored(&mut events, event);
+            }
+        }
+        Self { header, events, dead_letters: self.dead_letters.clone(), ..Self::default() }.message()
     }
 }
 
@@ -98,13 +88,14 @@ pub fn regrouped(batches: impl IntoIterator<Item = ShardBatch>, shards: u32) -> 
     let mut sorted: BTreeMap<u32, ShardBatch> = BTreeMap::new();
     for batch in batches {
         let mut claims = batch.claims.iter().peekable();
-        let events = batch.events.lines().zip(&batch.bits).zip(batch.excerpts);
-        for (number, ((line, bits), excerpt)) in events.enumerate() {
+        for (number, (event, bits)) in stored::events(&batch.events).flatten().zip(&batch.bits).enumerate() {
             let target = sorted.entry(Place::of(*bits, shards).shard).or_default();
             if let Some((_, claim)) = claims.next_if(|(claimed, _)| *claimed == number) {
                 target.claims.push((target.header.events, *claim));
             }
-            target.push_line(line, *bits, excerpt);
+            stored::push_stored(&mut target.events, event);
+            target.header.events += 1;
+            target.bits.push(*bits);
         }
         for line in batch.dead_letters.lines() {
             let digest = serde_json::from_str(line).ok().and_then(|letter: DeadLetterLine| letter.id());
@@ -140,12 +131,12 @@ pub fn judged<E: Copy>(
     let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
     let mut judge = |batch: &ShardBatch| {
         let (mut lost, mut failed) = (Vec::new(), None);
-        for (line, claim) in &batch.claims {
+        for (number, claim) in &batch.claims {
             let shard = claim.shard(shards);
             let at = taken.entry(shard).or_default();
             match verdicts.get(&shard) {
                 Some(Err(error)) => failed = Some(*error),
-                Some(Ok(won)) if won.get(*at) == Some(&false) => lost.push(*line),
+                Some(Ok(won)) if won.get(*at) == Some(&false) => lost.push(*number),
                 _ => {}
             }
             *at += 1;

@@ -381,19 +381,18 @@ impl<S: GoldStorage> Counted for Gold<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::ShardBatch;
     use crate::fold::testing::history;
     use crate::fold::{Counters, Fold};
-    use crate::protocol::AppendHeader;
     use crate::shard::Shard;
     use crate::storage::memory::Memory;
     use proptest::prelude::*;
     use schemas::Event;
 
     fn append(shard: &mut Shard<Memory>, events: &[&Event]) {
-        let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
-        let lines: Vec<String> = events.iter().map(|e| serde_json::to_string(e).unwrap()).collect();
-        let text = format!("{}\n{}\n", serde_json::to_string(&header).unwrap(), lines.join("\n"));
-        shard.append(&[text.into_bytes()], UtcMillis(1_793_000_000_000)).unwrap();
+        let mut batch = ShardBatch::default();
+        events.iter().for_each(|event| batch.push(event));
+        shard.append(&[batch.message()], UtcMillis(1_793_000_000_000)).unwrap();
     }
 
     const EVER: (Bucket15, Bucket15) = (Bucket15(96 * 20_700), Bucket15(96 * 20_800));

@@ -12,17 +12,14 @@ use crate::budget::Hold;
 use crate::census::{Ask, Census};
 use crate::fold::intake::DropReason;
 
-/// Events for one Shard. On the wire: this header as one line of JSON, then `events` lines of canonical events, then
-/// `dead_letters` lines of dead letters, then `excerpts` bytes that say of the events, in order, what is counted of them.
+/// Events for one Shard. On the wire: this header as one line of JSON, then `dead_letters` lines of dead letters, then `events`
+/// canonical events as the log keeps them ([`schemas::event::stored`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppendHeader {
-    /// Lines of events.
+    /// Events.
     pub events: usize,
     /// Lines of dead letters.
     pub dead_letters: usize,
-    /// Bytes of excerpts, all of them; where there are none, the lines are read.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub excerpts: usize,
     /// Events given up before they reached a Shard, to be counted here.
     #[serde(default, skip_serializing_if = "FlatMap::is_empty")]
     pub dropped: FlatMap<DropReason, u64>,
@@ -32,10 +29,6 @@ pub struct AppendHeader {
     /// Turns that several ways may tell of have been claimed: what is here is to be stored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub claimed: bool,
-}
-
-fn is_none(n: &usize) -> bool {
-    *n == 0
 }
 
 fn is_zero(n: &u64) -> bool {

@@ -8,7 +8,8 @@ mod remark;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::event::Aside;
+use schemas::event::{Aside, stored};
+use schemas::packed::PackedError;
 use schemas::{Event, EventKey, UserKey, UtcDay, UtcMillis, order};
 
 use crate::budget::{HoldReply, HoldRequest, Holds, Limit, LimitKind, Span};
@@ -28,10 +29,10 @@ pub use growth::Want;
 use prepared::Prepared;
 pub use remark::Remark;
 
-/// Most bytes of events in one row of the log: half of the platform's 2 MB limit of a row.
-pub const ROW_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of events in one row of the log: about a MiB as lines, and far below the platform's 2 MB.
+pub const ROW_BYTES_MAX: usize = 256 << 10;
 /// Bytes of log after which the fold is checkpointed: what a restart reads and folds anew at most, besides one append.
-pub const CHECKPOINT_BYTES: usize = 8 << 20;
+pub const CHECKPOINT_BYTES: usize = 4 << 20;
 /// Days that the log is kept, as long as Silver: until then a person can be told what is held of them, and be taken out of every
 /// number. What is counted after it knows no one.
 pub const LOG_DAYS_MAX: i32 = 730;
@@ -478,11 +479,11 @@ impl<S: Storage> Shard<S> {
     }
 
     fn replay(&mut self, row: &Row) -> Result<(), ShardError> {
-        let text = std::str::from_utf8(&row.events).map_err(|_| CodecError)?;
-        let events: Result<Vec<Event>, _> = text.lines().map(Event::from_line).collect();
+        let events: Result<Vec<Event>, PackedError> =
+            stored::events(&row.events).map(|stored| stored?.event()).collect();
         self.bytes_since_checkpoint += row.bytes();
         let remark = Remark::decode(&row.remark).ok_or(CodecError)?;
-        self.count(row, &events.map_err(|_| CodecError)?, &remark)
+        self.count(row, &events.map_err(CodecError::from)?, &remark)
     }
 
     fn count(&mut self, row: &Row, events: &[Event], remark: &Remark) -> Result<(), ShardError> {

@@ -16,7 +16,7 @@ pub struct Row {
     pub seq: u64,
     /// When the Shard took them in; never decreases with `seq`.
     pub received_at: UtcMillis,
-    /// Canonical events, one JSON object a line, each line ended.
+    /// Canonical events: [`schemas::event::stored`].
     pub events: Vec<u8>,
     /// How many.
     pub count: u32,

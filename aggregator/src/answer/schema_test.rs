@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::counted::testing::Folded;
 use super::*;
+use crate::batch::ShardBatch;
 use crate::budget::{BudgetQuery, Limits, Periods};
 use crate::fold::testing::{told, turn};
-use crate::protocol::{AppendHeader, BuriedLetter, DeadLetterLine};
+use crate::protocol::{BuriedLetter, DeadLetterLine};
 use crate::shard::Shard;
 use crate::storage::memory::Memory;
 
@@ -183,11 +184,10 @@ fn a_query() -> Query {
 
 fn answer(query: &Query, people_answer: bool) -> Value {
     let events = all_kinds();
-    let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
-    let mut message = serde_json::to_string(&header).unwrap() + "\n";
-    events.iter().for_each(|event| message += &(serde_json::to_string(event).unwrap() + "\n"));
+    let mut batch = ShardBatch::default();
+    events.iter().for_each(|event| batch.push(event));
     let mut shard = Shard::open(Memory::default(), now()).unwrap();
-    shard.append(&[message.into_bytes()], now()).unwrap().remove(0).unwrap();
+    shard.append(&[batch.message()], now()).unwrap().remove(0).unwrap();
     let mut census = |query: &Query| {
         let mut census = Census::default();
         census.merge(&shard.census(&[query.ask()], now()).unwrap().remove(0).census);

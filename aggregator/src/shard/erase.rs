@@ -6,14 +6,16 @@
 
 use exporter::{Change, Erasure, Sha256};
 use schemas::consent::{Absence, Choices, Treatment, treatment};
+use schemas::event::stored::{self, StoredEvent};
+use schemas::packed::PackedError;
 use schemas::{Bucket15, Event, NanoUsd, UserKey, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::{Remark, Shard, ShardError, StoredFacts};
-use crate::fold::Fold;
 use crate::fold::intake::Tally;
 use crate::fold::people::facts::{Facts, Owner};
 use crate::fold::standing::{Erased, Note};
+use crate::fold::{CodecError, Fold};
 use crate::protocol::Person;
 use crate::storage::{ErasureWrite, Row, Storage, USER_KEYS_MAX};
 
@@ -180,11 +182,10 @@ impl<S: Storage> Shard<S> {
                     held.next = Some(position);
                     return Ok(held);
                 }
-                for (line, event) in events_of(row, &users)? {
-                    if event.is_some() {
-                        bytes += line.len();
-                        held.events.push((row.received_at.0, line.to_owned()));
-                    }
+                for (stored, ..) in events_of(row, &users)?.into_iter().filter(|(_, _, is_theirs)| *is_theirs) {
+                    let line = stored.line().map_err(CodecError::from)?;
+                    bytes += line.len();
+                    held.events.push((row.received_at.0, line.into_owned()));
                 }
                 position = row.seq;
             }
@@ -218,7 +219,8 @@ impl<S: Storage> Shard<S> {
             let Some(last) = rows.last() else { break };
             after = last.seq;
             for row in &rows {
-                let own: Vec<Event> = events_of(row, &users)?.into_iter().filter_map(|(_, event)| event).collect();
+                let own = events_of(row, &users)?.into_iter().filter(|(_, _, is_theirs)| *is_theirs);
+                let own: Vec<Event> = own.map(|(_, event, _)| event).collect();
                 if own.is_empty() {
                     continue;
                 }
@@ -349,43 +351,37 @@ fn by_one_name(event: Event, user: UserKey) -> Event {
     Event { user: Some(user), conversation: None, session: None, ..event }
 }
 
-/// The lines of a row; with its event where it is of that person, under whichever key.
-fn events_of<'a>(row: &'a Row, users: &[UserKey]) -> Result<Vec<(&'a str, Option<Event>)>, ShardError> {
-    let unreadable = ShardError::Codec(crate::fold::CodecError);
-    let text = std::str::from_utf8(&row.events).map_err(|_| unreadable)?;
-    let keys: Vec<String> = users.iter().map(ToString::to_string).collect();
-    text.lines()
-        .map(|line| {
-            let names = keys.iter().any(|key| line.contains(key));
-            let event = names.then(|| Event::from_line(line).map_err(|_| unreadable)).transpose()?;
-            Ok((line, event.filter(|event| event.user.is_some_and(|user| users.contains(&user)))))
-        })
-        .collect()
+/// The events of a row, and whether each is of that person, under whichever key.
+fn events_of<'a>(row: &'a Row, users: &[UserKey]) -> Result<Vec<(StoredEvent<'a>, Event, bool)>, ShardError> {
+    let read = |stored: Result<StoredEvent<'a>, PackedError>| {
+        let stored = stored?;
+        let event = stored.event()?;
+        let is_theirs = event.user.is_some_and(|user| users.contains(&user));
+        Ok((stored, event, is_theirs))
+    };
+    stored::events(&row.events)
+        .map(read)
+        .collect::<Result<_, PackedError>>()
+        .map_err(|error| ShardError::Codec(error.into()))
 }
 
 /// Takes a person out of a row; the ids that it no longer makes known.
 fn forgotten(row: &mut Row, users: &[UserKey]) -> Result<Vec<u64>, ShardError> {
-    let unreadable = ShardError::Codec(crate::fold::CodecError);
+    let unreadable = ShardError::Codec(CodecError);
     let mut kept = Row { events: Vec::new(), count: 0, users: Vec::new(), ..row.clone() };
     let mut ids = Vec::new();
-    for (line, theirs) in events_of(row, users)? {
-        let mut push = |line: &str| {
-            kept.events.extend_from_slice(line.as_bytes());
-            kept.events.push(b'\n');
-            kept.count += 1;
-        };
-        match theirs {
-            Some(mut event) if is_kept(&event) => {
-                event.without_person();
-                push(&event.to_line().map_err(|_| unreadable)?);
-            }
-            Some(event) => ids.push(event.id.prefix()),
-            None => {
-                push(line);
-                let other = Event::from_line(line).map_err(|_| unreadable)?.user;
-                other.into_iter().for_each(|user| kept.note_user(user));
-            }
+    for (stored, mut event, is_theirs) in events_of(row, users)? {
+        if !is_theirs {
+            stored::push_stored(&mut kept.events, stored);
+            event.user.into_iter().for_each(|user| kept.note_user(user));
+        } else if is_kept(&event) {
+            event.without_person();
+            stored::push(&mut kept.events, &event);
+        } else {
+            ids.push(event.id.prefix());
+            continue;
         }
+        kept.count += 1;
     }
     let mut remark = Remark::decode(&row.remark).ok_or(unreadable)?;
     remark.tally.stored = remark.tally.stored.saturating_sub(ids.len() as u64);

@@ -77,7 +77,10 @@ fn known(shard: &mut Shard<Memory>) -> Knowledge {
 fn lines(storage: &Memory) -> Vec<String> {
     let rows = storage.rows_after(0, usize::MAX).unwrap();
     rows.iter()
-        .flat_map(|row| String::from_utf8(row.events.clone()).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|row| {
+            let text = String::from_utf8(schemas::event::stored::lines(&row.events).unwrap()).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -143,7 +146,8 @@ proptest! {
         prop_assert_eq!(lines(&storage), lines(&other));
         let key = format!("\"user\":\"{}\"", user(who));
         for row in storage.rows_after(0, usize::MAX).unwrap() {
-            prop_assert!(!String::from_utf8(row.events).unwrap().contains(&key));
+            let text = String::from_utf8(schemas::event::stored::lines(&row.events).unwrap()).unwrap();
+            prop_assert!(!text.contains(&key));
             prop_assert!(row.remark.contains("erased") || !row.remark.contains(&user(who).to_string()));
         }
         // Asked again, nothing changes; after a restart nothing comes back.

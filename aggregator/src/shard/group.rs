@@ -1,10 +1,10 @@
 //! One write in the making: which events are stored, which were told before, and the rows that hold them.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemas::consent::{Absence, Treatment, choice_of, treatment};
-use schemas::event::{Aside, Was, excerpt};
+use schemas::event::stored::{self, StoredEvent};
+use schemas::event::{Aside, Was};
 use schemas::{Event, EventKey, FlatMap, UserKey, UtcMillis};
 
 use super::{ROW_BYTES_MAX, Remark, ShardError};
@@ -22,9 +22,7 @@ use crate::storage::{DeadLetter, Row};
 /// What becomes of an event.
 enum Kept {
     AsItIs,
-    /// Without what it said beside itself.
-    WithoutAside,
-    WithoutPerson,
+    Changed,
     Not(Absence),
 }
 
@@ -56,17 +54,17 @@ impl Group {
     /// Adds a message's rows; of a malformed one nothing.
     pub(super) fn add(&mut self, message: &[u8], known: Known<'_>) -> Result<AppendReply, ShardError> {
         let Known { seen, holds, .. } = known;
-        let head = message.split(|byte| *byte == b'\n').next().and_then(|line| serde_json::from_slice(line).ok());
-        let header: AppendHeader = head.ok_or(ShardError::Malformed("no header line"))?;
-        let (text, excerpts) = message
-            .len()
-            .checked_sub(header.excerpts)
-            .and_then(|end| message.split_at_checked(end))
-            .ok_or(ShardError::Malformed("fewer bytes than the header says"))?;
-        let text = std::str::from_utf8(text).map_err(|_| ShardError::Malformed("not UTF-8"))?;
-        let excerpts = excerpt::read(excerpts).map_err(|_| ShardError::Malformed("excerpts are none"))?;
-        let mut excerpts = excerpts.into_iter();
-        let mut lines = text.lines().skip(1);
+        let (head, mut rest) = line_of(message)?;
+        let header: AppendHeader = text(head)
+            .and_then(|head| serde_json::from_str(head).ok())
+            .ok_or(ShardError::Malformed("no header line"))?;
+        let mut letters = Vec::new();
+        for _ in 0..header.dead_letters {
+            let (letter, after) = line_of(rest)?;
+            letters.push(letter);
+            rest = after;
+        }
+        let mut told = stored::events(rest);
         let standings = self.standings.clone();
         let mut own = Group { seq: self.seq, received_at: self.received_at, standings, ..Group::default() };
         let mut dropped = FlatMap::new();
@@ -75,10 +73,9 @@ impl Group {
         let mut correlated = header.duplicate;
         own.open_row();
         for _ in 0..header.events {
-            let line = lines.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
-            let excerpt = excerpts.next().flatten();
-            let is_excerpt = excerpt.is_some();
-            let mut event = excerpt.map_or_else(|| read(line), Ok)?;
+            let told = told.next().ok_or(ShardError::Malformed("fewer events than the header says"))?;
+            let told = told.map_err(|_| ShardError::Malformed("events break off"))?;
+            let mut event = told.event().map_err(|_| ShardError::Malformed("an event is none"))?;
             if !holds.is_empty() && holds.contains(&event.id) {
                 own.settled.push(event.id);
             }
@@ -89,22 +86,17 @@ impl Group {
                 tally.duplicate += 1;
                 continue;
             }
-            let line = match own.place(&mut event, known, &mut notes)? {
-                Kept::AsItIs => Cow::Borrowed(line),
-                Kept::WithoutPerson if is_excerpt => {
-                    let mut whole = read(line)?;
-                    whole.without_person();
-                    Cow::Owned(written(&whole)?)
-                }
-                Kept::WithoutAside | Kept::WithoutPerson => Cow::Owned(written(&event)?),
+            let is_changed = match own.place(&mut event, known, &mut notes)? {
+                Kept::AsItIs => false,
+                Kept::Changed => true,
                 Kept::Not(absence) => {
                     *dropped.entry(DropReason::from(absence)).or_default() += 1;
                     continue;
                 }
             };
-            let line = line.as_ref();
+            let told = Some(told).filter(|_| !is_changed);
             let Some(reply) = correlate::reply_of(&event).filter(|_| !header.claimed) else {
-                own.push(line, id, event);
+                own.push(told, id, event);
                 continue;
             };
             let knows = |id| knew(id) || own.fresh.contains(&id);
@@ -116,7 +108,7 @@ impl Group {
             }
             let place = correlate::place(reply, event.source, knows);
             if place.first {
-                own.push(line, id, event);
+                own.push(told, id, event);
             } else {
                 tally.duplicate += 1;
                 correlated += 1;
@@ -124,10 +116,13 @@ impl Group {
             }
             own.know(place.id);
         }
-        for _ in 0..header.dead_letters {
-            let line = lines.next().ok_or(ShardError::Malformed("fewer dead letters than the header says"))?;
-            let letter: DeadLetterLine =
-                serde_json::from_str(line).map_err(|_| ShardError::Malformed("a dead letter is none"))?;
+        if told.next().is_some() {
+            return Err(ShardError::Malformed("more events than the header says"));
+        }
+        for line in letters {
+            let wrong = ShardError::Malformed("a dead letter is none");
+            let line = text(line).ok_or(wrong)?;
+            let letter: DeadLetterLine = serde_json::from_str(line).map_err(|_| wrong)?;
             let id = letter.id().ok_or(ShardError::Malformed("a dead letter has no digest"))?;
             if seen.contains(id) || self.fresh.contains(&id) || own.fresh.contains(&id) {
                 tally.duplicate += 1;
@@ -182,7 +177,7 @@ impl Group {
     fn place(&mut self, event: &mut Event, knows: Known<'_>, notes: &mut Vec<Note>) -> Result<Kept, ShardError> {
         let people = knows.people;
         let told = event.aside.take();
-        let unchanged = if told.is_some() { Kept::WithoutAside } else { Kept::AsItIs };
+        let unchanged = if told.is_some() { Kept::Changed } else { Kept::AsItIs };
         let was = told.as_ref().and_then(|aside| aside.was);
         let Some(user) = event.user else {
             was.map_or(Ok(()), |was| follow(event, was, knows, notes))?;
@@ -229,7 +224,7 @@ impl Group {
             None | Some((_, Treatment::Whole)) => unchanged,
             Some((_, Treatment::WithoutPerson)) => {
                 event.without_person();
-                Kept::WithoutPerson
+                Kept::Changed
             }
             Some((absence, Treatment::Dropped)) => Kept::Not(absence),
         })
@@ -242,15 +237,19 @@ impl Group {
         self.remarks.push(Remark::default());
     }
 
-    fn push(&mut self, line: &str, id: u64, event: Event) {
-        if self.rows.last().is_some_and(|row| row.count > 0 && row.events.len() + line.len() + 1 > ROW_BYTES_MAX) {
+    /// Stores an event, as it was `told` where that is what it still is.
+    fn push(&mut self, told: Option<StoredEvent<'_>>, id: u64, event: Event) {
+        let bytes = told.map_or(0, StoredEvent::bytes);
+        if self.rows.last().is_some_and(|row| row.count > 0 && row.events.len() + bytes > ROW_BYTES_MAX) {
             self.open_row();
         }
         if let (Some(row), Some(events), Some(remark)) =
             (self.rows.last_mut(), self.events.last_mut(), self.remarks.last_mut())
         {
-            row.events.extend_from_slice(line.as_bytes());
-            row.events.push(b'\n');
+            match told {
+                Some(told) => stored::push_stored(&mut row.events, told),
+                None => stored::push(&mut row.events, &event),
+            }
             row.count += 1;
             event.user.into_iter().for_each(|user| row.note_user(user));
             events.push(event);
@@ -284,12 +283,15 @@ impl Group {
     }
 }
 
-fn read(line: &str) -> Result<Event, ShardError> {
-    Event::from_line(line).map_err(|_| ShardError::Malformed("a line is no event"))
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
-fn written(event: &Event) -> Result<String, ShardError> {
-    event.to_line().map_err(|_| ShardError::Malformed("a line is no event"))
+/// The first line, without its end, and what follows it.
+fn line_of(bytes: &[u8]) -> Result<(&[u8], &[u8]), ShardError> {
+    let end =
+        bytes.iter().position(|byte| *byte == b'\n').and_then(|end| Some((bytes.get(..end)?, bytes.get(end + 1..)?)));
+    end.ok_or(ShardError::Malformed("fewer lines than the header says"))
 }
 
 /// Lets the visits of the event's thread go on under its present key.

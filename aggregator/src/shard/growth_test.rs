@@ -471,7 +471,7 @@ fn a_shard_that_was_there_before_counts_were_told_takes_nothing_over() {
     let mut net = Net::new();
     for shard in 0..4 {
         let event = turn(u128::from(shard) + 1, None, None, NOW.0, Some(1), 0);
-        net.on(shard, |state| state.append(&[super::tests::message(&[event]).into_bytes()], NOW)?.remove(0)).unwrap();
+        net.on(shard, |state| state.append(&[super::tests::message(&[event])], NOW)?.remove(0)).unwrap();
     }
     for shard in 0..8 {
         net.ready(Place { shard, shards: 8 }).unwrap();

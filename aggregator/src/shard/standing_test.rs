@@ -70,8 +70,8 @@ fn stored(shard: &mut Shard<Memory>, event: &Event) -> (Option<Event>, Option<Dr
     let reply = append(shard, &message(std::slice::from_ref(event)), NOW).unwrap();
     assert_eq!(reply.stored + reply.dropped.values().sum::<u64>(), 1);
     let row = shard.storage.rows_after(reply.seq - 1, usize::MAX).unwrap().remove(0);
-    let line = std::str::from_utf8(&row.events).unwrap().lines().next().map(|line| Event::from_line(line).unwrap());
-    (line, reply.dropped.into_keys().next())
+    let event = schemas::event::stored::events(&row.events).next().map(|stored| stored.unwrap().event().unwrap());
+    (event, reply.dropped.into_keys().next())
 }
 
 fn open() -> Shard<Memory> {
@@ -174,7 +174,8 @@ fn a_choice_holds_from_the_next_event_of_the_same_message_on() {
     let events = [of(1, a_turn(), Said::default()), of(2, a_turn(), OUT), of(3, a_turn(), Said::default())];
     let reply = append(&mut shard, &message(&events), NOW).unwrap();
     assert_eq!((reply.stored, reply.dropped.len()), (3, 0));
-    let text = String::from_utf8(shard.storage.rows_after(0, usize::MAX).unwrap().remove(0).events).unwrap();
+    let row = shard.storage.rows_after(0, usize::MAX).unwrap().remove(0);
+    let text = String::from_utf8(schemas::event::stored::lines(&row.events).unwrap()).unwrap();
     assert_eq!(text.lines().map(|line| line.contains("\"user\"")).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(append(&mut shard, &message(&events), NOW).unwrap().duplicate, 3);
 }

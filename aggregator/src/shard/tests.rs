@@ -1,33 +1,28 @@
 use super::*;
 use crate::batch::ShardBatch;
 use crate::civil::Window;
-use crate::fold::testing::{happenings, history, turn};
-use crate::protocol::AppendHeader;
+use crate::fold::testing::{history, turn};
 use crate::storage::memory::{Fault, Memory};
 use proptest::prelude::*;
-use schemas::event::{Cost, Turn, UnitAmount};
 use schemas::{Bucket15, NanoUsd};
 
 pub(super) const NOW: UtcMillis = UtcMillis(1_793_000_000_000);
 
-pub(super) fn message(events: &[Event]) -> String {
-    let header = AppendHeader { events: events.len(), ..AppendHeader::default() };
-    let mut text = serde_json::to_string(&header).unwrap() + "\n";
-    for event in events {
-        text += &(serde_json::to_string(event).unwrap() + "\n");
-    }
-    text
+pub(super) fn message(events: &[Event]) -> Vec<u8> {
+    let mut batch = ShardBatch::default();
+    events.iter().for_each(|event| batch.push(event));
+    batch.message()
 }
 
-pub(super) fn append(shard: &mut Shard<Memory>, message: &str, now: UtcMillis) -> Result<AppendReply, ShardError> {
-    shard.append(&[message.as_bytes().to_vec()], now).map(|mut replies| replies.remove(0))?
+/// The same with another header.
+fn with_header(message: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let end = message.iter().position(|byte| *byte == b'\n').unwrap();
+    let header = std::str::from_utf8(&message[..end]).unwrap().replace(from, to);
+    [header.as_bytes(), &message[end..]].concat()
 }
 
-/// Prices say what they are made of.
-fn with_units(event: &mut Event) {
-    if let schemas::Body::Turn(Turn { cost: Cost::Priced { units, nano_usd, .. }, .. }) = &mut event.body {
-        units.push(UnitAmount { unit: schemas::Label::parse("input_tokens").unwrap(), count: 1, nano_usd: *nano_usd });
-    }
+pub(super) fn append(shard: &mut Shard<Memory>, message: &[u8], now: UtcMillis) -> Result<AppendReply, ShardError> {
+    shard.append(&[message.to_vec()], now).map(|mut replies| replies.remove(0))?
 }
 
 fn total(shard: &mut Shard<Memory>) -> (u64, NanoUsd, Tally) {
@@ -77,13 +72,12 @@ fn messages_that_are_written_together_count_as_if_they_came_one_by_one() {
     let event = |n: u128| turn(n, Some(1), Some(1), NOW.0, Some(5), 0);
     let messages = [
         message(&[event(1), event(2)]),
-        "nonsense".into(),
+        b"nonsense".to_vec(),
         message(&[event(2), event(3)]),
-        message(&[event(4)]).replace("\"events\":1", "\"events\":2"),
+        with_header(&message(&[event(4)]), "\"events\":1", "\"events\":2"),
         message(&[]),
         message(&[event(4), event(4)]),
     ];
-    let messages: Vec<Vec<u8>> = messages.into_iter().map(String::into_bytes).collect();
     let replies = shard.append(&messages, NOW).unwrap();
     let counts: Vec<_> = replies.iter().map(|reply| reply.as_ref().map(|r| (r.stored, r.duplicate)).ok()).collect();
     assert_eq!(counts, [Some((2, 0)), None, Some((1, 1)), None, Some((0, 0)), Some((1, 1))]);
@@ -99,15 +93,24 @@ fn a_malformed_append_changes_nothing() {
     let storage = Memory::default();
     let mut shard = Shard::open(storage.clone(), NOW).unwrap();
     let good = message(&[turn(1, None, None, NOW.0, Some(5), 0)]);
+    let events = |header: &str, rest: &[u8]| [header.as_bytes(), b"\n", rest].concat();
+    let (one, cut) = (r#"{"events":1,"dead_letters":0}"#, &good[..good.len() - 1]);
     for bad in [
-        "",
-        "{}x",
-        "{\"events\":1,\"dead_letters\":0}\n",
-        "{\"events\":1,\"dead_letters\":0}\n{\"id\":7}\n",
-        &good.replace("\"events\":1", "\"events\":2"),
-        &good.replace("\"dead_letters\":0", "\"dead_letters\":1"),
+        &b""[..],
+        b"{}x",
+        one.as_bytes(),
+        &events(one, b""),
+        &events(one, b"\x08\0\0\0{\"id\":7}"),
+        &events(one, b"\xff\xff\xff\xff{}"),
+        cut,
+        &[&good, &b"\0"[..]].concat(),
+        &[&good, &b"\0\0\0\0"[..]].concat(),
+        &with_header(&good, "\"events\":1", "\"events\":2"),
+        &with_header(&good, "\"events\":1", "\"events\":0"),
+        &with_header(&good, "\"dead_letters\":0", "\"dead_letters\":1"),
     ] {
-        assert!(matches!(append(&mut shard, bad, NOW), Err(ShardError::Malformed(_))), "{bad}");
+        let what = String::from_utf8_lossy(bad);
+        assert!(matches!(append(&mut shard, bad, NOW), Err(ShardError::Malformed(_))), "{what}");
     }
     assert_eq!(storage.last().unwrap().0, 0);
     assert_eq!(append(&mut shard, &good, NOW).unwrap().stored, 1);
@@ -120,8 +123,11 @@ fn dead_letters_are_kept_once_and_balance() {
     let letter =
         r#"{"digest":"00112233aabbccdd","code":"unknown_field","field":"x","detail":"d","kind":"turn","outline":{}}"#;
     let text = format!("{{\"events\":0,\"dead_letters\":1,\"dropped\":{{\"capture_overflow\":4}}}}\n{letter}\n");
-    assert_eq!(append(&mut shard, &text, NOW).unwrap().dead_lettered, 1);
-    assert_eq!(append(&mut shard, &text, NOW).unwrap(), AppendReply { duplicate: 1, seq: 2, ..AppendReply::default() });
+    assert_eq!(append(&mut shard, text.as_bytes(), NOW).unwrap().dead_lettered, 1);
+    assert_eq!(
+        append(&mut shard, text.as_bytes(), NOW).unwrap(),
+        AppendReply { duplicate: 1, seq: 2, ..AppendReply::default() }
+    );
     assert_eq!(storage.dead_letters().len(), 1);
     let (_, _, tally) = total(&mut shard);
     assert_eq!((tally.received(), tally.dropped_total(), tally.dead_lettered, tally.duplicate), (10, 8, 1, 1));
@@ -166,31 +172,6 @@ fn a_claim_is_kept_for_seven_days_and_counts_nothing() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// Where a Shard reads excerpts in place of lines, it stores and counts the same, whatever people have chosen.
-    #[test]
-    fn excerpts_change_nothing(history in history(30), happenings in happenings(20), choices in proptest::collection::vec((0u8..6, any::<bool>()), 0..6), batch in 1usize..9) {
-        let chosen = choices.iter().enumerate().map(|(i, (user, granted))| {
-            let body = format!(r#"{{"consent":{{"state":"{}","purpose":"analytics"}}}}"#, if *granted { "granted" } else { "withdrawn" });
-            Event { body: serde_json::from_str(&body).unwrap(), ..turn(1_000 + i as u128, Some(*user), None, NOW.0 - 10 * schemas::time::DAY_MS, None, 0) }
-        });
-        let mut events: Vec<Event> = chosen.chain(history).collect();
-        events.extend(happenings.into_iter().map(|event| Event { id: event.id.follow_up(), ..event }));
-        events.iter_mut().for_each(with_units);
-        let told = |of: &dyn Fn(&[Event]) -> Vec<u8>| {
-            let storage = Memory::default();
-            let mut shard = Shard::open(storage.clone(), NOW).unwrap();
-            let messages: Vec<_> = events.chunks(batch).map(of).collect();
-            let replies: Vec<_> = messages.into_iter().map(|message| shard.append(&[message], NOW).unwrap()).collect();
-            (replies, shard.told(), shard.all_days().clone(), storage.rows_after(0, usize::MAX).unwrap())
-        };
-        let with_excerpts = |events: &[Event]| {
-            let mut batch = ShardBatch::default();
-            events.iter().for_each(|event| batch.push(event));
-            batch.message()
-        };
-        prop_assert_eq!(told(&with_excerpts), told(&|events| message(events).into_bytes()));
-    }
 
     /// Crash before or after any write, retry until acknowledged, checkpoint now and then: as if nothing had happened.
     #[test]

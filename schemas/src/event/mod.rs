@@ -5,9 +5,9 @@
 mod aside;
 mod conversation;
 mod edge;
-pub mod excerpt;
 mod product;
 mod safety;
+pub mod stored;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -292,6 +292,7 @@ impl Event {
     ///
     /// # Errors
     /// The line is none.
+    #[inline]
     pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(line)
     }

@@ -143,10 +143,10 @@ struct Members<'s, A> {
     slots: &'s mut Slots,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+impl<'de, A: MapAccess<'de>> Members<'_, A> {
+    /// The next name that is not the envelope's, whose values are taken on the way. Not inline: there is one for all kinds.
+    #[inline(never)]
+    fn next_of_body(&mut self) -> Result<Option<Key<'de>>, A::Error> {
         while let Some(Key(key)) = self.members.next_key::<Key<'de>>()? {
             match key.as_ref() {
                 "type" => {
@@ -163,10 +163,19 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
                 "guest" => self.slots.guest = self.members.next_value()?,
                 "opted_out" => self.slots.opted_out = self.members.next_value()?,
                 "age_13_plus" => self.slots.age_13_plus = self.members.next_value()?,
-                _ => return seed.deserialize(CowStrDeserializer::new(key)).map(Some),
+                _ => return Ok(Some(Key(key))),
             }
         }
         Ok(None)
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        let key = self.next_of_body()?;
+        key.map(|Key(key)| seed.deserialize(CowStrDeserializer::new(key))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {

@@ -16,20 +16,33 @@ fn event(line: &str) -> Event {
     Event::from_line(line).unwrap()
 }
 
+fn stored(events: &[&Event]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    events.iter().for_each(|event| push(&mut bytes, event));
+    bytes
+}
+
+fn read_all(bytes: &[u8]) -> Result<Vec<Event>, PackedError> {
+    super::events(bytes).map(|stored| stored?.event()).collect()
+}
+
 fn read_one(event: &Event) -> Event {
-    read(&join(&[of(event)])).unwrap().remove(0).unwrap()
+    read_all(&stored(&[event])).unwrap().remove(0)
 }
 
 #[test]
-fn an_excerpt_says_all_of_a_turn_but_its_units() {
+fn events_are_read_as_they_were() {
     let moment =
         r#"{"id":"k1_00000000000000000000000000000001","ts":1,"source":"browser","body":{"moment":{"text_chars":1}}}"#;
-    let excerpts = [&event(WHOLE), &event(moment), &event(BARE)].map(of);
-    let mut whole = event(WHOLE);
-    let Body::Turn(Turn { cost: Cost::Priced { units, .. }, .. }) = &mut whole.body else { panic!() };
-    units.clear();
-    assert_eq!(read(&join(&excerpts)).unwrap(), [Some(whole), None, Some(event(BARE))]);
-    assert!(join(&[of(&event(moment))]).is_empty());
+    let all = [WHOLE, moment, BARE].map(event);
+    let bytes = stored(&all.each_ref());
+    assert_eq!(read_all(&bytes).unwrap(), all);
+    let text: String = all.iter().map(|event| event.to_line().unwrap() + "\n").collect();
+    assert_eq!(String::from_utf8(lines(&bytes).unwrap()).unwrap(), text);
+    let mut copy = Vec::new();
+    super::events(&bytes).for_each(|stored| push_stored(&mut copy, stored.unwrap()));
+    assert_eq!(copy, bytes);
+    assert!(stored(&[&all[0]]).len() < all[0].to_line().unwrap().len() / 3);
 }
 
 #[test]
@@ -57,39 +70,40 @@ fn each_word_of_a_list_is_read_as_it_was() {
 }
 
 #[test]
-fn what_an_event_says_beside_itself_is_read_in_its_line() {
+fn what_is_said_beside_a_turn_stays_with_it() {
     let mut event = event(BARE);
-    event.aside = Some(Box::default());
-    assert!(of(&event).is_empty());
+    let said = super::super::Said { opted_out: true, age_13_plus: Some(false) };
+    event.aside = Some(Box::new(Aside { said, ..Aside::default() }));
+    assert_eq!(read_one(&event), event);
 }
 
 #[test]
-fn bytes_of_another_form_are_none_and_broken_ones_are_wrong() {
-    let mut bytes = join(&[of(&event(WHOLE))]);
-    assert!(bytes.len() < WHOLE.len() / 4, "{}", bytes.len());
-    (2..bytes.len()).for_each(|end| assert!(read(&bytes[..end]).is_err()));
-    bytes[0] += 1;
-    assert_eq!(read(&bytes).unwrap(), []);
-    assert_eq!(read(&[]).unwrap(), []);
+fn broken_bytes_are_wrong() {
+    let bytes = stored(&[&event(WHOLE)]);
+    (1..bytes.len()).for_each(|end| assert!(read_all(&bytes[..end]).is_err()));
+    let longer = [&(bytes.len() as u32 - 3).to_le_bytes()[..], &bytes[4..], &[0]].concat();
+    assert_eq!(read_all(&longer), Err(PackedError));
+    assert_eq!(read_all(&[]).unwrap(), []);
 }
 
-/// A change of these bytes is a change of [`FORM`].
+/// Rows hold this form for years: a change of these bytes is another form.
 #[test]
 fn the_form_is_what_it_was() {
-    let bytes = join(&[of(&event(WHOLE)), of(&event(BARE))]);
+    let bytes = stored(&[&event(WHOLE), &event(BARE)]);
     let hash =
         bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
-    assert_eq!((FORM, hash), (1, 0x1382_878e_c201_3300));
+    assert_eq!((FORM, hash), (1, 0x516f_becf_788e_abfa));
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>, at in 0usize..200, byte: u8) {
-        let _ = read(&[&[FORM][..], &bytes].concat());
-        let mut damaged = join(&[of(&event(WHOLE)), of(&event(BARE))]);
+        let _ = StoredEvent(&bytes).line();
+        let _ = StoredEvent(&[&[FORM][..], &bytes].concat()).event();
+        let mut damaged = stored(&[&event(WHOLE), &event(BARE)]);
         if let Some(place) = damaged.get_mut(at) {
             *place = byte;
         }
-        let _ = read(&damaged);
+        let _ = read_all(&damaged);
     }
 }
