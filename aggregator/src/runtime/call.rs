@@ -8,9 +8,11 @@ use js_sys::{Promise, Uint8Array};
 use schemas::{EventKey, NanoUsd, order};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use worker::{Delay, Env, Method, Request, RequestInit, Response};
+use web_sys::{Request, RequestInit, Response};
+use worker::{Delay, Env};
 
 use super::objects::{
     GOLD_BINDING, GOLD_NAME, SHARD_BINDING, host_now_ms, learn_shards, place_query, route, shard_count, shard_name,
@@ -73,6 +75,14 @@ pub(super) const MISDIRECTED: u16 = 421;
 /// Status of a Shard that is not ready yet: RFC 8470, "too early".
 pub(super) const TOO_EARLY: u16 = 425;
 
+#[wasm_bindgen]
+extern "C" {
+    /// A stub, with the form of `fetch` that needs no `Request` made before.
+    type Object;
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Object, url: &str, init: &RequestInit) -> Result<Promise, JsValue>;
+}
+
 #[derive(Clone, Copy)]
 enum Target {
     Shard(Place),
@@ -105,41 +115,46 @@ async fn call_once(
     body: Option<JsValue>,
     ms_max: u64,
 ) -> Result<Response, CallError> {
-    let unreachable = |_: worker::Error| CallError::Unreachable;
+    let unreachable = |_: JsValue| CallError::Unreachable;
     let (binding, name, url) = match target {
         Target::Shard(place) => {
             (SHARD_BINDING, shard_name(place.shard), format!("https://object{path}?{}", place_query(place)))
         }
         Target::Gold => (GOLD_BINDING, GOLD_NAME.to_owned(), format!("https://object{path}")),
     };
-    let stub = env.durable_object(binding).and_then(|namespace| namespace.get_by_name(&name)).map_err(unreachable)?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(body);
-    let request = Request::new_with_init(&url, &init).map_err(unreachable)?;
-    let work = Box::pin(stub.fetch_with_request(request));
+    let stub = env.durable_object(binding).and_then(|namespace| namespace.get_by_name(&name));
+    let object: Object = stub.map_err(|_| CallError::Unreachable)?.into_rpc();
+    let init = RequestInit::new();
+    init.set_method("POST");
+    body.iter().for_each(|body| init.set_body(body));
+    let work = JsFuture::from(object.fetch(&url, &init).map_err(unreachable)?);
     let limit = Box::pin(Delay::from(Duration::from_millis(ms_max)));
-    match select(work, limit).await {
-        Either::Left((Ok(response), _)) if response.status_code() == 200 => Ok(response),
-        Either::Left((Ok(mut response), _)) => Err(match response.status_code() {
-            TOO_EARLY => CallError::Unsettled,
-            MISDIRECTED => {
-                let shards = response.json().await.map_err(unreachable)?;
-                learn_shards(shards);
-                CallError::Moved(shards)
-            }
-            status => CallError::Refused(status),
-        }),
-        Either::Left((Err(_), _)) => Err(CallError::Unreachable),
-        Either::Right(_) => Err(CallError::Timeout),
+    let response: Response = match select(work, limit).await {
+        Either::Left((answer, _)) => answer.and_then(JsCast::dyn_into).map_err(unreachable)?,
+        Either::Right(_) => return Err(CallError::Timeout),
+    };
+    match response.status() {
+        200 => Ok(response),
+        TOO_EARLY => Err(CallError::Unsettled),
+        MISDIRECTED => {
+            let shards = json(response).await?;
+            learn_shards(shards);
+            Err(CallError::Moved(shards))
+        }
+        status => Err(CallError::Refused(status)),
     }
 }
 
-async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, CallError> {
-    response.json().await.map_err(|_| CallError::Unreachable)
+async fn json<T: DeserializeOwned>(response: Response) -> Result<T, CallError> {
+    serde_json::from_str(&text(response).await?).map_err(|_| CallError::Unreachable)
+}
+
+async fn text(response: Response) -> Result<String, CallError> {
+    let bytes = whole(response.array_buffer()).await.ok_or(CallError::Unreachable)?;
+    String::from_utf8(bytes).map_err(|_| CallError::Unreachable)
 }
 
 async fn decoded<T: DeserializeOwned>(response: Response) -> Result<T, CallError> {
-    let response: web_sys::Response = response.into();
     let bytes = whole(response.array_buffer()).await.ok_or(CallError::Unreachable)?;
     fold::decode(&bytes).map_err(|_| CallError::Unreachable)
 }
@@ -150,7 +165,7 @@ async fn whole(body: Result<Promise, JsValue>) -> Option<Vec<u8>> {
 }
 
 /// The whole body of a request whose length is known to be bounded. `None` when it breaks off.
-pub async fn request_bytes(request: &web_sys::Request) -> Option<Vec<u8>> {
+pub async fn request_bytes(request: &Request) -> Option<Vec<u8>> {
     whole(request.array_buffer()).await
 }
 
@@ -393,8 +408,7 @@ pub async fn erasure(env: &Env, shard: u32, receipt: &str) -> Result<Option<Eras
 /// When Gold did not answer.
 pub async fn answer(env: &Env, query: &Query) -> Result<String, CallError> {
     let body = fold::encode(query).map_err(|_| CallError::Unreachable)?;
-    let mut response = call(env, Target::Gold, route::ANSWER, Some(body.into()), ANSWER_MS_MAX).await?;
-    response.text().await.map_err(|_| CallError::Unreachable)
+    text(call(env, Target::Gold, route::ANSWER, Some(body.into()), ANSWER_MS_MAX).await?).await
 }
 
 /// The public page's JSON.
