@@ -31,6 +31,7 @@ function fsyncMs() {
 export async function intake() {
   const workers = {
     js: await startWorkerd({ files: [file('baselines/insert.js')], objects: { EVENTS: 'Events' } }),
+    once: await startWorkerd({ files: [file('baselines/insert_once.js')], objects: { EVENTS: 'Events' } }),
     keep: await startWorkerd({ files: [file('baselines/keep.js')], objects: { BODIES: 'Bodies' } }),
     sage: await startSageBare(),
   };
@@ -44,13 +45,15 @@ export async function intake() {
     const disk = [fsyncMs()];
     const rounds = await inTurns(workers, (worker) => ({ path: worker === 'sage' ? '/sage/v1/events' : '/', connections: CONNECTIONS, headers, turns, run: name() }), ROUND_MS);
     disk.push(fsyncMs());
-    const { js: theirs, keep, sage: ours } = rounds;
+    const { js: theirs, once, keep, sage: ours } = rounds;
     const ratio = ratios(ours, theirs);
     const rate = (/** @type {typeof ours} */ list) => `${show(figure(list.map((round) => round.rate * turns.size)))}/s, ${digits(figure(list.map((round) => round.cpuUs / turns.size)).median)} µs CPU`;
     judge('intake in batches of 50, events', rate(ours), rate(theirs), ratio.median, 2.5, 'least', times, ratio);
+    const toOnce = ratios(ours, once);
+    tell('the same against an object that inserts each event once, keyed by its id', rate(ours), rate(once), times(toOnce.median), toOnce);
     const most = ratios(keep, theirs);
     tell('bodies kept as they come, nothing read: what the runtime allows', rate(keep), rate(theirs), times(most.median), most);
-    details.intake = { js: theirs, keep, sage: ours, ratio, fsync_ms: disk, rss_bytes: { sage: sage.rssBytes(), js: workers.js.rssBytes() } };
+    details.intake = { js: theirs, once, keep, sage: ours, ratio, fsync_ms: disk, rss_bytes: { sage: sage.rssBytes(), js: workers.js.rssBytes() } };
     await counts(sage, acknowledged.get(sage.port) ?? 0, now);
   } finally {
     await Promise.all(Object.values(workers).map((worker) => worker.stop()));

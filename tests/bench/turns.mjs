@@ -88,6 +88,13 @@ export function templates({ batches, size, users, from, to, seed }) {
   });
 }
 
+/** Four characters that follow no order, as ids of apps do not. @param {number} number */
+function scattered(number) {
+  let bits = Math.imul(number ^ 0x5bd1e995, 0x9e3779b1);
+  bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
+  return (((bits ^ (bits >>> 13)) >>> 0) % 36 ** 4).toString(36).padStart(4, '0');
+}
+
 /**
  * Makes a body new: ids of the run and the number of the request, before the position in the batch; other people at each request.
  * @param {Template} template
@@ -95,8 +102,8 @@ export function templates({ batches, size, users, from, to, seed }) {
  * @param {number} request
  */
 export function renumber({ bytes, ids, users, people }, run, request) {
-  const text = run + request.toString(36).padStart(ID_DIGITS - 2 - run.length, '0');
-  for (const place of ids) bytes.write(text, place, 'latin1');
+  const text = run + request.toString(36).padStart(ID_DIGITS - 6 - run.length, '0');
+  ids.forEach((place, i) => bytes.write(scattered(request * ids.length + i) + text, place, 'latin1'));
   const shift = (request * 7919) % people;
   for (const [place, user] of users) bytes.write(String((user + shift) % people).padStart(8, '0'), place, 'latin1');
   return bytes;
