@@ -111,7 +111,7 @@ pub const TOKENS_MAX: u64 = 1_000_000_000;
 macro_rules! fields {
     ($($name:ident),+ $(,)?) => {
         impl Usage {
-            /// Names of all counts.
+            /// Names of all counts. What is stored tells them by their place here: add at the end.
             pub const FIELDS: &[&str] = &[$(stringify!($name)),+];
 
             /// All counts, in the order of [`Usage::FIELDS`].

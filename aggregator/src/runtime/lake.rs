@@ -27,18 +27,15 @@ impl LogSource for Sql {
         let statement = "SELECT seq, received_at, count, packed, events FROM log \
                          WHERE seq > ? AND received_at >= ? AND received_at < ? AND count > 0 ORDER BY seq";
         let mut bytes = 0;
-        let of_row = |row: Vec<SqlStorageValue>| {
-            let events = stored::lines(&unpacked(int(&row, 3) != 0, blob(&row, 4)));
-            Some(LogRow {
+        self.take_rows(statement, vec![number(range.after as i64), instant(range.from), instant(range.to)], |row| {
+            let lines = stored::lines(&unpacked(int(&row, 3) != 0, blob(&row, 4)));
+            let row = LogRow {
                 seq: int(&row, 0) as u64,
                 received_at: UtcMillis(int(&row, 1)),
                 count: int(&row, 2) as u32,
                 // The exporter refuses a row that does not hold what it says.
-                events: events.unwrap_or_default(),
-            })
-        };
-        self.take_rows(statement, vec![number(range.after as i64), instant(range.from), instant(range.to)], |row| {
-            let row = of_row(row)?;
+                events: lines.unwrap_or_default(),
+            };
             let fits = bytes == 0 || bytes + row.events.len() <= range.bytes_max;
             bytes += row.events.len();
             fits.then_some(row)

@@ -82,7 +82,7 @@ pub enum TurnStatus {
 }
 
 impl TurnStatus {
-    /// All of them. What is sent tells them by their place here: add at the end.
+    /// All of them. What is stored tells them by their place here: add at the end.
     pub const ALL: [Self; 5] = [Self::Ok, Self::Error, Self::Timeout, Self::Cancelled, Self::Filtered];
 }
 
@@ -117,8 +117,7 @@ pub enum Cost {
     },
 }
 
-/// Read in one pass; a derived untagged enum would keep a copy of every member to try each variant on. Shards read one with
-/// every turn.
+/// Read in one pass; a derived untagged enum would keep a copy of every member to try each variant on.
 impl<'de> Deserialize<'de> for Cost {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -205,7 +204,7 @@ pub enum Provenance {
 }
 
 impl Provenance {
-    /// All of them. What is sent tells them by their place here: add at the end.
+    /// All of them. What is stored tells them by their place here: add at the end.
     pub const ALL: [Self; 3] = [Self::ProviderReported, Self::Computed, Self::Estimated];
 }
 
@@ -228,7 +227,7 @@ pub enum UnpricedReason {
 }
 
 impl UnpricedReason {
-    /// All of them. What is sent tells them by their place here: add at the end.
+    /// All of them. What is stored tells them by their place here: add at the end.
     pub const ALL: [Self; 6] = [
         Self::UsageMissing,
         Self::UnknownProvider,

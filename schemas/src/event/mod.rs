@@ -29,7 +29,7 @@ use crate::ids::{ConversationKey, EventKey, ReplyKey, SessionKey, UserKey};
 use crate::label::Label;
 use crate::time::UtcMillis;
 
-/// One accepted event. The JSON of it is a line of the log and of Bronze; receive time is kept beside it.
+/// One accepted event. The JSON of it is a line of Bronze, [`stored`] its form in a Shard's log; receive time is kept beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Names the event for ever; a second event of that id within 7 days is a duplicate.
@@ -82,7 +82,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// All of them. What is sent tells them by their place here: add at the end.
+    /// All of them. What is stored tells them by their place here: add at the end.
     pub const ALL: [Self; 7] =
         [Self::Edge, Self::Backend, Self::Browser, Self::Gateway, Self::Otlp, Self::Response, Self::Admin];
 }
@@ -280,7 +280,7 @@ impl Belonging {
 }
 
 impl Event {
-    /// The event as a line of the log, without its end.
+    /// The event as a line of Bronze, without its end.
     ///
     /// # Errors
     /// Never, for what this type can hold.
@@ -288,7 +288,7 @@ impl Event {
         serde_json::to_string(self)
     }
 
-    /// The event of a line of the log.
+    /// The event of a line of Bronze.
     ///
     /// # Errors
     /// The line is none.

@@ -86,13 +86,22 @@ fn broken_bytes_are_wrong() {
     assert_eq!(read_all(&[]).unwrap(), []);
 }
 
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
 /// Rows hold this form for years: a change of these bytes is another form.
 #[test]
 fn the_form_is_what_it_was() {
-    let bytes = stored(&[&event(WHOLE), &event(BARE)]);
-    let hash =
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
-    assert_eq!((FORM, hash), (1, 0x516f_becf_788e_abfa));
+    assert_eq!((FORM, hash(&stored(&[&event(WHOLE), &event(BARE)]))), (1, 0x516f_becf_788e_abfa));
+}
+
+/// What stands in a list is told by its place: lists may grow at their ends, and are pinned anew then.
+#[test]
+fn the_lists_are_what_they_were() {
+    let words = (Source::ALL, TurnStatus::ALL, Provenance::ALL, UnpricedReason::ALL);
+    assert_eq!(hash(format!("{:?}{words:?}", Usage::FIELDS).as_bytes()), 0x5e22_40da_8086_17d7);
 }
 
 proptest! {
