@@ -29,7 +29,7 @@ use crate::ids::{ConversationKey, EventKey, ReplyKey, SessionKey, UserKey};
 use crate::label::Label;
 use crate::time::UtcMillis;
 
-/// One accepted event. The JSON of it is a line of Bronze, [`stored`] its form in a Shard's log; receive time is kept beside it.
+/// One accepted event. The JSON of it is a line of Bronze; receive time is kept beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Names the event for ever; a second event of that id within 7 days is a duplicate.
