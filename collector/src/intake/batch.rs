@@ -214,6 +214,22 @@ impl IntakeReply {
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::Batch;
+    use schemas::event::stored;
+
+    /// What Shards are told, a line each: the header, dead letters, events.
+    pub(in crate::intake) fn told(batch: &Batch) -> String {
+        let of_shard = |own: &aggregator::batch::ShardBatch| {
+            let message = own.message();
+            let text = message.strip_suffix(own.events.as_slice()).unwrap();
+            [text, &stored::lines(&own.events).unwrap()].concat()
+        };
+        batch.shards.values().map(|own| String::from_utf8(of_shard(own)).unwrap()).collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::price::Prices;
@@ -241,7 +257,7 @@ mod tests {
     }
 
     fn message(batch: &Batch) -> String {
-        batch.shards.values().map(|own| String::from_utf8_lossy(&own.message()).into_owned()).collect()
+        super::testing::told(batch)
     }
 
     #[test]

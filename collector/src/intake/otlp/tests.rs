@@ -25,7 +25,7 @@ pub(super) fn taken(body: Vec<u8>, encoding: Encoding) -> Result<Batch, Problem>
 }
 
 pub(super) fn message(batch: &Batch) -> String {
-    batch.shards.values().map(|own| String::from_utf8_lossy(&own.message()).into_owned()).collect()
+    crate::intake::batch::testing::told(batch)
 }
 
 /// The events that a request becomes; the same in both encodings.
@@ -36,8 +36,7 @@ fn events(sample: &Sample) -> Vec<Json> {
         message(&batch)
     });
     assert_eq!(protobuf, json);
-    let lines = protobuf.lines().skip(1).take_while(|line| line.starts_with('{'));
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    protobuf.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The turn that a span of these attributes becomes.
