@@ -34,11 +34,24 @@ const SPOOFED = {
 before(async () => { origin = await startOrigin(); });
 after(() => origin?.stop());
 
+/** Events of a message, each a length of four bytes and its line of JSON; no turn, which would be packed. @param {string} message */
+function eventsOf(message) {
+  const bytes = Buffer.from(message, 'latin1');
+  const found = [];
+  let at = bytes.indexOf('\n') + 1;
+  while (at < bytes.length) {
+    const end = at + 4 + bytes.readUInt32LE(at);
+    found.push(JSON.parse(bytes.toString('utf8', at + 4, end)));
+    at = end;
+  }
+  return found;
+}
+
 /** Events that a Shard was given, as they stand in its log. @param {Sage} sage @returns {Promise<any[]>} */
 async function stored(sage) {
   await sleep(1_700);
   const batches = /** @type {string[]} */ (JSON.parse((await ask(sage.standInUrl, '/appended')).body.toString()));
-  return batches.flatMap((batch) => batch.split('\n').slice(1).filter(Boolean).map((line) => JSON.parse(line)));
+  return batches.flatMap(eventsOf);
 }
 
 /** @param {any} event What does not depend on when and how quickly it was. */

@@ -23,7 +23,8 @@ export class StandIn extends DurableObject {
         return new Response('told to fail', { status: 503 });
       }
       if (this.hangs) await new Promise((resolve) => setTimeout(resolve, 60_000));
-      this.appended.push(new TextDecoder('latin1').decode(body));
+      // A character a byte; what a decoder calls Latin-1 is not.
+      this.appended.push(Array.from(new Uint8Array(body), (byte) => String.fromCharCode(byte)).join(''));
     }
     const real = this.env.REAL.get(this.env.REAL.idFromName(NAME));
     return real.fetch(request.url, { method: request.method, headers: request.headers, body });
