@@ -52,6 +52,11 @@ pub struct EventError {
 }
 
 impl Batch {
+    /// Once all are taken: raw ids do not wait for the Shards' replies.
+    pub(super) fn forget_ids(&mut self) {
+        self.last = LastIds::default();
+    }
+
     /// Takes one event: scrubs and prices it for its Shard, drops it, or buries the letter that tells what is wrong. `content`
     /// names it where it has no id.
     pub(super) fn take(
@@ -94,6 +99,7 @@ pub fn take_in<'a>(texts: impl Iterator<Item = &'a str>, sender: Sender, door: &
         batch
             .take(read(text, sender, door.now), text, sender.source, door, |error| dead_letter(text, error, door.keys));
     }
+    batch.forget_ids();
     batch
 }
 

@@ -64,7 +64,7 @@ pub enum KeyringError {
     Home,
 }
 
-/// The last ids of a batch and their keys: events that follow one another are often of one person. Ends with its batch.
+/// The last ids of a batch and their keys: events that follow one another are often of one person. Forgotten once all are taken.
 #[derive(Default)]
 pub struct LastIds {
     pub(super) user: LastId<ids::User>,

@@ -96,6 +96,7 @@ pub fn take_in(traces: &Traces, door: &Door<'_>) -> Batch {
         let letter = |error: &_| turn::dead_letter(span, &name, error, door.keys);
         batch.take(turn::read(*call, span), &name, Source::Otlp, door, letter);
     }
+    batch.forget_ids();
     batch
 }
 
