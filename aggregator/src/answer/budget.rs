@@ -1,19 +1,18 @@
 //! The cost panel's budgets: what is spent of each limit, and how many people are at theirs.
 
-use schemas::NanoUsd;
-use serde_json::{Value, json};
-
+use super::Facts;
 use super::forecast::History;
-use super::metric::{Metric, Unit, object};
-use super::{Facts, with};
+use super::json::{Json, object};
+use super::metric::{Metric, Unit};
 use crate::budget::{BudgetQuery, Span};
 use crate::census::activity::{Activity, TopUser};
+use schemas::NanoUsd;
 
 /// Share of a limit from which on it is near.
 const WARNING_PERCENT: i128 = 80;
 
 /// Members are there for the limits that are set.
-pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery, history: History) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery, history: History) -> Json {
     let (limits, periods) = (&query.limits, &query.periods);
     let (of_day, of_month) = match &facts.budget_people {
         Some((day, month)) => (Some(&day.activity), Some(&month.activity)),
@@ -26,16 +25,15 @@ pub(super) fn answer(facts: &Facts<'_>, query: &BudgetQuery, history: History) -
         ("user_day", set(limits.user_day).map(|limit| of_people(of_day, limit))),
         ("user_month", set(limits.user_month).map(|limit| of_people(of_month, limit))),
     ];
-    let mut there = members.into_iter().filter_map(|(name, member)| Some((name.to_owned(), member?)));
-    Value::Object(object(&mut there))
+    Json::Object(members.into_iter().filter_map(|(name, member)| Some((name, member?))).collect())
 }
 
-fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {
+fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Json {
     let sum = facts.counted.range(span.from, span.to);
     let lines = &sum.cost.lines;
     let spent: NanoUsd = lines.values().map(|amount| amount.nano_usd).sum();
     let n = lines.values().map(|amount| amount.count).sum();
-    json!({
+    object!({
         "limit": Metric::exact(limit.0, Unit::NanoUsd, n),
         "spent": Metric::exact(spent.0, Unit::NanoUsd, n),
         "share": Metric::exact(spent.0 as f64 / limit.0 as f64, Unit::Share, n),
@@ -45,30 +43,31 @@ fn of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span) -> Value {
 }
 
 /// With what it comes to at its end.
-fn month_of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span, history: History) -> Value {
+fn month_of_all(facts: &Facts<'_>, limit: NanoUsd, span: Span, history: History) -> Json {
     let spent = facts.counted.spend(span.from, span.to);
     let projected = history.at_home(facts).month_end(spent.0);
-    with(of_all(facts, limit, span), json!({ "projected": projected }))
+    of_all(facts, limit, span).with(object!({ "projected": projected }))
 }
 
 /// How many have spent their limit, and who of them spent most.
-fn of_people(people: Option<&Activity>, limit: NanoUsd) -> Value {
+fn of_people(people: Option<&Activity>, limit: NanoUsd) -> Json {
     let Some(people) = people else {
-        return json!({ "limit": Metric::exact(limit.0, Unit::NanoUsd, 0), "users_at_limit": Metric::told(None) });
+        return object!({ "limit": Metric::exact(limit.0, Unit::NanoUsd, 0), "users_at_limit": Metric::told(None) });
     };
     let n = people.users;
     let at_limit = people.top_users.iter().filter(|top| top.nano_usd >= limit).map(spender);
-    json!({
+    object!({
         "limit": Metric::exact(limit.0, Unit::NanoUsd, n),
         "users_at_limit": Metric::exact(people.at_limit, Unit::Count, n),
-        "top_users_at_limit": at_limit.collect::<Vec<_>>(),
+        "top_users_at_limit": at_limit.collect::<Json>(),
     })
 }
 
 /// Who spent much, as a key.
-pub(super) fn spender(top: &TopUser) -> Value {
+pub(super) fn spender(top: &TopUser) -> Json {
     Metric::exact(top.nano_usd.0, Unit::NanoUsd, top.turns)
-        .in_bucket(&top.user.to_string(), json!({ "turns": top.turns }))
+        .in_bucket(top.user.to_string())
+        .with(object!({ "turns": top.turns }))
 }
 
 fn state(spent: NanoUsd, limit: NanoUsd) -> &'static str {
@@ -84,9 +83,11 @@ fn state(spent: NanoUsd, limit: NanoUsd) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::answer::counted::testing::Folded;
-    use crate::answer::{Panel, Query, admin};
+    use crate::answer::{Panel, Query, testing};
     use crate::budget::{Limits, Periods};
     use crate::census::Census;
     use crate::civil;
@@ -109,7 +110,7 @@ mod tests {
         let home = Some("Asia/Kathmandu".into());
         let query = Query { budget, home, ..Query::new(crate::zone::Zone::UTC, window, vec![Panel::Cost], now) };
         let shards = vec![Some(ShardHealth::default())];
-        let answer = admin(&Facts {
+        let answer = testing::answer(&Facts {
             query: &query,
             counted: &turns,
             people: None,

@@ -225,8 +225,18 @@ pub(crate) mod testing {
     use serde_json::Value;
 
     use super::*;
+    use crate::answer::{Facts, admin};
     use crate::fold::Fold;
     use crate::fold::testing::turn;
+
+    /// What is answered, read from its text.
+    pub(crate) fn answer(facts: &Facts<'_>) -> Value {
+        let text = serde_json::to_string(&admin(facts)).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let members = |text: &str| text.matches("\":").count();
+        assert_eq!(members(&value.to_string()), members(&text), "a member is there twice");
+        value
+    }
 
     pub(crate) fn at(text: &str) -> UtcMillis {
         UtcMillis::parse_rfc3339(text).unwrap()

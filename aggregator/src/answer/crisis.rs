@@ -5,9 +5,9 @@ use schemas::Bucket15;
 use schemas::FlatMap;
 use schemas::event::CrisisEvent;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::Facts;
+use super::json::{Json, object, word};
 use super::metric::{Metric, Unit, quantiles};
 use crate::civil;
 use crate::disclosure::years;
@@ -19,13 +19,13 @@ use crate::zone::Zone;
 /// Years before it are mistakes.
 const EARLIEST_YEAR: i32 = 1970;
 
-pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Json {
     let window = &facts.query.window;
     let all = facts.counted.range(window.from, window.to);
     let safety = &all.safety;
     let mut flags = Rate::default();
     named.detectors.values().for_each(|rate| flags.merge(rate));
-    json!({
+    object!({
         "flagged": counted(safety, CrisisEvent::Flagged),
         "referrals": counted(safety, CrisisEvent::Referral),
         "escalations": counted(safety, CrisisEvent::Escalation),
@@ -36,8 +36,8 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         "dispositions": named_counts(&safety.dispositions),
         "time_to_escalation": quantiles(&named.escalation, [("median", 0.5), ("p95", 0.95), ("max", 1.0)], Unit::S),
         "detectors": named.detectors.iter().map(|(version, rate)| {
-            Metric::count(rate.n).in_bucket(version, json!({ "false_positives": Metric::count(rate.hits) }))
-        }).collect::<Vec<_>>(),
+            Metric::count(rate.n).in_bucket(version.to_owned()).with(object!({ "false_positives": Metric::count(rate.hits) }))
+        }).collect::<Json>(),
         "false_positives": Metric::exact(flags.hits, Unit::Count, flags.n.into()),
         "false_positive_share": Metric::of_rate(flags),
         "incidents": named_counts(&safety.incidents),
@@ -50,31 +50,29 @@ fn counted(safety: &Safety, event: CrisisEvent) -> Metric {
 }
 
 /// Flags from the start of the present day, week or month until the end of today.
-fn since(facts: &Facts<'_>, tz: Zone, first: fn(NaiveDate) -> NaiveDate) -> Value {
+fn since(facts: &Facts<'_>, tz: Zone, first: fn(NaiveDate) -> NaiveDate) -> Json {
     let (from, to) = civil::until_today(tz, facts.query.now, first);
     let all = facts.counted.range(from, to);
     let safety = &all.safety;
-    let Value::Object(mut metric) = json!(counted(safety, CrisisEvent::Flagged)) else { return Value::Null };
-    metric.insert("by_severity".into(), json!(by_severity(safety)));
-    Value::Object(metric)
+    Json::from(counted(safety, CrisisEvent::Flagged)).with(object!({ "by_severity": by_severity(safety) }))
 }
 
-fn by_severity(safety: &Safety) -> Vec<Value> {
+fn by_severity(safety: &Safety) -> Vec<Json> {
     let row = |severity: u8| {
         let n = safety.crisis.get(&(CrisisEvent::Flagged, severity)).copied().unwrap_or(0);
-        Metric::count(n).in_bucket(&severity.to_string(), json!({}))
+        Metric::count(n).in_bucket(severity.to_string())
     };
     (0..=4).map(row).collect()
 }
 
-fn named_counts<K: Serialize>(counts: &FlatMap<K, u64>) -> Vec<Value> {
-    let row = |(key, n): (&K, &u64)| Metric::count(*n).in_bucket(json!(key).as_str().unwrap_or_default(), json!({}));
+fn named_counts<K: Serialize>(counts: &FlatMap<K, u64>) -> Vec<Json> {
+    let row = |(key, n): (&K, &u64)| Metric::count(*n).in_bucket(word(key));
     counts.iter().map(row).collect()
 }
 
 /// The report that California asks for (Business and Professions Code §22603): every year from the first of which anything is known
 /// to the present one, exact, however few, whatever the window.
-fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
+fn referrals_by_year(facts: &Facts<'_>) -> Vec<Json> {
     let imported = |year: i32| facts.query.referrals.iter().find(|(of, _)| *of == year).map_or(0, |(_, n)| *n);
     let counted = facts.counted.ever().map(|(day, _)| years::year_of(day.start()));
     let present = years::year_of(facts.query.now);
@@ -85,8 +83,8 @@ fn referrals_by_year(facts: &Facts<'_>) -> Vec<Value> {
         let (from, to) = years::span(year);
         let counted = facts.counted.range(Bucket15::of(from), Bucket15::of(to)).safety.count_of(CrisisEvent::Referral);
         let imported = imported(year);
-        let more = json!({ "counted": Metric::count(counted), "imported": Metric::count(imported) });
-        Metric::count(counted.saturating_add(imported)).in_bucket(&year.to_string(), more)
+        let more = object!({ "counted": Metric::count(counted), "imported": Metric::count(imported) });
+        Metric::count(counted.saturating_add(imported)).in_bucket(year.to_string()).with(more)
     };
     (first..=present).map(row).collect()
 }

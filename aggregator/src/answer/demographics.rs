@@ -2,9 +2,9 @@
 
 use schemas::event::Country;
 use schemas::{FlatMap, order};
-use serde_json::{Map, Value, json};
 
 use super::filter::Filter;
+use super::json::{Json, Members, object};
 use super::metric::Metric;
 use super::{Facts, operations, ranked};
 use crate::census::Census;
@@ -14,7 +14,7 @@ use crate::fold::names::{NONE, OTHER};
 /// Most browsers, systems and referrers in an answer.
 const NAMES_SHOWN: usize = 50;
 
-pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Json {
     let (mut countries, mut devices) = (FlatMap::new(), FlatMap::new());
     for (place, n) in &named.places {
         // Of a day that was full neither is known.
@@ -29,17 +29,20 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
             *devices.entry(device).or_default() += u64::from(*n);
         }
     }
-    let mut members = Map::new();
+    let mut members = Members::default();
     let requests = ranked(countries, usize::MAX);
     let countries = match facts.census() {
         Some(census) => {
-            members.insert("offsets".into(), json!(offsets(census)));
+            members.insert("offsets", offsets(census));
             with_people(census, requests)
         }
-        None => requests.iter().map(|(name, n)| json!({ "bucket": name, "requests": Metric::count(*n) })).collect(),
+        None => requests
+            .iter()
+            .map(|(name, n)| object!({ "bucket": (*name).to_owned(), "requests": Metric::count(*n) }))
+            .collect(),
     };
-    members.insert("countries".into(), json!(countries));
-    members.insert("devices".into(), json!(rows(ranked(devices, usize::MAX))));
+    members.insert("countries", countries);
+    members.insert("devices", rows(ranked(devices, usize::MAX)));
     if facts.query.filter == Filter::None {
         let all = |names: &FlatMap<String, u32>| {
             let names = names.iter().map(|(name, n)| (name.as_str(), u64::from(*n))).collect();
@@ -48,16 +51,16 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals) -> Value {
         let window = &facts.query.window;
         let range = facts.counted.range(window.from, window.to);
         let requests = &range.operations;
-        members.insert("browsers".into(), json!(all(&named.browsers)));
-        members.insert("systems".into(), json!(all(&named.systems)));
-        members.insert("referrers".into(), json!(all(&named.people_referrers)));
-        members.insert("bots".into(), operations::bots(&requests.bots, requests.requests));
+        members.insert("browsers", all(&named.browsers));
+        members.insert("systems", all(&named.systems));
+        members.insert("referrers", all(&named.people_referrers));
+        members.insert("bots", operations::bots(&requests.bots, requests.requests));
     }
-    Value::Object(members)
+    Json::Object(members)
 }
 
 /// Countries with people, their sessions and turns, beside requests; those with most people first.
-fn with_people(census: &Census, requests: Vec<(&str, u64)>) -> Vec<Value> {
+fn with_people(census: &Census, requests: Vec<(&str, u64)>) -> Vec<Json> {
     let (activity, sessions) = (&census.activity, &census.sessions);
     let mut rows: FlatMap<&str, [u64; 4]> = FlatMap::new();
     let mut add = |name, at: usize, n: u64| {
@@ -73,18 +76,18 @@ fn with_people(census: &Census, requests: Vec<(&str, u64)>) -> Vec<Value> {
     let mut rows: Vec<(&str, [u64; 4])> = rows.into_iter().collect();
     order::by(&mut rows, |a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let row = |(country, [users, sessions, turns, requests]): (&str, [u64; 4])| {
-        let more = json!({
+        let more = object!({
             "sessions": Metric::count(sessions),
             "turns": Metric::count(turns),
             "requests": Metric::count(requests),
         });
-        Metric::count(users).in_bucket(country, more)
+        Metric::count(users).in_bucket(country.to_owned()).with(more)
     };
     rows.into_iter().map(row).collect()
 }
 
 /// People by UTC offset, with their sessions by the hour of the day there.
-fn offsets(census: &Census) -> Vec<Value> {
+fn offsets(census: &Census) -> Vec<Json> {
     let (activity, sessions) = (&census.activity, &census.sessions);
     let mut all: Vec<Option<i16>> = activity.by_offset.keys().copied().collect();
     all.extend(sessions.by_offset.keys().map(|offset| Some(*offset)));
@@ -93,7 +96,7 @@ fn offsets(census: &Census) -> Vec<Value> {
     let row = |offset: Option<i16>| {
         let users = Metric::count(activity.by_offset.get(&offset).copied().unwrap_or(0));
         let Some(minutes) = offset else {
-            return users.in_bucket(NONE, json!({ "sessions": Metric::count(sessions.local_hour_unknown) }));
+            return users.in_bucket(NONE).with(object!({ "sessions": Metric::count(sessions.local_hour_unknown) }));
         };
         let sign = if minutes < 0 { '-' } else { '+' };
         let name = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
@@ -102,11 +105,13 @@ fn offsets(census: &Census) -> Vec<Value> {
         let n: u64 = hours.iter().sum();
         // The earliest of several that have as many.
         let peak = (0..hours.len()).rev().max_by_key(|hour| hours.get(*hour)).filter(|_| n > 0);
-        users.in_bucket(&name, json!({ "sessions": Metric::count(n), "by_hour": hours, "peak_hour": peak }))
+        users
+            .in_bucket(name)
+            .with(object!({ "sessions": Metric::count(n), "by_hour": hours.clone(), "peak_hour": peak }))
     };
     all.into_iter().map(row).collect()
 }
 
-fn rows(names: Vec<(&str, u64)>) -> Vec<Value> {
-    names.into_iter().map(|(name, n)| Metric::count(n).in_bucket(name, json!({}))).collect()
+fn rows(names: Vec<(&str, u64)>) -> Vec<Json> {
+    names.into_iter().map(|(name, n)| Metric::count(n).in_bucket(name.to_owned())).collect()
 }

@@ -2,10 +2,10 @@
 
 use chrono::{Datelike, Days, NaiveDate};
 use schemas::Bucket15;
-use serde_json::{Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit, object};
+use super::json::{Json, object};
+use super::metric::{Hidden, Metric, Unit};
 use crate::civil;
 use crate::stats::forecast::{Projection, month_end, project};
 use crate::stats::spike::{SPIKE_HISTORY_MAX, same_weekday};
@@ -58,13 +58,13 @@ impl History {
     }
 
     /// Sums over the days after yesterday.
-    pub fn projection(&self) -> Value {
+    pub fn projection(&self) -> Json {
         let said = project(&self.amounts(), self.weekday(), &HORIZONS);
         let one = |(at, horizon): (usize, &u32)| {
             let projection = said.as_ref().and_then(|said| said.get(at));
-            (format!("d{horizon}"), json!(self.metric(projection)))
+            (format!("d{horizon}"), self.metric(projection))
         };
-        Value::Object(object(&mut HORIZONS.iter().enumerate().map(one)))
+        Json::Object(HORIZONS.iter().enumerate().map(one).collect())
     }
 
     /// The month's spend at its end, of which `spent` is spent, today included.
@@ -89,7 +89,7 @@ impl History {
     }
 
     /// Today's spend against that of the same weekday in the weeks before.
-    pub fn spike(&self) -> Value {
+    pub fn spike(&self) -> Json {
         let same: Vec<f64> = self.amounts().into_iter().rev().skip(6).step_by(7).take(SPIKE_HISTORY_MAX).collect();
         let spike = same_weekday(self.spent_today as f64, &same);
         let n = same.len() as u64;
@@ -97,12 +97,7 @@ impl History {
             0 => Metric::hidden(Unit::Z, Hidden::NotEnoughData, 0),
             _ => Metric::exact(spike.z, Unit::Z, n),
         };
-        let mut value = json!(z);
-        if let Value::Object(value) = &mut value {
-            value.insert("is_spike".into(), json!(spike.is_spike));
-            value.insert("median".into(), json!(spike.median));
-            value.insert("mad".into(), json!(spike.mad));
-        }
-        value
+        let more = object!({ "is_spike": spike.is_spike, "median": spike.median, "mad": spike.mad });
+        Json::from(z).with(more)
     }
 }

@@ -4,8 +4,8 @@ use schemas::FlatMap;
 use schemas::UtcMillis;
 use schemas::order;
 use schemas::time::{HOUR_MS, MINUTE_MS};
-use serde_json::{Map, Value, json};
 
+use super::json::{Json, Members, object};
 use super::metric::{Metric, Unit, quantiles};
 use super::{Facts, ranked};
 use crate::fold::health::Served;
@@ -39,7 +39,7 @@ fn is_asked(served: &Served, model: Option<&str>) -> bool {
 }
 
 /// By provider: how many turns of the last hour failed, whether it is up, and with which codes turns of the window failed.
-pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
+pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Json> {
     let window = &facts.query.window;
     let asked = facts.query.filter.model();
     let by_provider = |turns: FlatMap<Served, Rate>| {
@@ -70,15 +70,12 @@ pub(super) fn model_api(facts: &Facts<'_>, named: &NamedTotals) -> Vec<Value> {
         } else {
             "idle"
         };
-        Metric::of_rate(hour).in_bucket(
-            provider,
-            json!({ "error_rate_5m": Metric::of_rate(present), "state": state, "codes": codes(named, provider, asked) }),
-        )
+        Metric::of_rate(hour).in_bucket(provider.to_owned()).with(object!({ "error_rate_5m": Metric::of_rate(present), "state": state, "codes": codes(named, provider, asked) }))
     };
     providers.iter().map(row).collect()
 }
 
-fn codes(named: &NamedTotals, provider: &str, asked: Option<&str>) -> Vec<Value> {
+fn codes(named: &NamedTotals, provider: &str, asked: Option<&str>) -> Vec<Json> {
     let mut codes: FlatMap<&str, u64> = FlatMap::new();
     for (key, n) in &named.codes {
         let mut words = key.splitn(3, ' ');
@@ -88,11 +85,11 @@ fn codes(named: &NamedTotals, provider: &str, asked: Option<&str>) -> Vec<Value>
             *codes.entry(words.next().unwrap_or(OTHER)).or_default() += u64::from(*n);
         }
     }
-    ranked(codes, usize::MAX).into_iter().map(|(code, n)| Metric::count(n).in_bucket(code, json!({}))).collect()
+    ranked(codes, usize::MAX).into_iter().map(|(code, n)| Metric::count(n).in_bucket(code.to_owned())).collect()
 }
 
 /// Quantiles of all models' milliseconds, shares of slow ones, and each model's.
-pub(super) fn speed(facts: &Facts<'_>, named: &NamedTotals, of: fn(&Model) -> &Speed) -> Value {
+pub(super) fn speed(facts: &Facts<'_>, named: &NamedTotals, of: fn(&Model) -> &Speed) -> Json {
     let asked = facts.query.filter.model();
     let mut all = Speed::default();
     let models: Vec<(&String, &Speed)> = named
@@ -107,18 +104,18 @@ pub(super) fn speed(facts: &Facts<'_>, named: &NamedTotals, of: fn(&Model) -> &S
     order::by_key(&mut rows, |(n, name, _)| (std::cmp::Reverse(*n), *name));
     let row = |(n, name, counts): &(u64, &String, &Speed)| {
         let mut row = speed_of(counts);
-        row.insert("bucket".into(), json!(name));
-        row.insert("count".into(), json!(n));
-        Value::Object(row)
+        row.insert("bucket", (*name).clone());
+        row.insert("count", *n);
+        Json::Object(row)
     };
-    members.insert("by_model".into(), json!(rows.iter().map(row).collect::<Vec<_>>()));
-    Value::Object(members)
+    members.insert("by_model", rows.iter().map(row).collect::<Json>());
+    Json::Object(members)
 }
 
-fn speed_of(speed: &Speed) -> Map<String, Value> {
+fn speed_of(speed: &Speed) -> Members {
     let mut members = quantiles(&speed.ms, [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)], Unit::Ms);
     for (name, over) in ["over_2s", "over_5s"].into_iter().zip(speed.over) {
-        members.insert(name.into(), json!(Metric { ci: None, ..Metric::share(over, speed.ms.n()) }));
+        members.insert(name, Metric { ci: None, ..Metric::share(over, speed.ms.n()) });
     }
     members
 }

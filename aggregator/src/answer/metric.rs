@@ -1,9 +1,8 @@
 //! The one shape of a number.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::with;
+use super::json::{Json, Members, Number, Row, Text};
 use crate::fold::names::Rate;
 use crate::stats::distribution::Distribution;
 pub use crate::stats::distribution::mean_half_even;
@@ -11,7 +10,7 @@ use crate::stats::histogram::{Counts, RELATIVE_ERROR};
 use crate::stats::proportion::wilson;
 
 /// Units of values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// USD × 1e-9, integer.
@@ -41,7 +40,7 @@ pub enum Unit {
 }
 
 /// Why a value is not shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hidden {
     /// Nothing to compute it from.
@@ -64,10 +63,10 @@ pub enum Hidden {
 }
 
 /// A number with what must be known to read it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metric {
     /// The number.
-    pub value: Option<Value>,
+    pub value: Option<Number>,
     /// What it counts.
     pub unit: Unit,
     /// 95 % interval, where one is stated.
@@ -79,7 +78,6 @@ pub struct Metric {
     /// Why there is no value.
     pub hidden: Option<Hidden>,
     /// Where it is not exact: most that it is off, as a share of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
 }
 
@@ -88,7 +86,7 @@ const EXACT_BELOW: u64 = 512;
 
 impl Metric {
     /// An exact number.
-    pub fn exact(value: impl Into<Value>, unit: Unit, n: u64) -> Self {
+    pub fn exact(value: impl Into<Number>, unit: Unit, n: u64) -> Self {
         Self { value: Some(value.into()), unit, ci: None, n, exact: true, hidden: None, error: None }
     }
 
@@ -150,42 +148,47 @@ impl Metric {
 
     /// A number that rests on nothing where `n` is 0.
     #[must_use]
-    pub fn of(value: Option<impl Into<Value>>, ci: Option<[f64; 2]>, unit: Unit, n: u64) -> Self {
+    pub fn of(value: Option<impl Into<Number>>, ci: Option<[f64; 2]>, unit: Unit, n: u64) -> Self {
         match value {
             Some(value) => Self { ci, ..Self::exact(value, unit, n) },
             None => Self::hidden(unit, Hidden::NoData, n),
         }
     }
 
-    /// As JSON, with the series bucket that it belongs to and further members.
+    /// As JSON, with the series bucket that it belongs to.
     #[must_use]
-    pub fn in_bucket(&self, bucket: &str, more: Value) -> Value {
-        let mut row = json!(self);
-        if let Value::Object(members) = &mut row {
-            members.insert("bucket".into(), bucket.into());
-        }
-        with(row, more)
+    pub fn in_bucket(self, bucket: impl Into<Text>) -> Json {
+        Row::of(self, Some(bucket.into()))
+    }
+
+    /// Writes its members.
+    pub(super) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("value", &self.value)?;
+        map.serialize_entry("unit", &self.unit)?;
+        map.serialize_entry("ci", &self.ci)?;
+        map.serialize_entry("n", &self.n)?;
+        map.serialize_entry("exact", &self.exact)?;
+        map.serialize_entry("hidden", &self.hidden)?;
+        self.error.iter().try_for_each(|error| map.serialize_entry("error", error))
     }
 }
 
-/// Members of an object. One copy for all: a map's own `collect` is compiled anew for every iterator.
-#[inline(never)]
-pub(super) fn object(members: &mut dyn Iterator<Item = (String, Value)>) -> Map<String, Value> {
-    let mut object = Map::new();
-    for (name, value) in members {
-        object.insert(name, value);
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.write(&mut map)?;
+        map.end()
     }
-    object
 }
 
 /// Members of a name each: quantiles with their intervals.
-pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&str, f64); N], unit: Unit) -> Map<String, Value> {
-    object(&mut wanted.into_iter().map(|(name, q)| (name.to_owned(), json!(Metric::quantile_of(counts, q, unit)))))
+pub(super) fn quantiles<const N: usize>(counts: &Counts, wanted: [(&'static str, f64); N], unit: Unit) -> Members {
+    wanted.into_iter().map(|(name, q)| (name, Metric::quantile_of(counts, q, unit))).collect()
 }
 
 /// Bars of a chart on a log scale: upper bounds (inclusive) of the series 1, 2, 5, 10 … from the least value to the greatest,
 /// zeros under the bound 0. Values of one bin count where its middle is.
-pub(super) fn chart(counts: &Counts) -> Vec<Value> {
+pub(super) fn chart(counts: &Counts) -> Vec<Json> {
     let mut bars: Vec<(u64, u64, u64)> = Vec::new();
     let mut bound = 0_u64;
     let cuts = |bound: u64, value: u64| bound.abs_diff(value) as f64 <= value as f64 * RELATIVE_ERROR;
@@ -217,9 +220,9 @@ pub(super) fn chart(counts: &Counts) -> Vec<Value> {
 }
 
 /// A bar of a chart, that may be off by so many.
-pub(super) fn bar(bound: i64, n: u64, off: u64) -> Value {
+pub(super) fn bar(bound: i64, n: u64, off: u64) -> Json {
     let error = (off > 0).then(|| off as f64 / n.saturating_sub(off).max(1) as f64);
-    Metric { exact: off == 0, error, ..Metric::count(n) }.in_bucket(&bound.to_string(), json!({}))
+    Metric { exact: off == 0, error, ..Metric::count(n) }.in_bucket(bound.to_string())
 }
 
 /// 0, 1, 2, 5, 10, 20, 50 …
@@ -233,6 +236,8 @@ fn next_bound(bound: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn counts(values: &[u64]) -> Counts {
@@ -256,10 +261,10 @@ mod tests {
     #[test]
     fn a_quantile_that_is_off_says_how_much() {
         let small = Metric::quantile_of(&counts(&[3, 1, 2]), 0.5, Unit::Ms);
-        assert_eq!((small.value, small.exact, small.error, small.n), (Some(json!(2)), true, None, 3));
+        assert_eq!((small.value, small.exact, small.error, small.n), (Some(Number::Uint(2)), true, None, 3));
         let large = Metric::quantile_of(&counts(&[5_000_000_000]), 0.5, Unit::NanoUsd);
         assert_eq!((large.exact, large.error), (false, Some(1.0 / 512.0)));
-        assert!(large.value.unwrap().as_f64().unwrap() / 5e9 - 1.0 < 1.0 / 512.0);
+        assert!(json!(large.value).as_f64().unwrap() / 5e9 - 1.0 < 1.0 / 512.0);
         assert_eq!(Metric::quantile_of(&counts(&[]), 0.5, Unit::Ms).hidden, Some(Hidden::NoData));
     }
 
@@ -270,7 +275,7 @@ mod tests {
                 let bound = bar["bucket"].as_str().unwrap().to_owned();
                 (bound, bar["value"].as_u64().unwrap(), bar["exact"].as_bool().unwrap())
             };
-            chart(&counts(values)).iter().map(row).collect()
+            json!(chart(&counts(values))).as_array().unwrap().iter().map(row).collect()
         };
         let bar = |bound: u64, n, exact| (bound.to_string(), n, exact);
         assert_eq!(bars(&[]), []);

@@ -11,6 +11,7 @@ mod filter;
 mod forecast;
 mod health;
 mod integrations;
+pub mod json;
 pub mod metric;
 mod operations;
 pub mod public;
@@ -22,10 +23,9 @@ use schemas::FlatMap;
 use schemas::UtcMillis;
 use schemas::order;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::cmp::Reverse;
 
-use metric::object;
+use json::{Json, object};
 
 use crate::budget::BudgetQuery;
 use crate::census::churn::Cursor;
@@ -189,7 +189,7 @@ impl Facts<'_> {
 
 /// The answer of `GET /sage`.
 #[must_use]
-pub fn admin(facts: &Facts<'_>) -> Value {
+pub fn admin(facts: &Facts<'_>) -> Json {
     let query = facts.query;
     let tz = civil::zone(&query.tz).unwrap_or(Zone::UTC);
     let mut panels = panels_of(facts, tz);
@@ -206,33 +206,34 @@ pub fn admin(facts: &Facts<'_>) -> Value {
             budget_people: None,
             shards: facts.shards.clone(),
         };
-        json!({
+        object!({
             "from": civil::local_rfc3339(tz, before.window.from.start()),
             "to": civil::local_rfc3339(tz, before.window.to.start()),
             "panels": panels_of(&facts, tz),
         })
     });
     if !silent.is_empty() {
-        mark_incomplete(&mut panels);
-        previous.iter_mut().for_each(mark_incomplete);
+        // Gold may not know the newest events: no counter is exact then.
+        panels.mark_inexact();
+        previous.iter_mut().for_each(Json::mark_inexact);
     }
-    let mut answer = json!({
+    let answer = object!({
         "from": civil::local_rfc3339(tz, query.window.from.start()),
         "to": civil::local_rfc3339(tz, query.window.to.start()),
-        "tz": query.tz,
+        "tz": query.tz.clone(),
         "generated_at": query.now.to_rfc3339(),
         "people_as_of": facts.people_as_of.map(UtcMillis::to_rfc3339),
         "unreachable_shards": silent,
         "panels": panels,
     });
-    if let (Value::Object(members), Some(previous)) = (&mut answer, previous) {
-        members.insert("previous".into(), previous);
+    match previous {
+        Some(previous) => answer.with(object!({ "previous": previous })),
+        None => answer,
     }
-    answer
 }
 
 /// The panels asked for. One that does not keep the filter apart is left out.
-fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
+fn panels_of(facts: &Facts<'_>, tz: Zone) -> Json {
     let query = facts.query;
     let named = facts.counted.named(query.window.from, query.window.to);
     let panel = |panel: &Panel| {
@@ -240,24 +241,17 @@ fn panels_of(facts: &Facts<'_>, tz: Zone) -> Value {
             Panel::Cost => cost::answer(facts, &named, tz),
             // Feedback and intents know no one's attributes.
             Panel::Usage if query.filter.only().is_some() => usage::answer(facts),
-            Panel::Usage => with(usage::answer(facts), satisfaction::members(facts, &named)),
+            Panel::Usage => usage::answer(facts).with(satisfaction::members(facts, &named)),
             Panel::Demographics => demographics::answer(facts, &named),
             Panel::Sentiment => sentiment::answer(facts, &named, tz),
             Panel::Crisis => crisis::answer(facts, &named, tz),
             Panel::Operations => operations::answer(facts, &named),
             Panel::Integrations => integrations::answer(facts, &named),
         };
-        (panel.name().to_owned(), content)
+        (panel.name(), content)
     };
-    Value::Object(object(&mut query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel)).map(panel)))
-}
-
-/// An object with the members of another.
-fn with(mut object: Value, more: Value) -> Value {
-    if let (Value::Object(members), Value::Object(more)) = (&mut object, more) {
-        members.extend(more);
-    }
-    object
+    let kept = query.panels.iter().filter(|panel| query.filter.is_kept_by(**panel));
+    Json::Object(kept.map(panel).collect())
 }
 
 /// Names with their counts, most first; all beyond so many are one, so that the rows add up.
@@ -270,22 +264,10 @@ fn ranked(names: FlatMap<&str, u64>, shown: usize) -> Vec<(&str, u64)> {
     rows
 }
 
-/// Of a Shard that does not answer Gold may not know the newest events: no counter is exact then.
-fn mark_incomplete(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            if let Some(exact) = members.get_mut("exact") {
-                *exact = Value::Bool(false);
-            }
-            members.values_mut().for_each(mark_incomplete);
-        }
-        Value::Array(items) => items.iter_mut().for_each(mark_incomplete),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::counted::testing::Folded;
     use super::*;
 
@@ -295,7 +277,7 @@ mod tests {
         let query = Query::new(Zone::UTC, window, Panel::ALL.to_vec(), now);
         let people = shards.iter().all(Option::is_some).then(Census::default);
         let counted = &Folded::of(&[]);
-        admin(&Facts {
+        testing::answer(&Facts {
             query: &query,
             counted,
             people,

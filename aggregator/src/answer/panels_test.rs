@@ -12,7 +12,7 @@ const NOW: &str = "2026-11-21T18:56:03Z";
 
 fn ask(query: &Query, events: &[Event]) -> Value {
     let folded = Folded::of(events);
-    let answer = admin(&facts(query, &folded));
+    let answer = testing::answer(&facts(query, &folded));
     assert_eq!(super::schema::faults(&answer), [""; 0]);
     answer
 }
@@ -92,7 +92,7 @@ fn costs_of_turns_that_are_not_all_known_are_no_quantile() {
     let mut folded = Folded::of(&all);
     folded.0.iter_mut().flat_map(|fold| fold.days.values_mut()).for_each(|day| day.named = Default::default());
     let query = query("UTC", Panel::Cost);
-    let per_turn = &admin(&facts(&query, &folded))["panels"]["cost"]["per_turn"];
+    let per_turn = &testing::answer(&facts(&query, &folded))["panels"]["cost"]["per_turn"];
     assert_eq!((&per_turn["mean"]["value"], &per_turn["median"]["hidden"]), (&json!(100), &json!("not_enough_data")));
 }
 

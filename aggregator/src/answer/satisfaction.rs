@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 use schemas::event::Rating;
 use schemas::order;
-use serde_json::{Value, json};
 
 use super::Facts;
+use super::json::{Json, object};
 use super::metric::{Hidden, Metric, Unit};
 use super::sentiment::with_rest;
 use crate::fold::named::NamedTotals;
@@ -19,7 +19,7 @@ const INTENTS_SHOWN: usize = 50;
 const STARS: [(Rating, u64); 5] =
     [(Rating::One, 1), (Rating::Two, 2), (Rating::Three, 3), (Rating::Four, 4), (Rating::Five, 5)];
 
-pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Value {
+pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Json {
     let window = &facts.query.window;
     let all = facts.counted.range(window.from, window.to);
     let ratings = &all.safety.ratings;
@@ -35,30 +35,32 @@ pub(super) fn members(facts: &Facts<'_>, named: &NamedTotals) -> Value {
     };
     let by_model = with_rest(&mut named.rated_models.iter().map(|(name, rate)| (name, *rate)), thumbs);
     let by_intent = with_rest(&mut named.intents.iter().map(|(name, intent)| (name, intent.thumbs)), thumbs);
-    let satisfaction = json!({
+    let satisfaction = object!({
         "up": Metric::count(up),
         "down": Metric::count(down),
         "ratio": Metric::share(up, up + down),
-        "stars": stars.map(|(stars, n)| Metric::count(n).in_bucket(&stars.to_string(), json!({}))),
+        "stars": stars.map(|(stars, n)| Metric::count(n).in_bucket(stars.to_string())),
         "stars_mean": mean,
         "by_model": ratios(by_model),
         "by_intent": ratios(by_intent),
     });
-    json!({ "satisfaction": satisfaction, "intents": intents(named) })
+    object!({ "satisfaction": satisfaction, "intents": intents(named) })
 }
 
 /// Ratios of thumbs, those with most first.
-fn ratios(mut rows: Vec<(String, Rate)>) -> Vec<Value> {
+fn ratios(mut rows: Vec<(String, Rate)>) -> Vec<Json> {
     order::by(&mut rows, |(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
     let row = |(name, rate): &(String, Rate)| {
         let down = Metric::count(rate.n - rate.hits.min(rate.n));
-        Metric::of_rate(*rate).in_bucket(name, json!({ "up": Metric::count(rate.hits), "down": down }))
+        Metric::of_rate(*rate)
+            .in_bucket(name.to_owned())
+            .with(object!({ "up": Metric::count(rate.hits), "down": down }))
     };
     rows.iter().map(row).collect()
 }
 
 /// Mentions, those with most first; the rest is one.
-fn intents(named: &NamedTotals) -> Vec<Value> {
+fn intents(named: &NamedTotals) -> Vec<Json> {
     let mut rows: Vec<(&str, Intent)> = named
         .intents
         .iter()
@@ -71,11 +73,11 @@ fn intents(named: &NamedTotals) -> Vec<Value> {
     rows.drain(shown..).for_each(|(_, intent)| other.merge(&intent));
     rows.extend((other.mentions > 0).then_some((OTHER, other)));
     let row = |(name, intent): (&str, Intent)| {
-        let more = json!({
+        let more = object!({
             "success_rate": Metric::of_rate(intent.success),
             "misunderstood": Metric::share(intent.misunderstood, intent.mentions),
         });
-        Metric::count(intent.mentions).in_bucket(name, more)
+        Metric::count(intent.mentions).in_bucket(name.to_owned()).with(more)
     };
     rows.into_iter().map(row).collect()
 }

@@ -3,12 +3,12 @@
 use chrono::Datelike;
 use schemas::event::{Emotion, FrustrationFlag, KanoTier};
 use schemas::{Bucket15, FlatMap, UtcDay, order};
-use serde_json::{Value, json};
 use std::cmp::Reverse;
 
-use super::metric::{Metric, Unit, object};
+use super::Facts;
+use super::json::{Json, Members, object, word};
+use super::metric::{Metric, Unit};
 use super::usage::series;
-use super::{Facts, with};
 use crate::census::Census;
 use crate::civil;
 use crate::fold::named::NamedTotals;
@@ -24,7 +24,7 @@ const NAMES_SHOWN: usize = 50;
 /// Quarters of an hour in an hour, and in a day.
 const QUARTERS: (i64, i64) = (4, 96);
 
-pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Json {
     let window = &facts.query.window;
     let all = facts.counted.range(window.from, window.to);
     let seen = all.sentiment.as_deref().cloned().unwrap_or_default();
@@ -33,53 +33,54 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
     let notices = &last_words.notices;
     let hours = by_hour(facts, tz);
     let census = facts.census();
-    let by_model = census.map_or(Value::Null, |census| json!({ "by_model": by_model(census, all) }));
-    let emotions = census.map_or(Value::Null, |census| emotions(facts, census));
-    let panel = json!({
+    let by_model = census.map_or(Json::Null, |census| object!({ "by_model": by_model(census, all) }));
+    let emotions = census.map_or(Json::Null, |census| emotions(facts, census));
+    let panel = object!({
         "observations": Metric::count(all.n),
-        "frustration": with(json!({
+        "frustration": object!({
             "rate": Metric::of_rate(all),
-            "flags": seen.flags.iter().map(|(flag, n)| Metric::count(*n).in_bucket(flag_name(*flag), json!({}))).collect::<Vec<_>>(),
+            "flags": seen.flags.iter().map(|(flag, n)| Metric::count(*n).in_bucket(flag_name(*flag))).collect::<Json>(),
             "by_intent": rates(with_rest(&mut named.intents.iter().map(|(name, intent)| (name, intent.observed)), all)),
             "by_model_version": rates(named.sentinels.iter().map(|(name, rate)| (name.clone(), *rate)).collect()),
             "by_hour": hours.iter().map(|(hour, seen)| {
-                Metric::of_rate(seen.observations()).in_bucket(&format!("{hour:02}"), json!({}))
-            }).collect::<Vec<_>>(),
+                Metric::of_rate(seen.observations()).in_bucket(format!("{hour:02}"))
+            }).collect::<Json>(),
             "by_turn_number": seen.by_turn.iter().map(|(turn, rate)| {
-                Metric::of_rate(*rate).in_bucket(&turn.name(), json!({}))
-            }).collect::<Vec<_>>(),
+                Metric::of_rate(*rate).in_bucket(turn.name())
+            }).collect::<Json>(),
             "heatmap": hours.iter().flat_map(|(hour, seen)| seen.by_turn.iter().map(move |(turn, rate)| {
                 cell(*hour, *turn, *rate)
-            })).collect::<Vec<_>>(),
-        }), by_model),
+            })).collect::<Json>(),
+        }).with(by_model),
         "wishes": wishes(&named.wishes, notices),
-        "wish_weights": object(&mut TIERS.iter().map(|tier| (tier_name(*tier), json!(weight(*tier))))),
+        "wish_weights": TIERS.iter().map(|tier| (word(tier), weight(*tier))).collect::<Members>(),
         "audit": { "weeks": audit(facts, notices) },
         "moments": { "handed_in": Metric::count(seen.moments) },
     });
-    with(panel, emotions)
+    panel.with(emotions)
 }
 
 /// Sessions by their dominant emotion.
-fn emotions(facts: &Facts<'_>, census: &Census) -> Value {
+fn emotions(facts: &Facts<'_>, census: &Census) -> Json {
     let sessions = &census.sessions;
     let all: u64 = sessions.emotions.iter().sum();
     let of = |counts: &[u64], emotion: Emotion| counts.get(emotion as usize).copied().unwrap_or(0);
+    let names = Emotion::ALL.map(word);
     let emotions = Emotion::ALL.map(|emotion| {
         let n = of(&sessions.emotions, emotion);
-        Metric::share(n, all).in_bucket(&emotion_name(emotion), json!({ "sessions": n }))
+        Metric::share(n, all).in_bucket(word(emotion)).with(object!({ "sessions": n }))
     });
     let by_day: Vec<u64> = sessions.emotions_by_day.iter().map(|counts| counts.iter().sum()).collect();
     let rows = series(facts, &by_day).into_iter().zip(&sessions.emotions_by_day).map(|(row, counts)| {
-        let named =
-            object(&mut Emotion::ALL.iter().map(|emotion| (emotion_name(*emotion), json!(of(counts, *emotion)))));
-        with(row, json!({ "by_emotion": named }))
+        let named: Members =
+            names.iter().zip(Emotion::ALL).map(|(name, emotion)| (name.clone(), of(counts, emotion))).collect();
+        row.with(object!({ "by_emotion": named }))
     });
-    json!({ "emotions": emotions, "emotions_by_day": rows.collect::<Vec<_>>() })
+    object!({ "emotions": emotions, "emotions_by_day": rows.collect::<Vec<_>>() })
 }
 
 /// Frustration by the model of the session's last turn. What belongs to no thread is no one's model's.
-fn by_model(census: &Census, all: Rate) -> Vec<Value> {
+fn by_model(census: &Census, all: Rate) -> Vec<Json> {
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let mut named = census
         .sessions
@@ -87,11 +88,11 @@ fn by_model(census: &Census, all: Rate) -> Vec<Value> {
         .iter()
         .filter_map(|(model, (n, hits))| Some((model.as_ref()?, Rate { n: count(*n), hits: count(*hits) })));
     let rows = with_rest(&mut named, all);
-    rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name, json!({}))).collect()
+    rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name.to_owned())).collect()
 }
 
-fn cell(hour: u8, turn: TurnNumber, rate: Rate) -> Value {
-    Metric::of_rate(rate).in_bucket(&format!("{hour:02}-{}", turn.name()), json!({}))
+fn cell(hour: u8, turn: TurnNumber, rate: Rate) -> Json {
+    Metric::of_rate(rate).in_bucket(format!("{hour:02}-{}", turn.name()))
 }
 
 /// Observations by hour of the day in a zone: between two changes of its offset every quarter of the UTC day lies in one hour.
@@ -129,7 +130,7 @@ pub(super) fn with_rest(named: &mut dyn Iterator<Item = (&String, Rate)>, whole:
 }
 
 /// Those with most first; the rest is one.
-fn rates(mut rows: Vec<(String, Rate)>) -> Vec<Value> {
+fn rates(mut rows: Vec<(String, Rate)>) -> Vec<Json> {
     let mut other = Rate::default();
     rows.retain(|(name, rate)| {
         let named = name != OTHER;
@@ -141,7 +142,7 @@ fn rates(mut rows: Vec<(String, Rate)>) -> Vec<Value> {
     order::by(&mut rows, |(name, rate), (other, others)| (Reverse(rate.n), name).cmp(&(Reverse(others.n), other)));
     rows.drain(NAMES_SHOWN.min(rows.len())..).for_each(|(_, rate)| other.merge(&rate));
     rows.extend((other.n > 0).then(|| (OTHER.to_owned(), other)));
-    rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name, json!({}))).collect()
+    rows.iter().map(|(name, rate)| Metric::of_rate(*rate).in_bucket(name.to_owned())).collect()
 }
 
 /// How much a wish of a tier weighs.
@@ -162,7 +163,7 @@ fn tier_of(wish: &Wish) -> KanoTier {
 }
 
 /// The wishes that score most. Those for which a day had no room are no wish.
-fn wishes(wishes: &FlatMap<String, Wish>, notices: &Notices) -> Vec<Value> {
+fn wishes(wishes: &FlatMap<String, Wish>, notices: &Notices) -> Vec<Json> {
     let mut rows: Vec<(&str, &Wish, KanoTier, f64, f64)> = Vec::new();
     for (tag, wish) in wishes.iter().filter(|(tag, wish)| *tag != OTHER && wish.count > 0) {
         let tier = tier_of(wish);
@@ -174,23 +175,20 @@ fn wishes(wishes: &FlatMap<String, Wish>, notices: &Notices) -> Vec<Value> {
     order::by(&mut rows, |a, b| b.4.total_cmp(&a.4).then(a.0.cmp(b.0)));
     rows.truncate(WISHES_SHOWN);
     let row = |(tag, wish, tier, confidence, score): (&str, &Wish, KanoTier, f64, f64)| {
-        let status = notices.wishes.get(tag).map_or(json!("open"), |(_, status)| json!(status));
-        Metric::exact(score, Unit::Score, wish.count.into()).in_bucket(
-            tag,
-            json!({
-                "frequency": Metric::count(wish.count),
-                "tier": tier,
-                "weight": weight(tier),
-                "confidence": confidence,
-                "status": status,
-            }),
-        )
+        let status = notices.wishes.get(tag).map_or("open".to_owned(), |(_, status)| word(status));
+        Metric::exact(score, Unit::Score, wish.count.into()).in_bucket(tag.to_owned()).with(object!({
+            "frequency": Metric::count(wish.count),
+            "tier": word(tier),
+            "weight": weight(tier),
+            "confidence": confidence,
+            "status": status,
+        }))
     };
     rows.into_iter().map(row).collect()
 }
 
 /// The weeks that the window touches, each whole: what is sampled, and what humans found.
-fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
+fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Json> {
     let window = &facts.query.window;
     let monday = |day: UtcDay| UtcDay(day.0 - i32::try_from(weekday(day)).unwrap_or(0));
     let (first, last) = (monday(window.from.utc_day()), Bucket15(window.to.0 - 1).utc_day());
@@ -201,15 +199,12 @@ fn audit(facts: &Facts<'_>, notices: &Notices) -> Vec<Value> {
         let ids: Vec<String> = facts.counted.sample(from, to).0.iter().map(ToString::to_string).collect();
         let audit = notices.audits.get(&week).map(|(_, audit)| *audit);
         (sampled > 0 || audit.is_some()).then(|| {
-            Metric::count(sampled).in_bucket(
-                &week.start().utc_date().to_string(),
-                json!({
-                    "ids": ids,
-                    "checked": audit.map(|audit| Metric::count(audit.checked)),
-                    "agreed": audit.map(|audit| Metric::count(audit.agreed)),
-                    "agreement": audit.map(|audit| Metric::share(audit.agreed, audit.checked)),
-                }),
-            )
+            Metric::count(sampled).in_bucket(week.start().utc_date().to_string()).with(object!({
+                "ids": ids,
+                "checked": audit.map(|audit| Metric::count(audit.checked)),
+                "agreed": audit.map(|audit| Metric::count(audit.agreed)),
+                "agreement": audit.map(|audit| Metric::share(audit.agreed, audit.checked)),
+            }))
         })
     };
     weeks.filter_map(row).collect()
@@ -230,12 +225,4 @@ fn flag_name(flag: FrustrationFlag) -> &'static str {
         AskedForHuman => "asked_for_human",
         GaveUp => "gave_up",
     }
-}
-
-fn emotion_name(emotion: Emotion) -> String {
-    json!(emotion).as_str().unwrap_or_default().to_owned()
-}
-
-fn tier_name(tier: KanoTier) -> String {
-    json!(tier).as_str().unwrap_or_default().to_owned()
 }

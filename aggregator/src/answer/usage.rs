@@ -1,10 +1,10 @@
 //! The usage panel: who comes, how often, for how long, and who stays.
 
 use schemas::order;
-use serde_json::{Map, Value, json};
 
 use super::Facts;
-use super::metric::{Hidden, Metric, Unit, object};
+use super::json::{Json, Members, object};
+use super::metric::{Hidden, Metric, Unit};
 use crate::census::Census;
 use crate::census::churn::Reason;
 use crate::census::funnels::{Funnel, Reached};
@@ -18,40 +18,41 @@ pub(super) const ROWS_MAX: usize = 50;
 /// Seed of the bootstrap: the same people give the same interval.
 const SEED: u64 = 1;
 
-pub(super) fn answer(facts: &Facts<'_>) -> Value {
+pub(super) fn answer(facts: &Facts<'_>) -> Json {
     let Some(census) = &facts.people else { return without_people(facts) };
-    let mut panel = activity(facts, census);
-    sessions(facts, census, &mut panel);
-    if facts.query.filter.only().is_none() {
-        panel.insert("retention".into(), retention(facts, census));
-        panel.insert("churn".into(), churn(census));
-        panel.insert("funnels".into(), funnels(facts, census));
-        panel.insert("conversions".into(), conversions(facts, census));
-        panel.insert("first_intents".into(), json!(top(census.sessions.first_intents.iter(), ROWS_MAX)));
+    let panel = activity(facts, census).with(sessions(facts, census));
+    if facts.query.filter.only().is_some() {
+        return panel;
     }
-    Value::Object(panel)
+    panel.with(object!({
+        "retention": retention(facts, census),
+        "churn": churn(census),
+        "funnels": funnels(facts, census),
+        "conversions": conversions(facts, census),
+        "first_intents": top(census.sessions.first_intents.iter(), ROWS_MAX),
+    }))
 }
 
 /// What can be said when a Shard does not answer.
-fn without_people(facts: &Facts<'_>) -> Value {
+fn without_people(facts: &Facts<'_>) -> Json {
     let window = &facts.query.window;
     let all = facts.counted.range(window.from, window.to);
     let turns = &all.usage;
     let unknown = Metric::told(None);
-    let mut panel = Map::new();
+    let mut panel = Members::default();
     for name in ["dau", "wau", "mau", "users", "new_users", "returning_users", "sessions"] {
-        panel.insert(name.into(), json!(unknown));
+        panel.insert(name, unknown);
     }
-    panel.insert("stickiness".into(), json!(Metric::hidden(Unit::Share, Hidden::ShardUnreachable, 0)));
+    panel.insert("stickiness", Metric::hidden(Unit::Share, Hidden::ShardUnreachable, 0));
     let known = facts.query.filter.only().is_none();
     for (name, n) in [("turns", turns.turns), ("messages", turns.messages())] {
-        let count = if known { Metric::exact(n, Unit::Count, turns.turns) } else { unknown.clone() };
-        panel.insert(name.into(), json!(count));
+        let count = if known { Metric::exact(n, Unit::Count, turns.turns) } else { unknown };
+        panel.insert(name, count);
     }
-    Value::Object(panel)
+    Json::Object(panel)
 }
 
-fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
+fn activity(facts: &Facts<'_>, census: &Census) -> Json {
     let activity = &census.activity;
     let begun = days_begun(facts);
     let last = |counts: &[u64]| counts.get(..begun).and_then(<[u64]>::last).copied();
@@ -65,13 +66,13 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
             Some(false) => "signed_in",
             None => "(none)",
         };
-        Metric::count(*n).in_bucket(name, json!({}))
+        Metric::count(*n).in_bucket(name.to_owned())
     });
     let by_plan = activity
         .by_plan
         .iter()
-        .map(|(plan, n)| Metric::count(*n).in_bucket(plan.as_deref().unwrap_or("(none)"), json!({})));
-    let panel = json!({
+        .map(|(plan, n)| Metric::count(*n).in_bucket(plan.clone().unwrap_or_else(|| "(none)".to_owned())));
+    object!({
         "dau": day(&activity.dau),
         "wau": day(&activity.wau),
         "mau": day(&activity.mau),
@@ -84,8 +85,8 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
         "returning_users": Metric::count(activity.users - activity.new_users),
         "new_users_by_day": series(facts, &activity.new_by_day),
         "returning_users_by_day": series(facts, &returning),
-        "users_by_guest": by_guest.collect::<Vec<_>>(),
-        "users_by_plan": by_plan.collect::<Vec<_>>(),
+        "users_by_guest": by_guest.collect::<Json>(),
+        "users_by_plan": by_plan.collect::<Json>(),
         "turns": Metric::count(turns),
         "turns_by_day": by_day,
         "messages": Metric::exact(turns + ok, Unit::Count, turns),
@@ -99,15 +100,11 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Map<String, Value> {
             "spend": deciles(&activity.spend_per_user),
         },
         "segments": segments(census),
-    });
-    match panel {
-        Value::Object(panel) => panel,
-        _ => Map::new(),
-    }
+    })
 }
 
 /// All turns, those with a whole reply, and all by day: of certain attributes those that belong to someone.
-fn turns(facts: &Facts<'_>, census: &Census) -> (u64, u64, Vec<Value>) {
+fn turns(facts: &Facts<'_>, census: &Census) -> (u64, u64, Vec<Json>) {
     if facts.query.filter.only().is_some() {
         let activity = &census.activity;
         return (activity.turns, activity.turns_ok, series(facts, &activity.turns_by_day));
@@ -136,8 +133,8 @@ fn stickiness(dau: &[u64], mau: Option<u64>, begun: usize) -> Metric {
     }
 }
 
-pub(super) fn series(facts: &Facts<'_>, counts: &[u64]) -> Vec<Value> {
-    let row = |(day, n): (&CivilDay, &u64)| Metric::count(*n).in_bucket(&day.date, json!({}));
+pub(super) fn series(facts: &Facts<'_>, counts: &[u64]) -> Vec<Json> {
+    let row = |(day, n): (&CivilDay, &u64)| Metric::count(*n).in_bucket(day.date.clone());
     facts.query.window.days.iter().zip(counts).map(row).collect()
 }
 
@@ -157,7 +154,7 @@ pub(super) fn ratio(ratio: &Ratio, unit: Unit) -> Metric {
 }
 
 /// Shares of a total by decile of people, those with most first.
-fn deciles(values: &Distribution) -> Vec<Value> {
+fn deciles(values: &Distribution) -> Vec<Json> {
     let n = values.n();
     let total = values.sum();
     let rows = values.top_sums(10);
@@ -170,36 +167,36 @@ fn deciles(values: &Distribution) -> Vec<Value> {
                 ..Metric::exact(sum as f64 / total as f64, Unit::Share, n)
             },
         };
-        share.in_bucket(&(number + 1).to_string(), json!({ "users": users }))
+        share.in_bucket((number + 1).to_string()).with(object!({ "users": users }))
     };
     rows.into_iter().enumerate().map(row).collect()
 }
 
-fn segments(census: &Census) -> Vec<Value> {
+fn segments(census: &Census) -> Vec<Json> {
     let activity = &census.activity;
     let turns: u64 = activity.segments.iter().map(|segment| segment.turns).sum();
     let spend: i64 = activity.segments.iter().map(|segment| segment.nano_usd.0).sum();
     let part = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
     let names = ["none", "one", "light", "regular", "heavy"];
     let empty = crate::census::activity::Segment::default();
-    let row = |(at, name): (usize, &&str)| {
+    let row = |(at, name): (usize, &'static str)| {
         let segment = activity.segments.get(at).unwrap_or(&empty);
         let share = |value| Metric::of(value, None, Unit::Share, segment.users);
-        let more = json!({
+        let more = object!({
             "turns_share": share(part(segment.turns as f64, turns as f64)),
             "spend_share": share(part(segment.nano_usd.0 as f64, spend as f64)),
         });
-        Metric::count(segment.users).in_bucket(name, more)
+        Metric::count(segment.users).in_bucket(name).with(more)
     };
-    names.iter().enumerate().map(row).collect()
+    names.into_iter().enumerate().map(row).collect()
 }
 
-fn sessions(facts: &Facts<'_>, census: &Census, panel: &mut Map<String, Value>) {
+fn sessions(facts: &Facts<'_>, census: &Census) -> Json {
     let sessions = &census.sessions;
     let all = sessions.count();
     let number = |at: usize| if at < 10 { (at + 1).to_string() } else { "11+".into() };
     let by_turns = sessions.abandoned_by_turns.iter().enumerate();
-    let part = json!({
+    object!({
         "sessions": Metric::count(all),
         "sessions_by_day": series(facts, &sessions.by_day),
         "per_session": {
@@ -214,17 +211,14 @@ fn sessions(facts: &Facts<'_>, census: &Census, panel: &mut Map<String, Value>) 
         "abandonment": {
             "sessions": Metric::exact(sessions.abandoned, Unit::Count, all),
             "share": Metric::share(sessions.abandoned, all),
-            "by_turn_number": by_turns.map(|(at, n)| Metric::exact(*n, Unit::Count, all).in_bucket(&number(at), json!({}))).collect::<Vec<_>>(),
+            "by_turn_number": by_turns.map(|(at, n)| Metric::exact(*n, Unit::Count, all).in_bucket(number(at))).collect::<Json>(),
         },
-    });
-    if let Value::Object(part) = part {
-        panel.extend(part);
-    }
+    })
 }
 
-fn quantiles(values: &Distribution, unit: Unit) -> Value {
+fn quantiles(values: &Distribution, unit: Unit) -> Json {
     let at = |q| Metric::quantile(values, q, unit);
-    json!({ "median": at(0.5), "p95": at(0.95), "p99": at(0.99), "max": maximum(values, unit) })
+    object!({ "median": at(0.5), "p95": at(0.95), "p99": at(0.99), "max": maximum(values, unit) })
 }
 
 pub(super) fn maximum(values: &Distribution, unit: Unit) -> Metric {
@@ -232,20 +226,18 @@ pub(super) fn maximum(values: &Distribution, unit: Unit) -> Metric {
 }
 
 /// 168 hours from Monday on.
-fn weekly(counts: &[u64]) -> Vec<Value> {
-    let row = |(hour, n): (usize, &u64)| {
-        Metric::count(*n).in_bucket(&format!("{}-{:02}", hour / 24 + 1, hour % 24), json!({}))
-    };
+fn weekly(counts: &[u64]) -> Vec<Json> {
+    let row = |(hour, n): (usize, &u64)| Metric::count(*n).in_bucket(format!("{}-{:02}", hour / 24 + 1, hour % 24));
     counts.iter().enumerate().map(row).collect()
 }
 
 /// Most first, then by name; all others are one.
-pub(super) fn top<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>, rows_max: usize) -> Vec<Value> {
+pub(super) fn top<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>, rows_max: usize) -> Vec<Json> {
     let mut rows: Vec<(&str, u64)> = counts.map(|(name, n)| (name.as_str(), *n)).collect();
     order::by_key(&mut rows, |(name, n)| (std::cmp::Reverse(*n), *name));
     let rest: u64 = rows.drain(rows_max.min(rows.len())..).map(|(_, n)| n).sum();
     rows.extend((rest > 0).then_some((crate::fold::names::OTHER, rest)));
-    rows.iter().map(|(name, n)| Metric::count(*n).in_bucket(name, json!({}))).collect()
+    rows.into_iter().map(|(name, n)| Metric::count(n).in_bucket(name.to_owned())).collect()
 }
 
 struct Shown<'a> {
@@ -283,7 +275,7 @@ fn hide(facts: &Facts<'_>, cohorts: &mut [Shown<'_>]) {
     }
 }
 
-fn retention(facts: &Facts<'_>, census: &Census) -> Value {
+fn retention(facts: &Facts<'_>, census: &Census) -> Json {
     let mut cohorts: Vec<Shown<'_>> = census
         .retention
         .cohorts
@@ -312,16 +304,13 @@ fn retention(facts: &Facts<'_>, census: &Census) -> Value {
             (true, _) => Metric::hidden(Unit::Share, Hidden::FewerThan50People, 0),
             (false, true) => Metric::share(hits, shown.cohort.users),
         };
-        size.in_bucket(&date_of(shown.monday), days_after(&|n, hits| share(n, hits(shown.cohort))))
+        size.in_bucket(date_of(shown.monday)).with(days_after(&|n, hits| share(n, hits(shown.cohort))))
     });
-    let mut object = json!({
-        "cohorts": rows.collect::<Vec<_>>(),
-        "curve": (0..=30).map(|n| pooled(n, &|cohort| on_day(cohort, n)).in_bucket(&n.to_string(), json!({}))).collect::<Vec<_>>(),
+    let all = object!({
+        "cohorts": rows.collect::<Json>(),
+        "curve": (0..=30).map(|n| pooled(n, &|cohort| on_day(cohort, n)).in_bucket(n.to_string())).collect::<Json>(),
     });
-    if let (Value::Object(object), Value::Object(days)) = (&mut object, days_after(&pooled)) {
-        object.extend(days);
-    }
-    object
+    all.with(days_after(&pooled))
 }
 
 fn on_day(cohort: &Cohort, n: i32) -> u64 {
@@ -332,61 +321,63 @@ fn on_day(cohort: &Cohort, n: i32) -> u64 {
 type Hits<'a> = &'a dyn Fn(&Cohort) -> u64;
 
 /// `d1`, `d7`, `d30`, each bounded and unbounded.
-fn days_after(share: &dyn Fn(i32, Hits<'_>) -> Metric) -> Value {
+fn days_after(share: &dyn Fn(i32, Hits<'_>) -> Metric) -> Json {
     let day = |(at, n): (usize, &i32)| {
         let later = |cohort: &Cohort| cohort.later.get(at).copied().unwrap_or(0);
-        let both = json!({ "bounded": share(*n, &|cohort| on_day(cohort, *n)), "unbounded": share(*n, &later) });
+        let both = object!({ "bounded": share(*n, &|cohort| on_day(cohort, *n)), "unbounded": share(*n, &later) });
         (format!("d{n}"), both)
     };
-    Value::Object(object(&mut LATER.iter().enumerate().map(day)))
+    Json::Object(LATER.iter().enumerate().map(day).collect())
 }
 
 fn date_of(day: i32) -> String {
     schemas::UtcDay(day).start().utc_date().to_string()
 }
 
-fn churn(census: &Census) -> Value {
+fn churn(census: &Census) -> Json {
     let churn = &census.churn;
     let row = |user: &crate::census::churn::AtRisk| {
         let reason = match user.reason {
             Reason::Silent => "silent",
             Reason::Halved => "halved",
         };
-        Metric::exact(user.silent_days, Unit::Days, 1).in_bucket(&user.user.to_string(), json!({ "reason": reason }))
+        Metric::exact(user.silent_days, Unit::Days, 1)
+            .in_bucket(user.user.to_string())
+            .with(object!({ "reason": reason }))
     };
-    json!({
+    object!({
         "at_risk": Metric::exact(churn.at_risk, Unit::Count, churn.active),
         "share": Metric::share(churn.at_risk, churn.active),
-        "users": churn.users.iter().map(row).collect::<Vec<_>>(),
+        "users": churn.users.iter().map(row).collect::<Json>(),
         "next": churn.next().map(|place| place.to_string()),
     })
 }
 
-fn times(values: &Distribution) -> Value {
-    json!({ "median": Metric::quantile(values, 0.5, Unit::Ms), "p95": Metric::quantile(values, 0.95, Unit::Ms) })
+fn times(values: &Distribution) -> Json {
+    object!({ "median": Metric::quantile(values, 0.5, Unit::Ms), "p95": Metric::quantile(values, 0.95, Unit::Ms) })
 }
 
-fn funnels(facts: &Facts<'_>, census: &Census) -> Value {
+fn funnels(facts: &Facts<'_>, census: &Census) -> Json {
     let both = facts.query.funnels.iter().zip(&census.funnels);
-    Value::Object(object(&mut both.map(|(funnel, reached)| (funnel.name.clone(), one_funnel(funnel, reached)))))
+    Json::Object(both.map(|(funnel, reached)| (funnel.name.clone(), one_funnel(funnel, reached))).collect())
 }
 
-fn one_funnel(funnel: &Funnel, reached: &Reached) -> Value {
+fn one_funnel(funnel: &Funnel, reached: &Reached) -> Json {
     let people = |at: usize| reached.people.get(at).copied().unwrap_or(0);
     let first = people(0);
     let step = |(at, step): (usize, &Vec<crate::census::funnels::Step>)| {
         let name: Vec<String> = step.iter().map(ToString::to_string).collect();
-        let mut more = Map::new();
+        let mut more = Members::default();
         if at > 0 {
-            more.insert("from_previous".into(), json!(Metric::share(people(at), people(at - 1))));
-            more.insert("from_first".into(), json!(Metric::share(people(at), first)));
+            more.insert("from_previous", Metric::share(people(at), people(at - 1)));
+            more.insert("from_first", Metric::share(people(at), first));
             let none = Distribution::default();
-            more.insert("time_from_previous".into(), times(reached.from_previous_ms.get(at).unwrap_or(&none)));
+            more.insert("time_from_previous", times(reached.from_previous_ms.get(at).unwrap_or(&none)));
         }
-        Metric::exact(people(at), Unit::Count, first).in_bucket(&name.join("|"), Value::Object(more))
+        Metric::exact(people(at), Unit::Count, first).in_bucket(name.join("|")).with(Json::Object(more))
     };
-    json!({
-        "steps": funnel.steps.iter().enumerate().map(step).collect::<Vec<_>>(),
+    object!({
+        "steps": funnel.steps.iter().enumerate().map(step).collect::<Json>(),
         "conversion": conversion(funnel, reached),
         "time": times(&reached.whole_ms),
     })
@@ -398,16 +389,13 @@ fn conversion(funnel: &Funnel, reached: &Reached) -> Metric {
 }
 
 /// The funnels that are ways to become a customer.
-fn conversions(facts: &Facts<'_>, census: &Census) -> Value {
+fn conversions(facts: &Facts<'_>, census: &Census) -> Json {
     let both = facts.query.funnels.iter().zip(&census.funnels);
     let named = ["guest_to_signup", "chat_to_connection", "help_to_action"];
     let of = both.filter(|(funnel, _)| named.contains(&funnel.name.as_str()));
     let one = |(funnel, reached): (&Funnel, &Reached)| {
-        let mut share = json!(conversion(funnel, reached));
-        if let Value::Object(share) = &mut share {
-            share.insert("time".into(), times(&reached.whole_ms));
-        }
+        let share = Json::from(conversion(funnel, reached)).with(object!({ "time": times(&reached.whole_ms) }));
         (funnel.name.clone(), share)
     };
-    Value::Object(object(&mut of.map(one)))
+    Json::Object(of.map(one).collect())
 }

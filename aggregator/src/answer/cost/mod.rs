@@ -4,11 +4,11 @@ mod people;
 
 use schemas::event::Service;
 use schemas::{Bucket15, FlatMap, Label, NanoUsd, order};
-use serde_json::{Map, Value, json};
 
 use super::forecast::History;
-use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, object, quantiles};
-use super::{Facts, budget, with};
+use super::json::{Json, Members, object, word};
+use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantiles};
+use super::{Facts, budget};
 use crate::civil::{self, CivilDay};
 use crate::fold::cost::{Amount, Line, Spend};
 use crate::fold::named::NamedTotals;
@@ -16,7 +16,7 @@ use crate::protocol::ShardHealth;
 use crate::stats::histogram::Counts;
 use crate::zone::Zone;
 
-pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value {
+pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Json {
     let window = &facts.query.window;
     let spend = spend_in(facts, window.from, window.to);
     let whole = total(&spend);
@@ -25,17 +25,17 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
         window.days.iter().map(|day| (day, spend_in(facts, day.from, day.to))).collect();
     let rare = whole.rare.as_deref().cloned().unwrap_or_default();
     let cache = |amount: NanoUsd| Metric::exact(amount.0, Unit::NanoUsd, rare.cache.turns);
-    let panel = json!({
+    let panel = object!({
         "spend": money(&whole),
         "spend_today": since(facts, tz, |date| date),
         "spend_week": since(facts, tz, civil::week_start),
         "spend_month": since(facts, tz, civil::month_start),
         "spend_by_day": days.iter().map(|(day, day_spend)| {
             let services = group(day_spend, |line| Some(service_name(line.service)));
-            let by_service: Map<String, Value> =
-                object(&mut services.iter().map(|(name, amount)| (name.clone(), json!(amount.nano_usd))));
-            money(&total(day_spend)).in_bucket(&day.date, json!({ "by_service": by_service }))
-        }).collect::<Vec<_>>(),
+            let by_service: Members =
+                services.into_iter().map(|(name, amount)| (name, amount.nano_usd.0)).collect();
+            money(&total(day_spend)).in_bucket(day.date.clone()).with(object!({ "by_service": by_service }))
+        }).collect::<Json>(),
         "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),
         "spend_by_provider": series(group(&spend, |line| line.provider.as_ref().map(ToString::to_string))),
         "spend_by_model": by_model(&spend),
@@ -66,13 +66,13 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Value 
     if facts.query.filter.model().is_some() {
         return panel;
     }
-    with(with(panel, outlook(facts, tz)), people::members(facts))
+    panel.with(outlook(facts, tz)).with(people::members(facts))
 }
 
 /// Limits and what is to come: by the question's days, of budgets by the home zone's. Not told of one model alone.
-fn outlook(facts: &Facts<'_>, tz: Zone) -> Value {
+fn outlook(facts: &Facts<'_>, tz: Zone) -> Json {
     let history = History::of(facts, tz);
-    json!({
+    object!({
         "projection": history.projection(),
         "spike": history.spike(),
         "budget": facts.query.budget.as_ref().map(|query| budget::answer(facts, query, history)),
@@ -80,8 +80,8 @@ fn outlook(facts: &Facts<'_>, tz: Zone) -> Value {
 }
 
 /// Turns without a price; of all models also how many wait for one.
-fn unpriced(facts: &Facts<'_>, whole: &Amount, turns: u64, days: &[(&CivilDay, Spend)]) -> Value {
-    let unpriced = json!({
+fn unpriced(facts: &Facts<'_>, whole: &Amount, turns: u64, days: &[(&CivilDay, Spend)]) -> Json {
+    let unpriced = object!({
         "turns": Metric::exact(whole.unpriced, Unit::Count, turns),
         "token_share": share(whole.unpriced_tokens, whole.input_tokens + whole.output_tokens),
         "models": unpriced_models(days),
@@ -89,11 +89,11 @@ fn unpriced(facts: &Facts<'_>, whole: &Amount, turns: u64, days: &[(&CivilDay, S
     if facts.query.filter.model().is_some() {
         return unpriced;
     }
-    let waiting = json!({
+    let waiting = object!({
         "kept_for_repricing": pending(facts, |health| health.pending_turns),
         "not_kept": pending(facts, |health| health.pending_over),
     });
-    with(unpriced, waiting)
+    unpriced.with(waiting)
 }
 
 /// The bill of a range, or of it the lines of the model that is asked for.
@@ -106,7 +106,7 @@ fn spend_in(facts: &Facts<'_>, from: Bucket15, to: Bucket15) -> Spend {
 }
 
 /// What each priced turn cost. The mean is exact, from the bill.
-fn per_turn(facts: &Facts<'_>, named: &NamedTotals, spend: &Spend) -> Value {
+fn per_turn(facts: &Facts<'_>, named: &NamedTotals, spend: &Spend) -> Json {
     let (mut priced, mut sum) = (0, NanoUsd::ZERO);
     for (_, amount) in spend.lines.iter().filter(|(line, _)| line.service == Service::Model) {
         priced += amount.priced();
@@ -131,11 +131,11 @@ fn per_turn(facts: &Facts<'_>, named: &NamedTotals, spend: &Spend) -> Value {
     let hidden = Metric::hidden(Unit::NanoUsd, Hidden::NotEnoughData, priced);
     let mut members = match whole {
         true => quantiles(&costs, wanted, Unit::NanoUsd),
-        false => object(&mut wanted.iter().map(|(name, _)| ((*name).to_owned(), json!(hidden)))),
+        false => wanted.into_iter().map(|(name, _)| (name, hidden)).collect(),
     };
-    members.insert("mean".into(), json!(mean));
-    members.insert("histogram".into(), json!(if whole { chart(&costs) } else { Vec::new() }));
-    Value::Object(members)
+    members.insert("mean", mean);
+    members.insert("histogram", if whole { chart(&costs) } else { Vec::new() });
+    Json::Object(members)
 }
 
 fn money(amount: &Amount) -> Metric {
@@ -167,13 +167,13 @@ fn group(spend: &Spend, name: impl Fn(&Line) -> Option<String>) -> FlatMap<Strin
 }
 
 /// Most spent first.
-fn series(groups: FlatMap<String, Amount>) -> Vec<Value> {
+fn series(groups: FlatMap<String, Amount>) -> Vec<Json> {
     let mut groups: Vec<_> = groups.into_iter().collect();
     order::by_key(&mut groups, |(_, amount)| std::cmp::Reverse(amount.nano_usd));
-    groups.iter().map(|(name, amount)| money(amount).in_bucket(name, tokens(amount))).collect()
+    groups.iter().map(|(name, amount)| money(amount).in_bucket(name.to_owned()).with(tokens(amount))).collect()
 }
 
-fn by_model(spend: &Spend) -> Vec<Value> {
+fn by_model(spend: &Spend) -> Vec<Json> {
     let mut models: FlatMap<(String, String), Amount> = FlatMap::new();
     for (line, amount) in &spend.lines {
         if let (Some(provider), Some(model)) = (&line.provider, &line.model) {
@@ -183,19 +183,18 @@ fn by_model(spend: &Spend) -> Vec<Value> {
     let mut models: Vec<_> = models.into_iter().collect();
     order::by_key(&mut models, |(_, amount)| std::cmp::Reverse(amount.nano_usd));
     let row = |((model, provider), amount): &((String, String), Amount)| {
-        let mut more = tokens(amount);
-        if let Value::Object(members) = &mut more {
-            members.insert("provider".into(), json!(provider));
-            members.insert("unpriced_turns".into(), json!(amount.unpriced));
-            members.insert("usage_missing_turns".into(), json!(amount.usage_missing));
-        }
-        money(amount).in_bucket(model, more)
+        let more = object!({
+            "provider": provider.clone(),
+            "unpriced_turns": amount.unpriced,
+            "usage_missing_turns": amount.usage_missing,
+        });
+        money(amount).in_bucket(model.to_owned()).with(tokens(amount)).with(more)
     };
     models.iter().map(row).collect()
 }
 
-fn tokens(amount: &Amount) -> Value {
-    json!({
+fn tokens(amount: &Amount) -> Json {
+    object!({
         "count": amount.count,
         "input_tokens": amount.input_tokens,
         "output_tokens": amount.output_tokens,
@@ -206,7 +205,7 @@ fn tokens(amount: &Amount) -> Value {
 }
 
 /// What the operator's price list lacks: turns that still have no price, by model, with the days on which they came.
-fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
+fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Json> {
     struct Model<'a> {
         amount: Amount,
         first_day: &'a str,
@@ -225,17 +224,15 @@ fn unpriced_models(days: &[(&CivilDay, Spend)]) -> Vec<Value> {
     }
     let row = |((model, provider), row): (&(&Label, &Label), &Model<'_>)| {
         let turns = row.amount.unpriced;
-        let reasons = row.amount.rare.as_ref().map(|rare| &rare.unpriced);
-        Metric::exact(turns, Unit::Count, turns).in_bucket(
-            model.as_str(),
-            json!({
-                "provider": provider,
-                "tokens": row.amount.unpriced_tokens,
-                "reasons": reasons,
-                "first_day": row.first_day,
-                "last_day": row.last_day,
-            }),
-        )
+        let rare = row.amount.rare.as_deref();
+        let reasons = rare.map(|rare| rare.unpriced.iter().map(|(why, n)| (word(why), *n)).collect::<Members>());
+        Metric::exact(turns, Unit::Count, turns).in_bucket(model.to_string()).with(object!({
+            "provider": provider.to_string(),
+            "tokens": row.amount.unpriced_tokens,
+            "reasons": reasons,
+            "first_day": row.first_day.to_owned(),
+            "last_day": row.last_day.to_owned(),
+        }))
     };
     models.iter().map(row).collect()
 }
@@ -253,14 +250,16 @@ fn share(part: u64, whole: u64) -> Metric {
 }
 
 fn service_name(service: Service) -> String {
-    json!(service).as_str().unwrap_or_default().to_owned()
+    word(service)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::answer::counted::testing::Folded;
-    use crate::answer::{Panel, Query, admin};
+    use crate::answer::{Panel, Query, testing};
     use crate::fold::Fold;
     use crate::fold::intake::Tally;
     use crate::fold::pending::repriced_event;
@@ -284,7 +283,7 @@ mod tests {
         let query = Query::new(Zone::UTC, window, vec![Panel::Cost], now);
         let shards = vec![Some(ShardHealth { pending_turns, pending_over, ..ShardHealth::default() })];
         let days = Folded(vec![fold]);
-        let answer = admin(&Facts {
+        let answer = testing::answer(&Facts {
             query: &query,
             counted: &days,
             people: None,
