@@ -222,7 +222,7 @@ impl<S: GoldStorage> Gold<S> {
                 if starts_block && block <= to && (from, to) != (at, block) {
                     end = block;
                     sum.join(&part(at, end));
-                } else if T::KEEPS_DAYS {
+                } else if T::KEEPS_DAYS || at >= settled {
                     sum.join(&part(at, end));
                 } else {
                     self.read(&mut sum, at, end);
@@ -277,7 +277,13 @@ impl<S: GoldStorage> Gold<S> {
         for day in &fresh {
             self.days.insert((day.day, shard), day.changed);
             self.sums.borrow_mut().forget(day.day);
-            self.open.borrow_mut().days.remove(&(day.day, shard));
+            // One that is asked about is at hand.
+            let mut open = self.open.borrow_mut();
+            if open.days.remove(&(day.day, shard)).is_some()
+                && let Ok(decoded) = Day::decode(&day.bytes)
+            {
+                open.put((day.day, shard), Rc::new(decoded), self.upto.len());
+            }
         }
         self.upto.insert(shard, upto);
         if !changes.more {

@@ -247,26 +247,25 @@ struct Shown<'a> {
 }
 
 /// Whether every member of a cohort has had day `n` after their first in full.
-fn is_mature(facts: &Facts<'_>, monday: i32, n: i32) -> bool {
-    monday + 6 + n < facts.today()
+fn is_mature(today: i32, monday: i32, n: i32) -> bool {
+    monday + 6 + n < today
 }
 
 /// Hides cohorts of few people, and more where those could be worked out from the pooled numbers: of the hidden ones that go into
 /// any pooled number there are none, or several with enough people together.
-fn hide(facts: &Facts<'_>, cohorts: &mut [Shown<'_>]) {
-    let least = facts.query.people_min;
+fn hide(today: i32, least: u64, cohorts: &mut [Shown<'_>]) {
     cohorts.iter_mut().for_each(|shown| shown.hidden = shown.cohort.users < least);
     // The size's own total is the window's; then each day after.
     for n in -7..=30 {
         loop {
-            let pooled = |shown: &&Shown<'_>| n < 0 || is_mature(facts, shown.monday, n);
+            let pooled = |shown: &&Shown<'_>| n < 0 || is_mature(today, shown.monday, n);
             let hidden: Vec<u64> =
                 cohorts.iter().filter(pooled).filter(|shown| shown.hidden).map(|shown| shown.cohort.users).collect();
             if hidden.is_empty() || hidden.len() > 1 && hidden.iter().sum::<u64>() >= least {
                 break;
             }
             let shown =
-                cohorts.iter_mut().filter(|shown| !shown.hidden && (n < 0 || is_mature(facts, shown.monday, n)));
+                cohorts.iter_mut().filter(|shown| !shown.hidden && (n < 0 || is_mature(today, shown.monday, n)));
             match shown.min_by_key(|shown| (shown.cohort.users, shown.monday)) {
                 Some(next) => next.hidden = true,
                 None => break,
@@ -282,9 +281,10 @@ fn retention(facts: &Facts<'_>, census: &Census) -> Json {
         .iter()
         .map(|(monday, cohort)| Shown { monday: *monday, cohort, hidden: false })
         .collect();
-    hide(facts, &mut cohorts);
+    let today = facts.today();
+    hide(today, facts.query.people_min, &mut cohorts);
     let pooled = |n: i32, hits: &dyn Fn(&Cohort) -> u64| {
-        let mature = || cohorts.iter().filter(|shown| is_mature(facts, shown.monday, n));
+        let mature = || cohorts.iter().filter(|shown| is_mature(today, shown.monday, n));
         let users: u64 = mature().map(|shown| shown.cohort.users).sum();
         match users {
             0 if cohorts.is_empty() => Metric::hidden(Unit::Share, Hidden::NoData, 0),
@@ -299,7 +299,7 @@ fn retention(facts: &Facts<'_>, census: &Census) -> Json {
         } else {
             Metric::count(shown.cohort.users)
         };
-        let share = |n: i32, hits: u64| match (shown.hidden, is_mature(facts, shown.monday, n)) {
+        let share = |n: i32, hits: u64| match (shown.hidden, is_mature(today, shown.monday, n)) {
             (_, false) => Metric::hidden(Unit::Share, Hidden::NotMature, 0),
             (true, _) => Metric::hidden(Unit::Share, Hidden::FewerThan50People, 0),
             (false, true) => Metric::share(hits, shown.cohort.users),

@@ -56,13 +56,19 @@ impl<'de> Reader<'de> {
         Ok(self.take(bytes)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
+    fn byte(&mut self) -> Result<u8, CodecError> {
+        let (byte, rest) = self.rest.split_first().ok_or(CodecError)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
     fn length(&mut self, bytes: usize) -> Result<usize, CodecError> {
         usize::try_from(self.number(bytes)?).map_err(|_| CodecError)
     }
 
     #[inline(never)]
     fn head(&mut self) -> Result<Head, CodecError> {
-        let marker = self.number(1)? as u8;
+        let marker = self.byte()?;
         Ok(match marker {
             0x00..=0x7f => Head::Unsigned(marker.into()),
             0x80..=0x8f => Head::Map(usize::from(marker & 0x0f)),

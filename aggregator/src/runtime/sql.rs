@@ -373,7 +373,8 @@ impl GoldStorage for Sql {
     fn day(&self, shard: u32, day: UtcDay) -> Result<Option<Vec<u8>>, StorageError> {
         let bindings = vec![number(i64::from(shard)), number(i64::from(day.0))];
         let chunks = self.rows("SELECT bytes FROM day WHERE shard = ? AND day = ? ORDER BY chunk", bindings)?;
-        Ok((!chunks.is_empty()).then(|| chunks.iter().flat_map(|row| blob(row, 0)).collect()))
+        let chunks: Vec<Vec<u8>> = chunks.iter().map(|row| blob(row, 0)).collect();
+        Ok((!chunks.is_empty()).then(|| chunks.concat()))
     }
 }
 
