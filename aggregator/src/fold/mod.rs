@@ -157,9 +157,33 @@ impl From<PackedError> for CodecError {
 const FORMAT: u8 = 2;
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = vec![FORMAT];
+    let mut bytes = Bytes(Vec::with_capacity(1 << 10));
+    bytes.0.push(FORMAT);
     rmp_serde::encode::write(&mut bytes, value).map_err(|_| CodecError)?;
-    Ok(bytes)
+    Ok(bytes.0)
+}
+
+/// What is encoded comes byte by byte.
+struct Bytes(Vec<u8>);
+
+impl std::io::Write for Bytes {
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline(always)]
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            bytes => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(crate) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, CodecError> {
