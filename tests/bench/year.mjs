@@ -64,45 +64,68 @@ async function send(turns, state, now) {
   return { stored, rows };
 }
 
-/** @param {number} turns */
-async function of(turns) {
+/** A year that came in, and a Sage that starts on it. @param {number} turns */
+async function started(turns) {
   const state = mkdtempSync(join(tmpdir(), 'sage-year-'));
   const now = Date.now();
   const began = performance.now();
   const { stored, rows } = await send(turns, state, now);
-  const sent = (performance.now() - began) / 1000;
+  const seconds = (performance.now() - began) / 1000;
   const sage = await startSageBare({ build: FAULTS, inspected: true, state });
-  try {
-    const windows = Object.entries(PRESETS).map(([name, days]) => [name, `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}`]);
-    const first = await ask(sage, windows.at(-1)?.[1] ?? '');
-    const { panels } = await numbers(sage, windows.at(-1)?.[1] ?? '');
-    equal(`turns of a year that /sage counts, ${thousand(stored)}`, panels.usage.turns.value, stored, 'acknowledged');
-    for (const [, query] of windows) await ask(sage, query ?? '');
-    /** @type {Record<string, number[]>} */ const taken = {};
-    let trickle = 0;
-    for (let round = 0; round < ASKED; round += 1) {
-      // Something comes in between, so that no answer can be one that was kept.
-      await fetch(`${sage.url}/sage/v1/events`, {
-        method: 'POST', headers: { authorization: `Bearer ${SECRETS.SAGE_INGEST_KEY}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ type: 'turn', id: `trickle-${turns}-${(trickle += 1)}`, ts: new Date().toISOString(), user_id: `user-${String(trickle % 1000).padStart(8, '0')}`, conversation_id: `c${trickle}`, provider: 'openai', model: 'gpt-4o', usage: { input_tokens: 100, output_tokens: 50 } }),
-      });
-      for (const [name, query] of windows) (taken[name ?? ''] ??= []).push(await ask(sage, query ?? ''));
-    }
-    const others = [];
-    for (const zone of ['Asia/Kathmandu', 'America/St_Johns']) {
-      for (const days of [11, 77, 365]) others.push(await ask(sage, `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}&tz=${encodeURIComponent(zone)}`));
-    }
-    const memory = await sage.isolate();
-    return { turns: stored, rows, seconds: sent, first, taken, others: Math.max(...others), memory, rss: sage.rssBytes() };
-  } finally {
-    await sage.stop();
-    rmSync(state, { recursive: true, force: true });
+  const windows = Object.entries(PRESETS).map(([name, days]) => ({ name, query: `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}` }));
+  const whole = windows.at(-1)?.query ?? '';
+  const first = await ask(sage, whole);
+  const { panels } = await numbers(sage, whole);
+  equal(`turns of a year that /sage counts, ${thousand(stored)}`, panels.usage.turns.value, stored, 'acknowledged');
+  for (const { query } of windows) await ask(sage, query);
+  /** @type {Record<string, number[]>} */ const taken = {};
+  return { sage, state, now, turns: stored, rows, seconds, first, windows, taken };
+}
+
+/** @typedef {Awaited<ReturnType<typeof started>>} Year */
+
+/** Asks for each window. Something comes in before, so that no answer can be one that was kept. @param {Year} year @param {number} number */
+async function round({ sage, turns, windows, taken }, number) {
+  await fetch(`${sage.url}/sage/v1/events`, {
+    method: 'POST', headers: { authorization: `Bearer ${SECRETS.SAGE_INGEST_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ type: 'turn', id: `trickle-${turns}-${number}`, ts: new Date().toISOString(), user_id: `user-${String(number % 1000).padStart(8, '0')}`, conversation_id: `c${number}`, provider: 'openai', model: 'gpt-4o', usage: { input_tokens: 100, output_tokens: 50 } }),
+  });
+  for (const { name, query } of windows) (taken[name] ??= []).push(await ask(sage, query));
+}
+
+/** @param {Year} year */
+async function ended({ sage, state, now, turns, rows, seconds, first, taken }) {
+  const others = [];
+  for (const zone of ['Asia/Kathmandu', 'America/St_Johns']) {
+    for (const days of [11, 77, 365]) others.push(await ask(sage, `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}&tz=${encodeURIComponent(zone)}`));
   }
+  return { state, turns, rows, seconds, first, taken, others: Math.max(...others), memory: await sage.isolate(), rss: sage.rssBytes() };
 }
 
 export async function year() {
-  const few = await of(FEW);
-  const many = await of(MANY);
+  /** @type {Year[]} */ const years = [];
+  try {
+    for (const turns of [MANY, FEW]) years.push(await started(turns));
+    // In turns: the machine is now faster, now slower.
+    for (let number = 0; number < ASKED; number += 1) {
+      for (const one of years) await round(one, number);
+    }
+    const of = [];
+    for (const one of years) of.push(await ended(one));
+    const [many, few] = of;
+    if (few && many) report(few, many);
+  } finally {
+    for (const { sage, state } of years) {
+      await sage.stop();
+      rmSync(state, { recursive: true, force: true });
+    }
+  }
+}
+
+/** @typedef {Awaited<ReturnType<typeof ended>>} Asked */
+
+/** @param {Asked} few @param {Asked} many */
+function report(few, many) {
   for (const name of Object.keys(PRESETS)) {
     const [a, b] = [at(few.taken[name] ?? [], 0.99), at(many.taken[name] ?? [], 0.99)];
     judge(`GET /sage, ${name}, ${thousand(many.turns)} turns of a year`, `p50 ${millis(at(many.taken[name] ?? [], 0.5))}, p99 ${millis(b)}`, `p99 ${millis(a)} (${thousand(few.turns)})`, b, 50, 'most', millis);
