@@ -68,6 +68,8 @@ const OPEN_DAYS_MAX: usize = 14;
 const NEWEST_DAYS: usize = 2;
 /// Sums in memory.
 const SUMS_MAX: usize = 2_000;
+/// UTC days of which the sums of each are kept once one was asked for: those of a year, and the month before it.
+const KEPT_DAYS: i32 = 400;
 /// UTC days of a block: a year is a dozen of them.
 const BLOCK_DAYS: i32 = 32;
 /// Buckets of a span that is summed from the days themselves: a civil day has 100 at most.
@@ -123,6 +125,12 @@ impl Sums {
         self.sample.retain(|span, _| stays(span));
         self.last_words.retain(|span, _| stays(span));
     }
+}
+
+fn summed<T: Part>(days: &[(UtcDay, Rc<Day>)], (from, to): (i32, i32)) -> Rc<T> {
+    let mut sum = T::default();
+    days.iter().for_each(|(date, day)| sum.read(*date, day, Bucket15(from), Bucket15(to)));
+    Rc::new(sum)
 }
 
 /// The state of Gold over its storage.
@@ -190,9 +198,26 @@ impl<S: GoldStorage> Gold<S> {
     }
 
     fn read<T: Part>(&self, sum: &mut T, from: i32, to: i32) {
-        for (date, day) in self.days(Bucket15(from).utc_day(), Bucket15(to - 1).utc_day()) {
-            sum.read(date, &day, Bucket15(from), Bucket15(to));
+        let (first, last) = (Bucket15(from).utc_day().0, Bucket15(to - 1).utc_day().0);
+        for date in (first..=last).map(UtcDay) {
+            let days = self.days(date, date);
+            days.iter().for_each(|(_, day)| sum.read(date, day, Bucket15(from), Bucket15(to)));
+            self.keep(date, &days);
         }
+    }
+
+    /// Keeps what else is asked of a day: to decode it takes longest.
+    fn keep(&self, date: UtcDay, days: &[(UtcDay, Rc<Day>)]) {
+        let newest = self.days.last_key_value().map_or(date, |((newest, _), _)| *newest);
+        let span = (date.first_bucket().0, UtcDay(date.0 + 1).first_bucket().0);
+        let mut sums = self.sums.borrow_mut();
+        if days.is_empty() || !(2..KEPT_DAYS).contains(&(newest.0 - date.0)) || sums.last_words.contains_key(&span) {
+            return;
+        }
+        sums.range.insert(span, summed(days, span));
+        sums.intake_total.insert(span, summed(days, span));
+        sums.sample.insert(span, summed(days, span));
+        sums.last_words.insert(span, summed(days, span));
     }
 
     /// The sum over a span, which is kept until a day of it changes. Long spans are summed from blocks of UTC days and from single ones,
@@ -205,6 +230,7 @@ impl<S: GoldStorage> Gold<S> {
             return sum.clone();
         }
         let part = |from, to| self.sum((from, to), kept);
+        let is_kept = |from, to| kept(&mut self.sums.borrow_mut()).contains_key(&(from, to));
         let settled = self.days.last_key_value().map_or(0, |((day, _), _)| UtcDay(day.0 - 1).first_bucket().0);
         let mut sum = T::default();
         if to - from <= SPAN_READ_MAX {
@@ -222,7 +248,7 @@ impl<S: GoldStorage> Gold<S> {
                 if starts_block && block <= to && (from, to) != (at, block) {
                     end = block;
                     sum.join(&part(at, end));
-                } else if T::KEEPS_DAYS || at >= settled {
+                } else if T::KEEPS_DAYS || at >= settled || is_kept(at, end) {
                     sum.join(&part(at, end));
                 } else {
                     self.read(&mut sum, at, end);
@@ -394,11 +420,24 @@ mod tests {
     use crate::storage::memory::Memory;
     use proptest::prelude::*;
     use schemas::Event;
+    use serde_json::json;
 
     fn append(shard: &mut Shard<Memory>, events: &[&Event]) {
         let mut batch = ShardBatch::default();
         events.iter().for_each(|event| batch.push(event));
         shard.append(&[batch.message()], UtcMillis(1_793_000_000_000)).unwrap();
+    }
+
+    /// Its days, nothing kept.
+    struct Days<'a>(&'a Gold<Memory>);
+
+    impl Counted for Days<'_> {
+        fn days(&self, from: UtcDay, to: UtcDay) -> Vec<(UtcDay, Rc<Day>)> {
+            self.0.days(from, to)
+        }
+        fn ever(&self) -> Option<(UtcDay, UtcDay)> {
+            self.0.ever()
+        }
     }
 
     const EVER: (Bucket15, Bucket15) = (Bucket15(96 * 20_700), Bucket15(96 * 20_800));
@@ -447,6 +486,42 @@ mod tests {
             days.windows(2).for_each(|pair| by_day.merge(&gold.range(pair[0], pair[1])));
             prop_assert_eq!(by_day, expected);
             prop_assert_eq!(Gold::open(disk.clone()).unwrap().range(EVER.0, EVER.1), gold.range(EVER.0, EVER.1));
+        }
+
+        /// Whatever was asked before, and whatever came in since, a sum is that of the days.
+        #[test]
+        fn what_is_kept_is_what_is_there(events in history(60), spans in proptest::collection::vec((0i32..16, 0i32..16, 0i32..96), 30)) {
+            let mut events = events;
+            for (event, n) in events.iter_mut().zip(0u32..).filter(|(_, n)| n % 2 == 1) {
+                let body = match n % 3 {
+                    0 => json!({ "observation": { "emotion": "joy", "intensity": 1, "confidence": 1, "model_version": "s1" } }),
+                    1 => json!({ "platform": { "platform": "whatsapp", "event": "synced" } }),
+                    _ => json!({ "notice": { "kind": "wish_planned", "code": "export" } }),
+                };
+                event.body = serde_json::from_value(body).unwrap();
+            }
+            let mut gold = Gold::open(Memory::default()).unwrap();
+            let mut shards = [0, 1].map(|_| Shard::open(Memory::default(), UtcMillis(0)).unwrap());
+            let first = UtcDay::of(UtcMillis::parse_rfc3339("2026-10-19T00:00:00Z").unwrap());
+            for (chunk, asked) in events.chunks(6).zip(spans.chunks(3)) {
+                for (number, shard) in (0..).zip(&mut shards) {
+                    append(shard, &chunk.iter().filter(|e| e.shard(2) == number).collect::<Vec<_>>());
+                    gold.apply(number, &shard.changes(gold.upto(number)).unwrap()).unwrap();
+                }
+                for (from, days, off) in asked {
+                    // Days of UTC, and of zones that are off by so many quarters.
+                    for off in [0, *off] {
+                        let from = UtcDay(first.0 + from).first_bucket().0 + off;
+                        let (from, to) = (Bucket15(from), Bucket15(from + days * 96));
+                        let said = |counted: &dyn Counted| {
+                            let sums = (counted.range(from, to), counted.named(from, to), counted.intake_total(from, to));
+                            let quarters = counted.sentiment_by_quarter(from, to);
+                            format!("{sums:?} {quarters:?} {:?} {:?}", counted.sample(from, to), counted.last_words(from, to))
+                        };
+                        prop_assert_eq!(said(&gold), said(&Days(&gold)));
+                    }
+                }
+            }
         }
     }
 }
