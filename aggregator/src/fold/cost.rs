@@ -180,7 +180,7 @@ impl Amount {
 }
 
 /// Spend of one bucket by line.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spend {
     /// Every line that anything was counted on.
     pub lines: FlatMap<Line, Amount>,

@@ -93,9 +93,9 @@ fn days_of_earlier_releases_are_read() {
     let spend: BTreeMap<u8, u8> = BTreeMap::new();
     let requests = (7, 1, 2, 3, 4, BTreeMap::<String, u64>::new());
     let safety = (spend.clone(), spend.clone(), 2, spend.clone(), spend.clone());
-    let bucket = ((spend.clone(),), (5, 4), requests, safety);
+    let bucket = (1_994_728, Vec::<u8>::new(), (5, 4), requests, safety);
     let routes: Names = BTreeMap::from([("/".to_owned(), vec![(40, (7, 1, 2))])]);
-    let day = (BTreeMap::from([(1_994_728, bucket)]), BTreeMap::<u16, u8>::new(), 9, (routes, Names::new()));
+    let day = ((Vec::<u8>::new(), [bucket]), BTreeMap::<u16, u8>::new(), 9, (routes, Names::new()));
     let read = Day::decode(&encode(&day).unwrap()).unwrap();
     let bucket = &read.buckets[&1_994_728];
     assert_eq!((bucket.usage.turns, bucket.operations.requests, bucket.safety.false_positives), (5, 7, 2));

@@ -8,6 +8,7 @@ pub mod cost;
 pub mod health;
 pub mod intake;
 pub mod integrations;
+mod lines;
 mod msgpack;
 pub mod named;
 pub mod names;
@@ -46,7 +47,7 @@ pub trait Counters: Default {
 }
 
 /// Everything counted in one 15-minute bucket of event time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bucket {
     /// Spend by line of the bill.
     pub cost: cost::Spend,
@@ -57,7 +58,6 @@ pub struct Bucket {
     /// Crisis handling, incidents, satisfaction.
     pub safety: safety::Safety,
     /// Observations and moments; most buckets of many apps have none.
-    #[serde(default)]
     pub sentiment: Option<Box<Sentiment>>,
 }
 
@@ -106,6 +106,7 @@ impl Counters for Bucket {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Day {
     /// Buckets of event time that hold anything.
+    #[serde(with = "lines")]
     pub buckets: BTreeMap<i32, Bucket>,
     /// Intake by minute of receive time.
     pub intake: IntakeMinutes,
@@ -154,7 +155,7 @@ impl From<PackedError> for CodecError {
     }
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Bytes(Vec::with_capacity(1 << 10));
