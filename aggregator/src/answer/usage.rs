@@ -66,7 +66,7 @@ fn activity(facts: &Facts<'_>, census: &Census) -> Json {
             Some(false) => "signed_in",
             None => "(none)",
         };
-        Metric::count(*n).in_bucket(name.to_owned())
+        Metric::count(*n).in_bucket(name)
     });
     let by_plan = activity
         .by_plan

@@ -31,12 +31,12 @@ pub(super) fn answer(facts: &Facts<'_>, named: &NamedTotals, tz: Zone) -> Json {
         "spend_week": since(facts, tz, civil::week_start),
         "spend_month": since(facts, tz, civil::month_start),
         "spend_by_day": days.iter().map(|(day, day_spend)| {
-            let services = group(day_spend, |line| Some(service_name(line.service)));
+            let services = group(day_spend, |line| Some(word(line.service)));
             let by_service: Members =
                 services.into_iter().map(|(name, amount)| (name, amount.nano_usd.0)).collect();
             money(&total(day_spend)).in_bucket(day.date.clone()).with(object!({ "by_service": by_service }))
         }).collect::<Json>(),
-        "spend_by_service": series(group(&spend, |line| Some(service_name(line.service)))),
+        "spend_by_service": series(group(&spend, |line| Some(word(line.service)))),
         "spend_by_provider": series(group(&spend, |line| line.provider.as_ref().map(ToString::to_string))),
         "spend_by_model": by_model(&spend),
         "spend_by_feature": series(group(&spend, |line| line.feature.as_ref().map(ToString::to_string))),
@@ -247,10 +247,6 @@ fn share(part: u64, whole: u64) -> Metric {
         return Metric::hidden(Unit::Share, Hidden::NoData, 0);
     }
     Metric::exact(part as f64 / whole as f64, Unit::Share, whole)
-}
-
-fn service_name(service: Service) -> String {
-    word(service)
 }
 
 #[cfg(test)]
