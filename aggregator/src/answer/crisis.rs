@@ -7,8 +7,9 @@ use schemas::event::CrisisEvent;
 use serde::Serialize;
 
 use super::Facts;
+use super::chart::quantiles;
 use super::json::{Json, object, word};
-use super::metric::{Metric, Unit, quantiles};
+use super::metric::{Metric, Unit};
 use crate::civil;
 use crate::disclosure::years;
 use crate::fold::named::NamedTotals;

@@ -5,8 +5,9 @@ use schemas::UtcMillis;
 use schemas::order;
 use schemas::time::{HOUR_MS, MINUTE_MS};
 
+use super::chart::quantiles;
 use super::json::{Json, Members, object};
-use super::metric::{Metric, Unit, quantiles};
+use super::metric::{Metric, Unit};
 use super::{Facts, ranked};
 use crate::fold::health::Served;
 use crate::fold::named::NamedTotals;

@@ -2,8 +2,9 @@
 
 use schemas::{FlatMap, UtcMillis};
 
+use super::chart::quantiles;
 use super::json::{Json, object};
-use super::metric::{Hidden, Metric, Unit, quantiles};
+use super::metric::{Hidden, Metric, Unit};
 use super::{Facts, ranked};
 use crate::census::Census;
 use crate::fold::integrations::Platform;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::metric::Metric;
+use super::metric::{Metric, Number};
 
 /// A text that is often a constant.
 pub type Text = Cow<'static, str>;
@@ -23,15 +23,6 @@ pub enum Json {
     Object(Members),
     /// A number with what must be known to read it, and what else stands beside it.
     Row(Box<Row>),
-}
-
-/// A JSON number; what is none (NaN, infinite) is written as null.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum Number {
-    Uint(u64),
-    Int(i64),
-    Float(f64),
 }
 
 /// Members of an object, in the order in which they are written.
@@ -86,8 +77,16 @@ impl Members {
     }
 }
 
+impl Metric {
+    /// As JSON, with the series bucket that it belongs to.
+    #[must_use]
+    pub fn in_bucket(self, bucket: impl Into<Text>) -> Json {
+        Row::of(self, Some(bucket.into()))
+    }
+}
+
 impl Row {
-    pub(super) fn of(metric: Metric, bucket: Option<Text>) -> Json {
+    fn of(metric: Metric, bucket: Option<Text>) -> Json {
         Json::Row(Box::new(Self { metric, bucket, more: Members::default() }))
     }
 }
@@ -116,33 +115,16 @@ impl Serialize for Json {
     }
 }
 
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Uint(n) => serializer.serialize_u64(*n),
-            Self::Int(n) => serializer.serialize_i64(*n),
-            Self::Float(n) => serializer.serialize_f64(*n),
-        }
-    }
-}
-
 macro_rules! numbers {
-    ($variant:ident: $($kind:ty),+) => {
-        $(impl From<$kind> for Number {
-            fn from(n: $kind) -> Self {
-                Self::$variant(n as _)
-            }
-        }
-        impl From<$kind> for Json {
+    ($($kind:ty),+) => {
+        $(impl From<$kind> for Json {
             fn from(n: $kind) -> Self {
                 Self::Number(n.into())
             }
         })+
     };
 }
-numbers!(Uint: u64, u32, u8, usize);
-numbers!(Int: i64, i32);
-numbers!(Float: f64);
+numbers!(u64, u32, u8, usize, i64, i32, f64);
 
 impl From<bool> for Json {
     fn from(value: bool) -> Self {

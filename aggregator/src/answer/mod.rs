@@ -2,6 +2,7 @@
 
 pub mod alerts;
 mod budget;
+mod chart;
 mod cost;
 mod counted;
 mod crisis;

@@ -5,8 +5,9 @@ use schemas::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use schemas::{Bucket15, FlatMap, UtcMillis, order};
 use std::cmp::Reverse;
 
+use super::chart::quantiles;
 use super::json::{Json, Members, object, word};
-use super::metric::{Hidden, Metric, Unit, quantiles};
+use super::metric::{Hidden, Metric, Unit};
 use super::{Facts, health};
 use crate::fold::intake::Tally;
 use crate::fold::named::NamedTotals;

@@ -5,9 +5,10 @@ mod people;
 use schemas::event::Service;
 use schemas::{Bucket15, FlatMap, Label, NanoUsd, order};
 
+use super::chart::{chart, quantiles};
 use super::forecast::History;
 use super::json::{Json, Members, object, word};
-use super::metric::{Hidden, Metric, Unit, chart, mean_half_even, quantiles};
+use super::metric::{Hidden, Metric, Unit, mean_half_even};
 use super::{Facts, budget};
 use crate::civil::{self, CivilDay};
 use crate::fold::cost::{Amount, Line, Spend};

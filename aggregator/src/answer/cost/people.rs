@@ -2,8 +2,9 @@
 
 use crate::answer::Facts;
 use crate::answer::budget::spender;
+use crate::answer::chart::bar;
 use crate::answer::json::{Json, Members, object};
-use crate::answer::metric::{Hidden, Metric, Unit, bar};
+use crate::answer::metric::{Hidden, Metric, Unit};
 use crate::answer::usage::{maximum, mean_amount, ratio};
 use crate::census::sums::Ratio;
 use crate::stats::distribution::Distribution;
