@@ -19,6 +19,7 @@ import { promisify } from 'node:util';
 import { history } from '../history/history.mjs';
 import { changesOf } from '../history/people.mjs';
 import { app, sendVitals, visitApp } from '../lib/edge_traffic.mjs';
+import { keepOffMidnight } from '../lib/midnight.mjs';
 import { emptyTally, replay } from '../lib/replay.mjs';
 import { ADMIN_TOKEN, PYTHON, ROOT, SALT, seeded, startOrigin, startSage, until } from '../lib/sage.mjs';
 import { differences, sums } from '../lib/sums.mjs';
@@ -81,6 +82,7 @@ describe('gold', { timeout: 3 * TIMEOUT_MS }, () => {
   /** @type {Awaited<ReturnType<typeof startOrigin>>} */ let origin;
   /** Of the first run. @type {{ answer: any, name: string }[]} */ let first = [];
   before(async () => {
+    await keepOffMidnight(ZONES, 60_000 + EVENTS / 2);
     folder = await mkdtemp(join(tmpdir(), 'sage-gold-'));
     origin = await startOrigin(app);
     year = await history({ folder, events: EVENTS, seed: SEED });

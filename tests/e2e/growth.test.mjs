@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { keepOffMidnight } from '../lib/midnight.mjs';
 import { startProvider } from '../lib/provider.mjs';
 import { ADMIN_TOKEN, FAULT_BUILD, INGEST_KEY, seeded, startSage, until } from '../lib/sage.mjs';
 import { makeTurns } from '../lib/turns.mjs';
@@ -21,6 +22,7 @@ const PRICES = JSON.stringify({ model: [
 
 /** @typedef {import('../lib/sage.mjs').Sage} Sage */
 
+await keepOffMidnight(['UTC', 'Asia/Kathmandu'], 60_000);
 const from = new Date(Date.now() - 6 * DAY_MS).toISOString().slice(0, 10);
 const to = new Date().toISOString().slice(0, 10);
 
