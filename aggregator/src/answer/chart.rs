@@ -62,12 +62,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn counts(values: &[u64]) -> Counts {
-        let mut counts = Counts::default();
-        values.iter().for_each(|value| counts.record(*value));
-        counts
-    }
+    use crate::stats::histogram::testing::counts;
 
     #[test]
     fn charts_are_of_ones_twos_and_fives() {

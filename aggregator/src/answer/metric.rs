@@ -211,12 +211,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn counts(values: &[u64]) -> Counts {
-        let mut counts = Counts::default();
-        values.iter().for_each(|value| counts.record(*value));
-        counts
-    }
+    use crate::stats::histogram::testing::counts;
 
     #[test]
     fn a_share_has_its_interval_and_nothing_is_said_of_nothing() {

@@ -168,6 +168,17 @@ impl<'de> Deserialize<'de> for Counts {
 const BIN_MAX: u64 = 55 * 256 + 511;
 
 #[cfg(test)]
+pub(crate) mod testing {
+    use super::Counts;
+
+    pub(crate) fn counts(values: &[u64]) -> Counts {
+        let mut counts = Counts::default();
+        values.iter().for_each(|value| counts.record(*value));
+        counts
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
