@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use schemas::{Bucket15, EventKey, FlatMap, NanoUsd, UtcDay, UtcMillis};
 
-use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample};
+use crate::answer::{ByQuarter, Counted, LastWords, Part, Sample, sum_of};
 use crate::budget::{Hold, HoldReply, HoldRequest, Holds, Limit, LimitKind, Settlement, Span};
 use crate::disclosure::archive::Archive;
 use crate::fold::intake::Tally;
@@ -127,12 +127,6 @@ impl Sums {
     }
 }
 
-fn summed<T: Part>(days: &[(UtcDay, Rc<Day>)], (from, to): (i32, i32)) -> Rc<T> {
-    let mut sum = T::default();
-    days.iter().for_each(|(date, day)| sum.read(*date, day, Bucket15(from), Bucket15(to)));
-    Rc::new(sum)
-}
-
 /// The state of Gold over its storage.
 pub struct Gold<S> {
     storage: S,
@@ -209,15 +203,16 @@ impl<S: GoldStorage> Gold<S> {
     /// Keeps what else is asked of a day: to decode it takes longest.
     fn keep(&self, date: UtcDay, days: &[(UtcDay, Rc<Day>)]) {
         let newest = self.days.last_key_value().map_or(date, |((newest, _), _)| *newest);
-        let span = (date.first_bucket().0, UtcDay(date.0 + 1).first_bucket().0);
+        let (from, to) = (date.first_bucket(), UtcDay(date.0 + 1).first_bucket());
+        let span = (from.0, to.0);
         let mut sums = self.sums.borrow_mut();
         if days.is_empty() || !(2..KEPT_DAYS).contains(&(newest.0 - date.0)) || sums.last_words.contains_key(&span) {
             return;
         }
-        sums.range.insert(span, summed(days, span));
-        sums.intake_total.insert(span, summed(days, span));
-        sums.sample.insert(span, summed(days, span));
-        sums.last_words.insert(span, summed(days, span));
+        sums.range.insert(span, Rc::new(sum_of(days, from, to)));
+        sums.intake_total.insert(span, Rc::new(sum_of(days, from, to)));
+        sums.sample.insert(span, Rc::new(sum_of(days, from, to)));
+        sums.last_words.insert(span, Rc::new(sum_of(days, from, to)));
     }
 
     /// The sum over a span, which is kept until a day of it changes. Long spans are summed from blocks of UTC days and from single ones,

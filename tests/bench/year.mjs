@@ -94,12 +94,12 @@ async function round({ sage, turns, windows, taken }, number) {
 }
 
 /** @param {Year} year */
-async function ended({ sage, state, now, turns, rows, seconds, first, taken }) {
+async function ended({ sage, now, turns, rows, seconds, first, taken }) {
   const others = [];
   for (const zone of ['Asia/Kathmandu', 'America/St_Johns']) {
     for (const days of [11, 77, 365]) others.push(await ask(sage, `?from=${day(now - (days - 1) * DAY_MS)}&to=${day(now)}&tz=${encodeURIComponent(zone)}`));
   }
-  return { state, turns, rows, seconds, first, taken, others: Math.max(...others), memory: await sage.isolate(), rss: sage.rssBytes() };
+  return { turns, rows, seconds, first, taken, others: Math.max(...others), memory: await sage.isolate(), rss: sage.rssBytes() };
 }
 
 export async function year() {

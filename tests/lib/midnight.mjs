@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const DAY_MS = 86_400_000;
 
 /** Milliseconds until a zone's next midnight. @param {string} timeZone @param {number} at */
-export function untilMidnight(timeZone, at) {
+function untilMidnight(timeZone, at) {
   const parts = new Intl.DateTimeFormat('en', { timeZone, hourCycle: 'h23', hour: 'numeric', minute: 'numeric', second: 'numeric' }).formatToParts(at);
   const [hour = 0, minute = 0, second = 0] = ['hour', 'minute', 'second'].map((type) => Number(parts.find((part) => part.type === type)?.value));
   return DAY_MS - ((hour * 60 + minute) * 60 + second) * 1_000 - (at % 1_000);

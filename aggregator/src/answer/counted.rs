@@ -208,13 +208,15 @@ pub trait Counted {
 }
 
 fn summed<T: Part, C: Counted + ?Sized>(counted: &C, from: Bucket15, to: Bucket15) -> Rc<T> {
+    let days = if from < to { counted.days(from.utc_day(), Bucket15(to.0 - 1).utc_day()) } else { Vec::new() };
+    Rc::new(sum_of(&days, from, to))
+}
+
+/// What of days lies in `[from, to)`.
+pub(crate) fn sum_of<T: Part>(days: &[(UtcDay, Rc<Day>)], from: Bucket15, to: Bucket15) -> T {
     let mut sum = T::default();
-    if from < to {
-        for (date, day) in counted.days(from.utc_day(), Bucket15(to.0 - 1).utc_day()) {
-            sum.read(date, &day, from, to);
-        }
-    }
-    Rc::new(sum)
+    days.iter().for_each(|(date, day)| sum.read(*date, day, from, to));
+    sum
 }
 
 #[cfg(test)]

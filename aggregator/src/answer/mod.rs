@@ -37,6 +37,7 @@ use crate::fold::names::OTHER;
 use crate::protocol::ShardHealth;
 use crate::zone::Zone;
 
+pub(crate) use counted::sum_of;
 #[cfg(test)]
 pub(crate) use counted::testing;
 pub use counted::{ByQuarter, Counted, LastWords, Part, Sample};

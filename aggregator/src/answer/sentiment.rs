@@ -66,9 +66,9 @@ fn emotions(facts: &Facts<'_>, census: &Census) -> Json {
     let all: u64 = sessions.emotions.iter().sum();
     let of = |counts: &[u64], emotion: Emotion| counts.get(emotion as usize).copied().unwrap_or(0);
     let names = Emotion::ALL.map(word);
-    let emotions = Emotion::ALL.map(|emotion| {
+    let emotions = names.iter().zip(Emotion::ALL).map(|(name, emotion)| {
         let n = of(&sessions.emotions, emotion);
-        Metric::share(n, all).in_bucket(word(emotion)).with(object!({ "sessions": n }))
+        Metric::share(n, all).in_bucket(name.clone()).with(object!({ "sessions": n }))
     });
     let by_day: Vec<u64> = sessions.emotions_by_day.iter().map(|counts| counts.iter().sum()).collect();
     let rows = series(facts, &by_day).into_iter().zip(&sessions.emotions_by_day).map(|(row, counts)| {
@@ -76,7 +76,7 @@ fn emotions(facts: &Facts<'_>, census: &Census) -> Json {
             names.iter().zip(Emotion::ALL).map(|(name, emotion)| (name.clone(), of(counts, emotion))).collect();
         row.with(object!({ "by_emotion": named }))
     });
-    object!({ "emotions": emotions, "emotions_by_day": rows.collect::<Vec<_>>() })
+    object!({ "emotions": emotions.collect::<Json>(), "emotions_by_day": rows.collect::<Json>() })
 }
 
 /// Frustration by the model of the session's last turn. What belongs to no thread is no one's model's.
