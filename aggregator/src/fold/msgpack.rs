@@ -245,13 +245,16 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         match self.head()? {
-            Head::Nil | Head::Array(0) => visitor.visit_unit(),
+            Head::Nil => visitor.visit_unit(),
             _ => Err(CodecError),
         }
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, CodecError> {
-        self.deserialize_unit(visitor)
+        match self.head()? {
+            Head::Array(0) => visitor.visit_unit(),
+            _ => Err(CodecError),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, CodecError> {
