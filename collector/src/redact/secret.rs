@@ -164,7 +164,7 @@ fn pem(view: &View<'_>, start: usize) -> Option<usize> {
     if view.slice(start, start + 6) != b"BEGIN " || view.slice(start.saturating_sub(5), start) != b"-----" {
         return None;
     }
-    let close = view.skip(start, |byte| byte != b'-' && byte != b'\n').min(start + HEADER_CHARS_MAX);
+    let close = view.skip_some(start, HEADER_CHARS_MAX, |byte| byte != b'-' && byte != b'\n');
     let private = view.slice(start, close).windows(11).any(|words| words == b"PRIVATE KEY");
     if !private {
         return None;
@@ -197,19 +197,20 @@ pub(super) fn base64_end(view: &View<'_>, equals: usize) -> Option<Hit> {
     })
 }
 
-/// Longest value after a word such as `password`.
-const VALUE_CHARS_MAX: usize = 256;
+/// How much of a value tells whether it is a secret.
+const VALUE_CHARS: usize = 128;
 
 /// What is told after a word for a secret: `password: …`, `"api_key" = "…"`, `Bearer …`, "my password is …".
-pub(super) fn told(view: &View<'_>, mark: &Mark) -> Option<Hit> {
+///
+/// `from` is where the value before ended: what lies in it is a part of it.
+fn told(view: &View<'_>, mark: &Mark, from: usize) -> Option<Hit> {
     if mark.tells & tells::SECRET == 0 {
         return None;
     }
     let word = view.slice(mark.start, mark.end);
     // The rest of a name: `secret_access_key`.
-    let name =
-        view.skip(mark.end, |byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-').min(mark.end + 32);
-    let mut at = view.skip(name, |byte| b"\"' ".contains(&byte)).min(name + 3);
+    let name = view.skip_some(mark.end, 32, |byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    let mut at = view.skip_some(name, 3, |byte| b"\"' ".contains(&byte));
     let sign = view.at(at) == b':' || view.at(at) == b'=';
     let verb = ["is ", "was ", "ist ", "est ", "es ", "lautet "].iter().find(|verb| view.has(at, verb.as_bytes()));
     if sign {
@@ -223,14 +224,19 @@ pub(super) fn told(view: &View<'_>, mark: &Mark) -> Option<Hit> {
     } else {
         return None;
     }
-    let start = view.skip(at, |byte| b"\"'` ".contains(&byte)).min(at + 3);
-    let mut end = view
-        .skip(start, |byte| !byte.is_ascii_whitespace() && !b"\"'`,;<>)}&[".contains(&byte))
-        .min(start + VALUE_CHARS_MAX);
-    while end > start && b".!?:]".contains(&view.before(end)) {
-        end -= 1;
+    let start = view.skip_some(at, 3, |byte| b"\"'` ".contains(&byte));
+    if start < from {
+        return None;
     }
-    let value = view.slice(start, end);
+    let of_value = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`,;<>)}&[".contains(&byte);
+    let without_stops = |mut end: usize| {
+        while end > start && b".!?:]".contains(&view.before(end)) {
+            end -= 1;
+        }
+        end
+    };
+    let near = view.skip_some(start, VALUE_CHARS, of_value);
+    let value = view.slice(start, without_stops(near));
     let (mut digits, mut letters, mut signs) = (0, 0, 0);
     for byte in value {
         digits += u32::from(byte.is_ascii_digit());
@@ -249,10 +255,16 @@ pub(super) fn told(view: &View<'_>, mark: &Mark) -> Option<Hit> {
         || value.starts_with(b"${")
         || value.starts_with(b"{{")
         || value.starts_with(b"http");
-    (long && mixed && !hidden).then_some(Hit { kind: Kind::Secret, start, end, rank: 70 })
+    let whole = || Hit { kind: Kind::Secret, start, end: without_stops(view.skip_all(near, of_value)), rank: 70 };
+    (long && mixed && !hidden).then(whole)
 }
 
-/// Values after every telling word.
+/// Values after every telling word. None lies in another, so that each is read once, however long it is.
 pub(super) fn scan(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
-    hits.extend(context.marks.iter().filter_map(|mark| told(view, mark)));
+    let mut read = 0;
+    for mark in &context.marks {
+        let hit = told(view, mark, read);
+        read = hit.map_or(read, |hit| hit.end);
+        hits.extend(hit);
+    }
 }

@@ -31,6 +31,26 @@ fn every_case_of_presidio() {
 }
 
 #[test]
+fn a_secret_of_any_length_goes_whole() {
+    for chars in [20, 127, 128, 129, 255, 256, 257, 5_000] {
+        let random: String = ('a'..='z').chain('0'..='9').cycle().step_by(5).take(chars).collect();
+        for (before, after) in [
+            ("Authorization: Bearer ", " ok"),
+            ("my password is ", "."),
+            ("api_key=\"", "\", next"),
+            ("token: ", ""),
+            ("secret_access_key = ", "\n"),
+            ("https://a.example/?token=", " "),
+            ("sk-", " "),
+        ] {
+            let redacted = redacted(&format!("{before}{random}{after}"));
+            assert!(redacted.ends_with(&format!("]{after}")), "{redacted}");
+        }
+    }
+    assert_eq!(redacted("password: a1password=b2password: c3d4e5f6, g"), "password: [SECRET]: [SECRET], g");
+}
+
+#[test]
 #[rustfmt::skip]
 fn what_is_personal_is_replaced_by_its_type() {
     for (text, wanted) in [

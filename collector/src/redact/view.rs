@@ -87,8 +87,13 @@ impl<'a> View<'a> {
     /// side costs the same.
     pub(super) fn skip(&self, from: usize, test: impl Fn(u8) -> bool) -> usize {
         const LOOK_CHARS_MAX: usize = 128;
+        self.skip_some(from, LOOK_CHARS_MAX, test)
+    }
+
+    /// The same over so many characters at most.
+    pub(super) fn skip_some(&self, from: usize, most: usize, test: impl Fn(u8) -> bool) -> usize {
         let rest = self.bytes.get(from..).unwrap_or_default();
-        let near = rest.get(..LOOK_CHARS_MAX).unwrap_or(rest);
+        let near = rest.get(..most).unwrap_or(rest);
         from + near.iter().position(|byte| !test(*byte)).unwrap_or(near.len())
     }
 
