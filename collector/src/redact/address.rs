@@ -78,19 +78,14 @@ fn after_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize,
 /// `12 rue des Lilas`, `Calle Mayor, 5`, `ул. Ленина, д. 5`.
 fn before_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize, usize)> {
     let told = told(context, mark.start);
-    let name = view.skip(mark.end, |byte| b". ".contains(&byte)).min(mark.end + 2);
+    let name = view.skip_some(mark.end, 2, |byte| b". ".contains(&byte));
     if name == mark.end || !(view.at(name).is_ascii_alphabetic() || view.at(name) == LETTER) {
         return None;
     }
-    let words = view.skip(name, |byte| is_letter(byte) || matches!(byte, b' ' | b'\'' | b'-' | b'.' | b','));
-    let named = view
-        .slice(name, words)
-        .split(|byte| *byte == b' ')
-        .take(4)
-        .any(|word| word.first().is_some_and(|first| first.is_ascii_uppercase() || *first == LETTER));
-    if !named {
+    if !is_named(view, name) {
         return None;
     }
+    let words = view.skip(name, |byte| of_name(byte) || byte == b' ');
     let mut before = mark.start;
     while before > 0 && mark.start - before < 6 && b" ,".contains(&view.before(before)) {
         before -= 1;
@@ -104,6 +99,26 @@ fn before_name(view: &View<'_>, context: &Context, mark: &Mark) -> Option<(usize
     // "Sent via Outlook 365" has no town after it.
     let by = view.at(mark.start).is_ascii_lowercase() && view.has(mark.start, b"via ") && !told;
     (!by || town(view, end) > end).then_some((mark.start, end))
+}
+
+fn of_name(byte: u8) -> bool {
+    is_letter(byte) || matches!(byte, b'\'' | b'-' | b'.' | b',')
+}
+
+/// Does one of the next few words begin with a capital?
+fn is_named(view: &View<'_>, start: usize) -> bool {
+    let mut at = start;
+    for _ in 0..4 {
+        if is_name(view, at) {
+            return true;
+        }
+        at = view.skip(at, of_name);
+        if view.at(at) != b' ' {
+            return false;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// `Hauptstraße 12a`.
@@ -120,10 +135,10 @@ fn unspaced(view: &View<'_>, _: &Context, mark: &Mark) -> Option<(usize, usize)>
     if view.at(mark.start) != IDEOGRAPH {
         return None;
     }
-    let start = view.skip(mark.end, |byte| byte == SYMBOL || b": ".contains(&byte)).min(mark.end + 3);
-    let end = view
-        .skip(start, |byte| byte == IDEOGRAPH || byte.is_ascii_alphanumeric() || b"- ".contains(&byte))
-        .min(start + SIDE_CHARS_MAX);
+    let start = view.skip_some(mark.end, 3, |byte| byte == SYMBOL || b": ".contains(&byte));
+    let end = view.skip_some(start, SIDE_CHARS_MAX, |byte| {
+        byte == IDEOGRAPH || byte.is_ascii_alphanumeric() || b"- ".contains(&byte)
+    });
     let text = view.slice(start, end);
     let numbered = text.iter().any(u8::is_ascii_digit) && text.iter().filter(|byte| **byte == IDEOGRAPH).count() >= 4;
     (numbered && text.first() == Some(&IDEOGRAPH)).then_some((start, end))

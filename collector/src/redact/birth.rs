@@ -10,6 +10,8 @@ use super::{Hit, Kind};
 const YEARS: std::ops::RangeInclusive<u64> = 1890..=2039;
 /// Longest word between a day and a year.
 const MONTH_CHARS_MAX: usize = 14;
+/// The same with what stands around it: `12th of March, 1985`.
+const WORDED_CHARS_MAX: usize = MONTH_CHARS_MAX + 12;
 
 /// A date that begins with a number: `12/03/1985`, `1985-03-12`, `12. März 1985`, `1985年3月12日`.
 pub(super) fn number(view: &View<'_>, context: &Context, number: Groups<'_>) -> Option<Hit> {
@@ -67,8 +69,8 @@ fn worded(view: &View<'_>, number: Groups<'_>) -> Option<usize> {
         return None;
     }
     let between = |byte: u8| byte.is_ascii_alphabetic() || b" .,'-".contains(&byte) || byte == LETTER;
-    let month = view.skip(first.end, between);
-    if month - first.end > MONTH_CHARS_MAX + 12 {
+    let month = view.skip_some(first.end, WORDED_CHARS_MAX + 1, between);
+    if month - first.end > WORDED_CHARS_MAX {
         return None;
     }
     let text = view.slice(first.end, month);
@@ -86,7 +88,7 @@ fn worded(view: &View<'_>, number: Groups<'_>) -> Option<usize> {
 }
 
 fn year_end(view: &View<'_>, start: usize) -> Option<usize> {
-    let end = view.skip(start, |byte| byte.is_ascii_digit()).min(start + 5);
+    let end = view.skip_some(start, 5, |byte| byte.is_ascii_digit());
     let year = view.slice(start, end).iter().fold(0, |sum, byte| sum * 10 + u64::from(byte.wrapping_sub(b'0')));
     (end == start + 4 && YEARS.contains(&year)).then_some(end)
 }
@@ -112,19 +114,20 @@ pub(super) fn scan(view: &View<'_>, context: &Context, hits: &mut Vec<Hit>) {
 
 /// A date that begins with its month, after a word that tells of birth: `March 12, 1985`.
 fn month_first(view: &View<'_>, start: usize) -> Option<Hit> {
-    let at = view.skip(start, |byte| byte == b' ' || byte == b':').min(start + 24);
+    let at = view.skip_some(start, 24, |byte| byte == b' ' || byte == b':');
     let mut word = at;
     // Up to three small words may stand between.
     for _ in 0..4 {
-        let end = view.skip(word, |byte| byte.is_ascii_alphabetic() || byte == LETTER || byte == b'.');
+        let end = view
+            .skip_some(word, MONTH_CHARS_MAX + 1, |byte| byte.is_ascii_alphabetic() || byte == LETTER || byte == b'.');
         let day = view.skip(end, |byte| byte == b' ');
         let after = view.skip(day, |byte| byte.is_ascii_digit());
         if end == word || end - word > MONTH_CHARS_MAX || day == end {
             return None;
         }
         if after > day {
-            let ordinal = view.skip(after, |byte| byte.is_ascii_lowercase()).min(after + 2);
-            let year = view.skip(ordinal, |byte| byte == b' ' || byte == b',').min(ordinal + 2);
+            let ordinal = view.skip_some(after, 2, |byte| byte.is_ascii_lowercase());
+            let year = view.skip_some(ordinal, 2, |byte| byte == b' ' || byte == b',');
             let dated = after - day <= 2 && year > ordinal && end - word >= 3;
             return dated.then(|| year_end(view, year)).flatten().map(|end| Hit {
                 kind: Kind::Birth,

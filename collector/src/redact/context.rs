@@ -32,8 +32,7 @@ impl Context {
         let mut marks = Vec::new();
         let mut word = Word::default();
         let (mut start, mut placeholder_end) = (None, 0);
-        for i in 0..=view.len() {
-            let byte = view.at(i);
+        for (i, byte) in view.bytes.iter().copied().chain([0]).enumerate() {
             if is_letter(byte) {
                 if start.is_none() {
                     start = Some(i);
@@ -184,20 +183,11 @@ impl Word {
         {
             return tells::STREET;
         }
-        if !may_be_known(word) {
-            return 0;
-        }
-        let first = word.first().map_or(0, |first| usize::from(first.saturating_sub(b'a').min(26)));
-        let (from, to) = (first_of(first), first_of(first + 1));
-        let among = WORDS.get(from..to).unwrap_or_default();
-        let from = among.partition_point(|(known, _)| beginning(known.as_bytes()) < beginning(word));
-        let alike = among.get(from..).unwrap_or_default().iter();
-        let alike = alike.take_while(|(known, _)| beginning(known.as_bytes()) == beginning(word));
         // A word and the stem of it may stand side by side in the list: the longer comes later.
         let fits = |(known, tells): &&(&str, u32)| {
             known.as_bytes() == word || tells & tells::STEM != 0 && word.starts_with(known.as_bytes())
         };
-        alike.filter(fits).last().map_or(0, |(_, tells)| tells & !tells::STEM)
+        alike(word).iter().rfind(fits).map_or(0, |(_, tells)| tells & !tells::STEM)
     }
 }
 
@@ -213,54 +203,69 @@ const STREETS: [&[u8]; 6] = [b"strase", b"strasse", b"str", b"straat", b"gasse",
 const FOLDED: &[u8; 192] = b"aaaaaaaceeeeiiiidnooooo?ouuuuytsaaaaaaaceeeeiiiidnooooo?ouuuuyty\
 aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
 
-/// Second letters that follow each first letter in the list: most words of a text are turned away here.
+/// Where in the list the words of each two first letters begin, and where those end; those beyond ASCII come last.
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
-const PAIRS: [u32; 26] = {
-    let mut pairs = [0u32; 26];
+const PAIRS: &[u16; 26 * 26 + 1] = &{
+    let mut pairs = [0; 26 * 26 + 1];
     let mut i = 0;
-    while i < WORDS.len() {
+    let mut place = 0;
+    while i < WORDS.len() && WORDS[i].0.as_bytes()[0] <= b'z' {
         let word = WORDS[i].0.as_bytes();
-        if word[0].is_ascii_lowercase() && word[1].is_ascii_lowercase() {
-            pairs[(word[0] - b'a') as usize] |= 1 << (word[1] - b'a');
+        let of_word = (word[0] - b'a') as usize * 26 + (word[1] - b'a') as usize;
+        while place <= of_word {
+            pairs[place] = i as u16;
+            place += 1;
         }
         i += 1;
+    }
+    while place < pairs.len() {
+        pairs[place] = i as u16;
+        place += 1;
     }
     pairs
 };
 
-/// Where in the list the words of each first letter begin; those beyond ASCII come last.
-#[allow(clippy::indexing_slicing, reason = "at compile time")]
-const FIRSTS: [u16; 27] = {
-    let mut firsts = [0; 27];
-    let mut i = WORDS.len();
-    let mut letter = 27;
-    while letter > 0 {
-        letter -= 1;
-        while i > 0 && WORDS[i - 1].0.as_bytes()[0] >= b'a' + letter as u8 {
-            i -= 1;
-        }
-        firsts[letter] = i as u16;
-    }
-    firsts
-};
-
-fn first_of(letter: usize) -> usize {
-    FIRSTS.get(letter).map_or(WORDS.len(), |first| usize::from(*first))
-}
-
-fn may_be_known(word: &[u8]) -> bool {
+/// The known words that begin as a word does, with two bytes.
+fn alike(word: &[u8]) -> &'static [(&'static str, u32)] {
+    let place = |place: usize| PAIRS.get(place).map_or(WORDS.len(), |at| usize::from(*at));
     match word {
         [first @ b'a'..=b'z', second @ b'a'..=b'z', ..] => {
-            PAIRS.get(usize::from(first - b'a')).is_some_and(|seconds| seconds >> (second - b'a') & 1 == 1)
+            let pair = usize::from(first - b'a') * 26 + usize::from(second - b'a');
+            WORDS.get(place(pair)..place(pair + 1)).unwrap_or_default()
         }
-        _ => true,
+        [0x80..=0xFF, ..] => {
+            let foreign = WORDS.get(place(26 * 26)..).unwrap_or_default();
+            let first = |(known, _): &(&str, u32)| beginning(known.as_bytes());
+            let from = foreign.partition_point(|known| first(known) < beginning(word));
+            let to = foreign.partition_point(|known| first(known) <= beginning(word));
+            foreign.get(from..to).unwrap_or_default()
+        }
+        _ => &[],
     }
 }
 
 /// The phrase that a text begins with: its characters and what it tells.
 fn phrase(text: &str) -> Option<(usize, u32)> {
-    let first = text.chars().next()?;
-    let from = PHRASES.partition_point(|(known, _)| known.chars().next() < Some(first));
-    let alike = PHRASES.get(from..).unwrap_or_default().iter().take_while(|(known, _)| known.starts_with(first));
-    alike.filter(|(known, _)| text.starts_with(known)).last().map(|(known, tells)| (known.chars().count(), *tells))
+    let first: [u8; 3] = *text.as_bytes().first_chunk()?;
+    let [_, row, bit] = first;
+    if HEADS.get(usize::from(row & 63)).is_none_or(|bits| bits >> (bit & 63) & 1 == 0) {
+        return None;
+    }
+    let from = PHRASES.partition_point(|(known, _)| known.as_bytes().first_chunk() < Some(&first));
+    let alike = PHRASES.get(from..).unwrap_or_default().iter();
+    let alike = alike.take_while(|(known, _)| known.as_bytes().first_chunk() == Some(&first));
+    alike.filter(|(known, _)| text.starts_with(known)).last().map(|(known, tells)| (known.len() / 3, *tells))
 }
+
+/// What the last two bytes of phrases' first characters count: most characters are turned away here.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const HEADS: &[u64; 64] = &{
+    let mut heads = [0u64; 64];
+    let mut i = 0;
+    while i < PHRASES.len() {
+        let phrase = PHRASES[i].0.as_bytes();
+        heads[(phrase[1] & 63) as usize] |= 1 << (phrase[2] & 63);
+        i += 1;
+    }
+    heads
+};

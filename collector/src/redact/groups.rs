@@ -123,16 +123,13 @@ pub(super) fn free_after(view: &View<'_>, end: usize) -> bool {
 
 pub(super) fn groups(view: &View<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    let mut i = 0;
-    while i < view.len() {
-        if !view.at(i).is_ascii_digit() {
-            i += 1;
-            continue;
-        }
-        let end = view.skip_all(i, |byte| byte.is_ascii_digit());
-        let joint = groups.last().map_or(0, |last| joint(view.slice(last.end, i)));
-        groups.push(Group { start: i, end, joint });
-        i = end;
+    let next = |from: usize| view.skip_all(from, |byte| !byte.is_ascii_digit());
+    let mut start = next(0);
+    while start < view.len() {
+        let end = view.skip_all(start, |byte| byte.is_ascii_digit());
+        let joint = groups.last().map_or(0, |last| joint(view.slice(last.end, start)));
+        groups.push(Group { start, end, joint });
+        start = next(end);
     }
     groups
 }

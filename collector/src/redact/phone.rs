@@ -173,7 +173,7 @@ fn is_american(digits: &[u8]) -> bool {
 
 /// End of an extension (`ext. 12`, `x12`) that stands there, or `end`.
 fn extension(view: &View<'_>, end: usize) -> usize {
-    let at = view.skip(end, |byte| byte == b' ' || byte == b',').min(end + 2);
+    let at = view.skip_some(end, 2, |byte| byte == b' ' || byte == b',');
     let mark = ["extension", "ext.", "ext", "x"].iter().find(|mark| view.has(at, mark.as_bytes()));
     let Some(mark) = mark else { return end };
     let from = view.skip(at + mark.len(), |byte| byte == b' ' || byte == b'.' || byte == b':');

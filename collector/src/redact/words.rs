@@ -165,10 +165,10 @@ pub(super) const WORDS: &[(&str, u32)] = &[
     ("फोन", PHONE), ("बिल", THING), ("मोबाइल", PHONE), ("संपर्क", PHONE), ("संस्करण", VERSION),
 ];
 
-/// Words of scripts without spaces.
+/// Words of scripts without spaces; their characters take three bytes.
 #[rustfmt::skip]
 pub(super) const PHRASES: &[(&str, u32)] = &[
-    ("TEL", PHONE), ("คำสั่งซื้อ", THING), ("ที่อยู่", PLACE), ("บัตรประชาชน", ID), ("บัตรเครดิต", CARD),
+    ("คำสั่งซื้อ", THING), ("ที่อยู่", PLACE), ("บัตรประชาชน", ID), ("บัตรเครดิต", CARD),
     ("มือถือ", PHONE), ("รหัสผ่าน", SECRET), ("เกิด", BIRTH), ("เลขประจำตัวประชาชน", ID), ("เวอร์ชัน", VERSION),
     ("โทร", PHONE), ("โทรศัพท์", PHONE), ("でんわ", PHONE), ("アドレス", IP), ("ウォレット", CRYPTO), ("カード", CARD),
     ("ケータイ", PHONE), ("スマホ", PHONE), ("バージョン", VERSION), ("パスポート", ID), ("パスワード", SECRET), ("マイナンバー", ID),
