@@ -1,6 +1,8 @@
 //! Time is linear, whatever the text is.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::find;
 
@@ -35,6 +37,7 @@ const PATTERNS: &[&str] = &[
     "AB123456 ", "A1 ", "passport A1 ", "[EMAIL]", "123-45-6789 ", "4111111111111111 ", "4111 1111 1111 1111 ", "415-555-0132 ",
     "+14155550132,", "415-555-0132-", "glpat-", "SG.", "hvs.", "A-", "a_", "Hauptstr. ", "Hauptstr. 1, A ", "1 A St, B, ", "is1-", "born may 1 ",
     "born a ", "fe80::%a", "AAAAAAAAAA ", "user:", "a/", "?=", "bearer ", "ｂ@", "住所a ", "+(1", "1)", "ab\n12", "\t1", "é", "é1 ", "ß@é.", "12~", "1 - ",
+    "LC12 ", "RU12 ", "RU12-", "password:", "password:a1", "token=a1 ", "key: ", "key:a", "key:1a", "rue a", "rue A", "via a 1 ",
 ];
 
 /// A mebibyte is to take 50 ms of the processor that [`YARDSTICK`] was taken of, and on a slower one in proportion more. A
@@ -47,23 +50,43 @@ const YARDSTICK_MS: u64 = 56;
 
 /// Work whose time depends on nothing but the processor: 20 million steps of splitmix64, each waiting for the one before.
 fn yardstick() -> Duration {
-    let once = |_| {
-        let began = busy();
+    busy(|| {
         let mut state = std::hint::black_box(7u64);
         for _ in 0..20_000_000 {
             state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB) ^ 1;
         }
         std::hint::black_box(state);
-        busy().zip(began).map_or(YARDSTICK, |(after, before)| after - before)
-    };
-    (0..5).map(once).min().unwrap_or(YARDSTICK)
+    })
 }
 
-/// Processor time of this thread, where the system tells it: a busy machine does not make a reading slower.
-fn busy() -> Option<Duration> {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    told.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+/// Processor time that this thread takes for it: what else runs on the machine does not make a reading slower.
+fn busy(work: impl FnOnce()) -> Duration {
+    let now = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+    };
+    let began = now();
+    work();
+    now() - began
+}
+
+/// What a text takes of the budget: the first reading within it, or the best. One that is beyond it is set against the
+/// yardstick of its moment, because a neighbour on a shared machine slows both.
+fn share(text: &str) -> f64 {
+    const READINGS_MAX: usize = if cfg!(debug_assertions) { 1 } else { 20 };
+    let mut best = f64::INFINITY;
+    for _ in 0..READINGS_MAX {
+        let mut taken = busy(|| drop(std::hint::black_box(find(text)))).as_secs_f64() / BUDGET.as_secs_f64();
+        if taken > 1.0 {
+            taken /= (yardstick().as_secs_f64() / YARDSTICK.as_secs_f64()).max(1.0);
+        }
+        best = best.min(taken);
+        if best <= 1.0 {
+            break;
+        }
+    }
+    best
 }
 
 #[test]
@@ -81,19 +104,7 @@ fn a_mebibyte_of_anything_is_read_in_no_time() {
     texts.push(("random".into(), random(&printable, 9)));
     texts.push(("a query without end".into(), format!("http://x?{}", repeated("a=b&"))));
     texts.push(("a long name".into(), format!("{}@b.com", repeated("a"))));
-    let budget = BUDGET.mul_f64((yardstick().as_secs_f64() / YARDSTICK.as_secs_f64()).max(1.0));
-    let mut slow = Vec::new();
-    for (name, text) in texts {
-        let once = |_| {
-            let (began, busy) = (Instant::now(), busy());
-            std::hint::black_box(find(&text));
-            busy.zip(self::busy()).map_or_else(|| began.elapsed(), |(before, after)| after - before)
-        };
-        let best = (0..if cfg!(debug_assertions) { 1 } else { 5 }).map(once).min().unwrap_or_default();
-        if best > budget {
-            slow.push((best.as_millis(), name));
-        }
-    }
-    slow.sort();
-    assert!(slow.is_empty(), "milliseconds, of {}: {slow:?}", budget.as_millis());
+    let slow: Vec<(f64, String)> =
+        texts.into_iter().map(|(name, text)| (share(&text), name)).filter(|(share, _)| *share > 1.0).collect();
+    assert!(slow.is_empty(), "shares of the budget: {slow:?}");
 }
