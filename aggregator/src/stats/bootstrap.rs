@@ -6,8 +6,8 @@
 //! Many values need no chance: BCa's expansion in the first three moments then says the same.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 
+use super::lately::Lately;
 pub use super::moments::Moments;
 use super::normal::{self, Z};
 
@@ -20,8 +20,6 @@ const TABLE: usize = 1 << 10;
 const DRAWS: usize = 2_000_000;
 const ROUNDS_MIN: usize = 2_000;
 const ROUNDS_MAX: usize = 10_000;
-/// Intervals that are remembered: those of a few windows.
-const REMEMBERED_MAX: usize = 48;
 
 /// Interval of the mean of `values`, one of each person, in their unit.
 ///
@@ -40,28 +38,15 @@ pub fn mean(values: &[f64], seed: u64) -> Option<[f64; 2]> {
     if moments.m2 == 0.0 {
         return Some([moments.mean; 2]);
     }
-    Some(remembered(values, seed, || resampled(values, &moments, seed)))
+    let is_same = |known: &(u64, Vec<f64>)| known.0 == seed && known.1 == values;
+    Some(Lately::result(&LATELY, is_same, || (seed, values.to_vec()), || resampled(values, &moments, seed)))
 }
 
-/// A seed, values, and the interval of their mean.
-type Remembered = (u64, Vec<f64>, [f64; 2]);
+/// A seed and values, and the interval of their mean.
+type Intervals = Lately<(u64, Vec<f64>), [f64; 2]>;
 
 thread_local! {
-    static LATELY: RefCell<VecDeque<Remembered>> = const { RefCell::new(VecDeque::new()) };
-}
-
-/// An interval that was worked out lately, or now: from one answer to the next most people's values stay as they are.
-fn remembered(values: &[f64], seed: u64, work: impl FnOnce() -> [f64; 2]) -> [f64; 2] {
-    let is_same = |known: &Remembered| known.0 == seed && known.1 == values;
-    let known = LATELY.with_borrow(|lately| lately.iter().find(|known| is_same(known)).map(|known| known.2));
-    known.unwrap_or_else(|| {
-        let interval = work();
-        LATELY.with_borrow_mut(|lately| {
-            lately.truncate(REMEMBERED_MAX - 1);
-            lately.push_front((seed, values.to_vec(), interval));
-        });
-        interval
-    })
+    static LATELY: RefCell<Intervals> = const { Intervals::new() };
 }
 
 fn resampled(values: &[f64], moments: &Moments, seed: u64) -> [f64; 2] {
@@ -218,14 +203,13 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_what_would_be_worked_out() {
-        let sets: Vec<Vec<f64>> = (0..REMEMBERED_MAX as u64 + 9).map(|seed| log_normal(20, 1.0, seed)).collect();
+        let sets: Vec<Vec<f64>> = (0..60).map(|seed| log_normal(20, 1.0, seed)).collect();
         for _ in 0..2 {
             for (seed, values) in sets.iter().enumerate().chain(sets.iter().take(5).enumerate()) {
                 let seed = seed as u64 % 3;
                 assert_eq!(mean(values, seed), Some(resampled(values, &Moments::of(values), seed)));
             }
         }
-        assert!(LATELY.with_borrow(VecDeque::len) <= REMEMBERED_MAX);
     }
 
     #[test]

@@ -6,6 +6,9 @@
 //! analytic: each coming day's error adds its own share, and what level and trend make of it on the days after; and the
 //! models differ. It says how far days like those of the past may lead; a launch or a price cut is no such day.
 
+use std::cell::RefCell;
+
+use super::lately::Lately;
 use super::normal;
 use super::spike::median;
 
@@ -58,6 +61,19 @@ pub fn project(days: &[f64], first_weekday: u8, horizons: &[u32]) -> Option<Vec<
     if days.len() < DAYS_MIN || !amounts || horizons.iter().any(|horizon| *horizon > HORIZON_MAX) {
         return None;
     }
+    let is_same = |known: &Asked| known.0 == days && known.1 == first_weekday && known.2 == horizons;
+    let from = || (days.to_vec(), first_weekday, horizons.to_vec());
+    Lately::result(&LATELY, is_same, from, || worked_out(days, first_weekday, horizons))
+}
+
+/// Days, the weekday of the first, and horizons.
+type Asked = (Vec<f64>, u8, Vec<u32>);
+
+thread_local! {
+    static LATELY: RefCell<Lately<Asked, Option<Vec<Projection>>>> = const { Lately::new() };
+}
+
+fn worked_out(days: &[f64], first_weekday: u8, horizons: &[u32]) -> Option<Vec<Projection>> {
     let left_out = days.len().saturating_sub(DAYS_MAX);
     let recent = days.get(left_out..)?;
     let spent: Vec<f64> = recent.iter().copied().filter(|day| *day > 0.0).collect();

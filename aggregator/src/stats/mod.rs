@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod distribution;
 pub mod forecast;
 pub mod histogram;
+mod lately;
 mod layout;
 mod moments;
 mod normal;
