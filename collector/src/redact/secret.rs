@@ -255,8 +255,9 @@ fn told(view: &View<'_>, mark: &Mark, from: usize) -> Option<Hit> {
         || value.starts_with(b"${")
         || value.starts_with(b"{{")
         || value.starts_with(b"http");
-    let whole = || Hit { kind: Kind::Secret, start, end: without_stops(view.skip_all(near, of_value)), rank: 70 };
-    (long && mixed && !hidden).then(whole)
+    // Keys that are longer are of ASCII; a sentence without spaces is not.
+    let whole = || without_stops(view.skip_all(near, |byte| of_value(byte) && byte.is_ascii()));
+    (long && mixed && !hidden).then(|| Hit { kind: Kind::Secret, start, end: whole(), rank: 70 })
 }
 
 /// Values after every telling word. None lies in another, so that each is read once, however long it is.

@@ -47,6 +47,9 @@ fn a_secret_of_any_length_goes_whole() {
             assert!(redacted.ends_with(&format!("]{after}")), "{redacted}");
         }
     }
+    let sentence = "是我的".repeat(100);
+    let redacted_sentence = redacted(&format!("密码: abc123{sentence}"));
+    assert!(redacted_sentence.starts_with("密码: [SECRET]") && redacted_sentence.ends_with(&"是我的".repeat(59)));
     assert_eq!(redacted("password: a1password=b2password: c3d4e5f6, g"), "password: [SECRET]: [SECRET], g");
 }
 
