@@ -128,12 +128,13 @@ export async function year() {
 /** @param {Asked} few @param {Asked} many */
 function report(few, many) {
   for (const name of Object.keys(PRESETS)) {
-    const [ofFew, ofMany] = [few, many].map((year) => ({ p50: at(year.taken[name] ?? [], 0.5), p99: at(year.taken[name] ?? [], 0.99) }));
-    if (!ofFew || !ofMany) continue;
+    const of = (/** @type {Asked} */ { taken }) => ({ p50: at(taken[name] ?? [], 0.5), p99: at(taken[name] ?? [], 0.99) });
+    const ofFew = of(few);
+    const ofMany = of(many);
     const both = (/** @type {typeof ofFew} */ { p50, p99 }) => `p50 ${millis(p50)}, p99 ${millis(p99)}`;
     judge(`GET /sage, ${name}, ${thousand(many.turns)} turns of a year`, both(ofMany), `${both(ofFew)} (${thousand(few.turns)})`, ofMany.p99, 50, 'most', millis);
     judge(`… against ${thousand(few.turns)}, p99`, millis(ofMany.p99), millis(ofFew.p99), ofMany.p99 / ofFew.p99, 1.2, 'most', times);
-    judge(`… medians`, millis(ofMany.p50), millis(ofFew.p50), ofMany.p50 / ofFew.p50, 1.2, 'most', times);
+    judge('… medians', millis(ofMany.p50), millis(ofFew.p50), ofMany.p50 / ofFew.p50, 1.2, 'most', times);
   }
   judge('GET /sage, any other window and zone, the slowest', millis(many.others), millis(few.others), many.others, 1_000, 'most', millis);
   tell('GET /sage, the first after a start', millis(many.first), millis(few.first), '');
