@@ -1,9 +1,11 @@
-//! Checks `sage.toml` and `prices.toml` and embeds them; turns the price list into statics and the lists of browsers and crawlers
+//! Checks `sage.toml` and `prices.toml` and embeds them; turns the price list into statics and packed models, and the lists of browsers and crawlers
 //! into patterns.
 
 #[allow(dead_code, missing_docs)]
 #[path = "src/user_agent/code.rs"]
 mod code;
+#[path = "build/leb128.rs"]
+mod leb128;
 #[allow(dead_code)]
 #[path = "src/price/literal.rs"]
 mod literal;
@@ -37,6 +39,7 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     for source in [
         "build.rs",
+        "build/leb128.rs",
         "build/prices.rs",
         "build/pattern.rs",
         "build/public_suffix.rs",

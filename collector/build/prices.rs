@@ -1,7 +1,15 @@
 //! Price list (JSON, `schemas/prices/genai-prices.json`) → Rust statics that `price/book.rs` includes.
 //!
 //! What can be decided once is decided here: names in lower case and sorted, patterns compiled, prices scaled to an integer
-//! a token, the rules of the price units checked. So the Worker starts with nothing to read or to allocate.
+//! a token, the rules of the price units checked. Models, sets of prices and rates, of which there are thousands, are packed
+//! (a third of what they weigh as statics); `price/unpack.rs` reads a provider's when it is first asked for. Numbers are
+//! LEB128, texts stand behind their length:
+//!
+//! - rates: price, tiers (count; start, price). A price is its digits and how many zeros follow, USD × 10^-24 a unit.
+//! - sets: count of rates × 2, + 1 where there are prices for other units; (unit, rate).
+//! - models of a provider: names that mean one model (count; name, model); models: id (0 and the text, or which name + 1),
+//!   prices (count), variants (count; pairs of their context). Of each price: set × 3 + when it holds (0 always, 1 from a day
+//!   since 1970, 2 from a time of day to another, ms).
 
 mod pattern;
 
@@ -9,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
 use std::fmt::Write as _;
 
+use crate::leb128::{text, unsigned};
 use crate::literal::day;
 use crate::price_list::{COUNTED, Clause, Dated, Extractor, List, Model, Price, Provider, Result, Step, Unit};
 
@@ -24,10 +33,9 @@ pub fn generate(list: &List) -> Result<String> {
     let mut out = Output {
         list,
         units: &list.units,
-        version: &version,
         text: String::new(),
-        rates: HashMap::new(),
-        sets: HashMap::new(),
+        rates: Packed::default(),
+        sets: Packed::default(),
         extractors: HashMap::new(),
     };
     out.units()?;
@@ -36,6 +44,8 @@ pub fn generate(list: &List) -> Result<String> {
     }
     let all: Vec<String> = (0..list.providers.len()).map(|at| format!("&P{at}")).collect();
     writeln!(out.text, "pub(in super::super) static VERSION: &str = {version:?};")?;
+    writeln!(out.text, "pub(in super::super) static RATES: &[u8] = &{:?};", out.rates.bytes)?;
+    writeln!(out.text, "pub(in super::super) static SETS: &[u8] = &{:?};", out.sets.bytes)?;
     writeln!(out.text, "pub(in super::super) static PROVIDERS: &[&Provider] = &[{}];", all.join(", "))?;
     Ok(out.text)
 }
@@ -43,11 +53,30 @@ pub fn generate(list: &List) -> Result<String> {
 struct Output<'a> {
     list: &'a List,
     units: &'a BTreeMap<String, Unit>,
-    version: &'a str,
     text: String,
-    rates: HashMap<String, usize>,
-    sets: HashMap<String, usize>,
+    rates: Packed,
+    sets: Packed,
     extractors: HashMap<String, usize>,
+}
+
+/// Packed rows, each once.
+#[derive(Default)]
+struct Packed {
+    bytes: Vec<u8>,
+    numbers: HashMap<Vec<u8>, u64>,
+}
+
+impl Packed {
+    /// Number of this row.
+    fn number(&mut self, row: Vec<u8>) -> u64 {
+        let next = self.numbers.len() as u64;
+        if let Some(&number) = self.numbers.get(&row) {
+            return number;
+        }
+        self.bytes.extend(&row);
+        self.numbers.insert(row, next);
+        next
+    }
 }
 
 impl Output<'_> {
@@ -70,23 +99,30 @@ impl Output<'_> {
         let mut exact: BTreeMap<String, usize> = BTreeMap::new();
         let mut clauses = Vec::new();
         for (order, model) in provider.models.iter().enumerate() {
-            let row = self.model(order, model).map_err(|error| format!("{}: {error}", model.id))?;
-            writeln!(self.text, "static P{at}M{order}: Model = {row};")?;
             for clause in alternatives(&model.clause) {
                 match clause {
                     Clause::Equals(name) => {
                         exact.entry(name.to_lowercase()).or_insert(order);
                     }
-                    other => clauses.push(format!("({}, &P{at}M{order})", clause_source(other)?)),
+                    other => clauses.push(format!("({}, {order})", clause_source(other)?)),
                 }
             }
+        }
+        let mut models = Vec::new();
+        unsigned(&mut models, exact.len() as u64);
+        for (name, order) in &exact {
+            text(&mut models, name);
+            unsigned(&mut models, *order as u64);
+        }
+        for model in &provider.models {
+            let name = exact.keys().position(|name| *name == model.id);
+            self.model(model, name, &mut models).map_err(|error| format!("{}: {error}", model.id))?;
         }
         let mut extractors = Vec::new();
         for extractor in &provider.extractors {
             let kind = format!("{}: reply of {}", provider.id, extractor.flavor);
             extractors.extend(self.extractor(extractor).map_err(|error| format!("{kind}: {error}"))?);
         }
-        let exact: Vec<String> = exact.iter().map(|(name, order)| format!("({name:?}, &P{at}M{order})")).collect();
         let fallbacks: Vec<String> = provider
             .fallback_model_providers
             .iter()
@@ -99,13 +135,12 @@ impl Output<'_> {
         };
         writeln!(
             self.text,
-            "static P{at}: Provider = Provider {{ id: {:?}, matching: {}, model_matching: {}, fallbacks: &[{}],\n extractors: &[{}],\n exact: &[{}],\n clauses: &[{}] }};",
+            "static P{at}: Provider = Provider {{ id: {:?}, matching: {}, model_matching: {}, fallbacks: &[{}],\n extractors: &[{}],\n clauses: &[{}],\n models: Models::new(&{models:?}) }};",
             provider.id,
             optional(&provider.provider_match)?,
             optional(&provider.model_match)?,
             fallbacks.join(", "),
             extractors.join(", "),
-            exact.join(", "),
             clauses.join(", "),
         )?;
         Ok(())
@@ -139,65 +174,72 @@ impl Output<'_> {
         Ok(Some(format!("({:?}, &E{at})", extractor.flavor)))
     }
 
-    fn model(&mut self, order: usize, model: &Model) -> Result<String> {
+    fn model(&mut self, model: &Model, name: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+        match name {
+            Some(at) => unsigned(out, at as u64 + 1),
+            None => {
+                unsigned(out, 0);
+                text(out, &model.id);
+            }
+        }
         let variant_keys = model.variants.iter().flat_map(|variant| variant.prices.keys());
-        let mut dated = Vec::new();
+        unsigned(out, model.prices.len() as u64);
         for entry in &model.prices {
             self.check_units(entry.prices.keys())?;
             self.check_units(entry.prices.keys().chain(variant_keys.clone()))?;
             for variant in &model.variants {
                 self.check_units(entry.prices.keys().chain(variant.prices.keys()))?;
             }
-            dated.push(self.dated(entry)?);
+            self.dated(entry, out)?;
         }
-        let mut variants = Vec::new();
+        unsigned(out, model.variants.len() as u64);
         for entry in &model.variants {
-            let when: Vec<String> = entry.when.iter().map(|(key, value)| format!("({key:?}, {value:?})")).collect();
-            variants.push(format!("Variant {{ when: &[{}], price: {} }}", when.join(", "), self.dated(entry)?));
+            unsigned(out, entry.when.len() as u64);
+            for (key, value) in &entry.when {
+                text(out, key);
+                text(out, value);
+            }
+            self.dated(entry, out)?;
         }
-        Ok(format!(
-            "Model {{ id: {:?}, order: {order}, prices: &[{}], variants: &[{}] }}",
-            model.id,
-            dated.join(", "),
-            variants.join(", ")
-        ))
+        Ok(())
     }
 
-    fn dated(&mut self, entry: &Dated) -> Result<String> {
-        let (holds, version) = match (&entry.start_date, &entry.start_time, &entry.end_time) {
-            (None, None, None) => ("Holds::Always".to_owned(), self.version.to_owned()),
+    fn dated(&mut self, entry: &Dated, out: &mut Vec<u8>) -> Result<()> {
+        let set = self.set(&entry.prices)? * 3;
+        match (&entry.start_date, &entry.start_time, &entry.end_time) {
+            (None, None, None) => unsigned(out, set),
             (Some(date), None, None) => {
-                (format!("Holds::From({})", day(date).ok_or("bad date")?), format!("{}@{date}", self.version))
+                unsigned(out, set + 1);
+                unsigned(out, u64::try_from(day(date).ok_or("bad date")?)?);
             }
             (None, Some(start), Some(end)) => {
-                let minute = start.get(..5).ok_or("bad time")?;
-                (format!("Holds::Daily({}, {})", time_ms(start)?, time_ms(end)?), format!("{}@{minute}Z", self.version))
+                unsigned(out, set + 2);
+                unsigned(out, time_ms(start)?);
+                unsigned(out, time_ms(end)?);
             }
             _ => return Err("a price has a date or a start and an end time, not both".into()),
-        };
-        Ok(format!("Dated {{ holds: {holds}, version: {version:?}, set: &S{} }}", self.set(&entry.prices)?))
+        }
+        Ok(())
     }
 
-    fn set(&mut self, prices: &BTreeMap<String, Price>) -> Result<usize> {
+    fn set(&mut self, prices: &BTreeMap<String, Price>) -> Result<u64> {
         let mut rates = Vec::new();
         for (at, name) in COUNTED.iter().enumerate() {
             let unit = self.list.unit(name)?;
-            let (per, key) = (unit.per, unit.price_key.clone());
-            if let Some(price) = prices.get(&key) {
-                rates.push(format!("({at}, &R{})", self.rate(price, per)?));
+            if let Some(price) = prices.get(&unit.price_key) {
+                rates.push((at as u64, self.rate(price, unit.per)?));
             }
         }
-        let source = format!("Set {{ rates: &[{}], other_units: {} }}", rates.join(", "), rates.len() < prices.len());
-        if let Some(&at) = self.sets.get(&source) {
-            return Ok(at);
+        let mut row = Vec::new();
+        unsigned(&mut row, rates.len() as u64 * 2 + u64::from(rates.len() < prices.len()));
+        for (at, rate) in rates {
+            unsigned(&mut row, at);
+            unsigned(&mut row, rate);
         }
-        let at = self.sets.len();
-        writeln!(self.text, "static S{at}: Set = {source};")?;
-        self.sets.insert(source, at);
-        Ok(at)
+        Ok(self.sets.number(row))
     }
 
-    fn rate(&mut self, price: &Price, per: u64) -> Result<usize> {
+    fn rate(&mut self, price: &Price, per: u64) -> Result<u64> {
         let (base, tiers) = match price {
             Price::Flat(base) => (base, &[][..]),
             Price::Tiered { base, tiers } => (base, tiers.as_slice()),
@@ -205,18 +247,14 @@ impl Output<'_> {
         if !tiers.is_sorted_by_key(|tier| tier.start) {
             return Err("tiers are not in order".into());
         }
-        let tiers: Vec<String> = tiers
-            .iter()
-            .map(|tier| Ok(format!("({}, {})", tier.start, scaled(&tier.price, per)?)))
-            .collect::<Result<_>>()?;
-        let source = format!("Rate {{ base: {}, tiers: &[{}] }}", scaled(base, per)?, tiers.join(", "));
-        if let Some(&at) = self.rates.get(&source) {
-            return Ok(at);
+        let mut row = Vec::new();
+        scaled(base, per, &mut row)?;
+        unsigned(&mut row, tiers.len() as u64);
+        for tier in tiers {
+            unsigned(&mut row, tier.start);
+            scaled(&tier.price, per, &mut row)?;
         }
-        let at = self.rates.len();
-        writeln!(self.text, "static R{at}: Rate = {source};")?;
-        self.rates.insert(source, at);
-        Ok(at)
+        Ok(self.rates.number(row))
     }
 
     /// The list's own rules (its `validation.py`): the units around a priced unit are priced, so are the units where two
@@ -295,21 +333,28 @@ fn clause_source(clause: &Clause) -> Result<String> {
     })
 }
 
-/// A decimal price of `per` units as an integer of USD × 10^-[`SCALE`] a unit.
-fn scaled(price: &str, per: u64) -> Result<u128> {
+/// Packs a decimal price of `per` units as an integer of USD × 10^-[`SCALE`] a unit.
+fn scaled(price: &str, per: u64, out: &mut Vec<u8>) -> Result<()> {
     let (whole, fraction) = price.split_once('.').unwrap_or((price, ""));
     let digits: u128 = format!("{whole}{fraction}").parse()?;
     let up = 10_u128.checked_pow(SCALE.checked_sub(u32::try_from(fraction.len())?).ok_or("too many decimals")?);
     let total = up.and_then(|up| digits.checked_mul(up)).ok_or("price too large")?;
-    if total % u128::from(per) == 0 {
-        Ok(total / u128::from(per))
-    } else {
-        Err(format!("{price} for {per} is not exact").into())
+    if total % u128::from(per) != 0 {
+        return Err(format!("{price} for {per} is not exact").into());
     }
+    let (mut digits, mut zeros) = (total / u128::from(per), 0);
+    while digits > 0 && digits % 10 == 0 {
+        digits /= 10;
+        zeros += 1;
+    }
+    unsigned(out, u64::try_from(digits)?);
+    unsigned(out, zeros);
+    Ok(())
 }
 
-fn time_ms(time: &str) -> Result<i64> {
-    let parts: Vec<i64> = time.split(':').map(str::parse).collect::<std::result::Result<_, _>>()?;
+/// Milliseconds since midnight; a version names the minute, so there are no seconds.
+fn time_ms(time: &str) -> Result<u64> {
+    let parts: Vec<u64> = time.split(':').map(str::parse).collect::<std::result::Result<_, _>>()?;
     let [hours, minutes, seconds] = parts.as_slice() else { return Err(format!("bad time {time}").into()) };
     Ok(((hours * 60 + minutes) * 60 + seconds) * 1000)
 }

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::leb128::unsigned;
+
 const ENDS: u8 = 64;
 const FOLLOWED: u8 = 128;
 
@@ -71,12 +73,7 @@ fn write(label: &str, node: &Node, bytes: &mut Vec<u8>) {
     if !node.below.is_empty() {
         let mut below = Vec::new();
         node.below.iter().for_each(|(label, node)| write(label, node, &mut below));
-        let mut length = below.len();
-        while length >= 128 {
-            bytes.push((length & 127) as u8 | 128);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
+        unsigned(bytes, below.len() as u64);
         bytes.extend(below);
     }
 }

@@ -1,9 +1,12 @@
-//! The price list, as statics that the build step made of it: nothing to read at start.
+//! The price list, as the build step made it: statics, and models in packed form that are read when their provider is first asked for.
+
+use std::borrow::Cow;
 
 use schemas::{Usage, UtcDay, UtcMillis};
 
 use super::amount::ExactUsd;
 use super::clause::Clause;
+use super::unpack::Models;
 use crate::usage::listed::Extractor;
 
 /// The list of one version.
@@ -36,38 +39,36 @@ pub(super) struct Provider {
     pub(super) fallbacks: &'static [&'static Provider],
     /// Where its replies keep their counts, by the list's name of the API.
     pub(super) extractors: &'static [(&'static str, Extractor)],
-    /// Names that mean one model, sorted.
-    pub(super) exact: &'static [(&'static str, &'static Model)],
-    /// Every other condition, in the list's order.
-    pub(super) clauses: &'static [(Clause, &'static Model)],
+    /// Every condition but that a name is this one, and the model it means, in the list's order.
+    pub(super) clauses: &'static [(Clause, u16)],
+    pub(super) models: Models,
 }
 
 /// A model of a provider.
 pub(super) struct Model {
     pub(super) id: &'static str,
-    /// Position within the provider: of two that match, the first holds.
-    pub(super) order: u16,
     /// The last that holds at the time; the first where none does.
-    pub(super) prices: &'static [Dated],
-    pub(super) variants: &'static [Variant],
+    pub(super) prices: Vec<Dated>,
+    pub(super) variants: Vec<Variant>,
 }
 
 /// Prices and when they hold.
 pub(super) struct Dated {
     pub(super) holds: Holds,
     /// Version of the list and the date of this price in it.
-    pub(super) version: &'static str,
+    pub(super) version: Cow<'static, str>,
     pub(super) set: &'static Set,
 }
 
 /// Prices that stand in for others on a request of that kind.
 pub(super) struct Variant {
     /// Key and value that the request's context must have.
-    pub(super) when: &'static [(&'static str, &'static str)],
+    pub(super) when: Vec<(&'static str, &'static str)>,
     pub(super) price: Dated,
 }
 
 /// When a price holds.
+#[derive(Clone, Copy)]
 pub(super) enum Holds {
     Always,
     /// From this UTC day on, days since 1970.
@@ -98,7 +99,7 @@ pub(super) type Rates<'a> = [Option<&'a Rate>; UNITS_COUNT];
 
 /// Prices of units, by their position; a unit without a price costs nothing of its own and is part of the unit around it.
 pub(super) struct Set {
-    pub(super) rates: &'static [(u8, &'static Rate)],
+    pub(super) rates: Vec<(u8, &'static Rate)>,
     /// There are prices too for what a usage does not count: seconds, characters, pixels.
     pub(super) other_units: bool,
 }
@@ -106,7 +107,7 @@ pub(super) struct Set {
 impl Set {
     /// Puts these rates in the place of others.
     pub(super) fn lay_over(&self, rates: &mut Rates) {
-        for (at, rate) in self.rates {
+        for (at, rate) in &self.rates {
             if let Some(slot) = rates.get_mut(usize::from(*at)) {
                 *slot = Some(rate);
             }
@@ -119,7 +120,7 @@ impl Set {
 pub(super) struct Rate {
     pub(super) base: u128,
     /// `(start, price)`, ascending: above `start` input tokens all cost `price`.
-    pub(super) tiers: &'static [(u64, u128)],
+    pub(super) tiers: Vec<(u64, u128)>,
 }
 
 impl Rate {
@@ -143,7 +144,8 @@ pub(super) struct Unit {
 pub(super) mod tables {
     use super::super::clause::Clause;
     use super::super::pattern::Inst;
-    use super::{Dated, Holds, Model, Provider, Rate, Set, UNITS_COUNT, Unit, Variant};
+    use super::super::unpack::Models;
+    use super::{Provider, UNITS_COUNT, Unit};
     use crate::usage::listed::{Mapping, Step};
 
     include!(concat!(env!("OUT_DIR"), "/prices.rs"));

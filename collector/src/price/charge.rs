@@ -133,7 +133,7 @@ impl Listed {
                 .filter(|variant| variant.price.holds.at(at) && variant.when.iter().all(|pair| context.contains(pair)));
             holding.rev().for_each(|variant| variant.price.set.lay_over(&mut rates));
         }
-        Some(Self { rates, version: standard.version, other_units: standard.set.other_units })
+        Some(Self { rates, version: &standard.version, other_units: standard.set.other_units })
     }
 
     pub(super) fn bill(&self, usage: &Usage) -> Result<Bill, UnpricedReason> {

@@ -7,6 +7,7 @@ use schemas::event::UnpricedReason;
 
 use super::book::{Model, PriceBook, Provider};
 use super::memo::Memo;
+use super::unpack::Unpacked;
 use crate::usage::listed::Extractor;
 
 /// A model found.
@@ -38,8 +39,7 @@ impl PriceBook {
     /// The model of this very id, `provider/model`.
     pub(super) fn model_of_id(&self, provider: &str, id: &str) -> Option<&'static Model> {
         let provider = self.providers.iter().find(|candidate| candidate.id == provider)?;
-        let exact = provider.exact.iter().map(|(_, model)| *model);
-        exact.chain(provider.clauses.iter().map(|(_, model)| *model)).find(|model| model.id == id)
+        provider.models.get().models.iter().find(|model| model.id == id)
     }
 
     fn look_up(&self, provider: &str, name: &str) -> Answer {
@@ -69,19 +69,20 @@ impl PriceBook {
 }
 
 impl Provider {
-    fn model(&self, name: &str) -> Option<Found> {
+    fn model(&'static self, name: &str) -> Option<Found> {
         let own = self.own_model(name).map(|model| Found { model, own: true });
         own.or_else(|| {
             self.fallbacks.iter().find_map(|other| Some(Found { model: other.own_model(name)?, own: false }))
         })
     }
 
-    fn own_model(&self, name: &str) -> Option<&'static Model> {
-        let exact = self.exact.binary_search_by(|(text, _)| (*text).cmp(name)).ok();
-        let exact = exact.and_then(|at| self.exact.get(at)).map(|(_, model)| *model);
-        let before = exact.map_or(u16::MAX, |model| model.order);
-        let earlier = self.clauses.iter().take_while(|(_, model)| model.order < before);
-        earlier.into_iter().find(|(clause, _)| clause.matches(name)).map(|(_, model)| *model).or(exact)
+    fn own_model(&'static self, name: &str) -> Option<&'static Model> {
+        let Unpacked { exact, models } = self.models.get();
+        let exact = exact.binary_search_by(|(text, _)| (*text).cmp(name)).ok().and_then(|at| exact.get(at));
+        let before = exact.map_or(u16::MAX, |(_, model)| *model);
+        let earlier = self.clauses.iter().take_while(|(_, model)| *model < before);
+        let found = earlier.into_iter().find(|(clause, _)| clause.matches(name)).map(|(_, model)| *model);
+        models.get(usize::from(found.or(exact.map(|(_, model)| *model))?))
     }
 }
 
@@ -160,14 +161,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(with_dashed_dates(name).as_deref(), dashed, "{name}");
-        }
-    }
-
-    #[test]
-    fn exact_names_are_sorted() {
-        for provider in PriceBook::builtin().providers {
-            assert!(provider.exact.is_sorted_by_key(|(name, _)| *name), "{}", provider.id);
-            assert!(provider.clauses.is_sorted_by_key(|(_, model)| model.order), "{}", provider.id);
         }
     }
 }

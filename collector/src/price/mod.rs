@@ -1,6 +1,6 @@
 //! What a turn costs: usage × dated prices, exact.
 //!
-//! `book` holds the public list as statics, `cache` what caching saves, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
+//! `book` holds the public list (`unpack` reads its models), `cache` what caching saves, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
 //! and `pattern` how the list matches names, `memo` keeps answers. `own` (with `literal`) reads an operator's own prices,
 //! `own_model` applies them, `turn` decides which price holds, `estimate` makes tokens of characters, `service` prices what is no model. The list is
 //! `schemas/prices/genai-prices.json`, its semantics those of the Python package of that name; `tests/prices_oracle.py` holds
@@ -28,6 +28,7 @@ mod service;
 #[path = "../../build/toml_prices.rs"]
 mod toml_prices;
 mod turn;
+mod unpack;
 
 pub use amount::ExactUsd;
 pub use book::PriceBook;

@@ -58,7 +58,7 @@ impl OwnRates {
             let at = UNITS.iter().position(|unit| unit.name == *name)?;
             // At most 18 decimals for a million: a whole number at 24.
             let base = price.scaled(SCALE)? / u128::from(*per);
-            rates.push((at, Rate { base, tiers: &[] }));
+            rates.push((at, Rate { base, tiers: Vec::new() }));
         }
         Some(Self {
             scope: own.scope.clone(),
