@@ -33,6 +33,8 @@ const ALARM_AGAIN_MS: u64 = 500;
 const SETTLING_MS_MAX: u64 = 700;
 /// Rounds of changes pushed to Gold in one alarm.
 const PUSHES_MAX: usize = 16;
+/// Most turns of the event loop that a message waits for others to be written with it.
+const GATHERING_TURNS_MAX: u32 = 16;
 
 /// Kept number: instant up to which the nightly job is to compact.
 const NIGHTLY_BEFORE: &str = "nightly_before";
@@ -259,15 +261,15 @@ impl Shard {
         }
     }
 
-    /// Appends together with all other messages that are there in this turn of the event loop: one write, one commit. The
-    /// write is the object's own task, so that no message waits for a request that may go away.
+    /// Appends together with all other messages that are there: one write, one commit. The write is the object's own task, so
+    /// that no message waits for a request that may go away.
     async fn append(&self, of: u32, message: Vec<u8>) -> Outcome<AppendReply> {
         let (answer, answered) = oneshot::channel();
         self.waiting.borrow_mut().push(((of, message), answer));
         if self.waiting.borrow().len() == 1 {
             let (shard, waiting, sql) = (self.shard.clone(), self.waiting.clone(), self.sql()?);
             self.state.wait_until(async move {
-                Delay::from(Duration::ZERO).await;
+                gathered(&waiting).await;
                 if write_together(&shard, &waiting, sql.clone()) {
                     // Those who wait have their answers first.
                     Delay::from(Duration::ZERO).await;
@@ -449,6 +451,19 @@ async fn take_over(env: &Env, slot: &Slot, sql: &Sql, place: Place) -> Outcome<(
         }
     }
     Ok(())
+}
+
+/// Waits for the messages that come in the next turn of the event loop, and in more turns as long as each brings some.
+async fn gathered(waiting: &Waiting) {
+    let mut there = 0;
+    for _ in 0..GATHERING_TURNS_MAX {
+        let now = waiting.borrow().len();
+        if now == there {
+            return;
+        }
+        there = now;
+        Delay::from(Duration::ZERO).await;
+    }
 }
 
 /// Writes all that waits. Returns whether a checkpoint is due.
