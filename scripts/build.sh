@@ -23,7 +23,7 @@ echo "build: the Worker (2 to 4 min the first time)"
 log="$began.log"
 worker-build --release collector --out-dir "$out" ${2:+--features "$2"} >"$log" 2>&1 || { grep -vE '^\s+(Compiling|Downloaded)' "$log" | tail -n 60 >&2; exit 1; }
 # Names of functions are a fourteenth of the Worker's weight, and no one reads them at the edge.
-"$WASM_OPT_BIN" --all-features -Os --strip-debug --strip-producers "$out/index_bg.wasm" -o "$out/index_bg.wasm"
+"$WASM_OPT_BIN" --all-features -O3 --strip-debug --strip-producers "$out/index_bg.wasm" -o "$out/index_bg.wasm"
 node snippet/build.mjs "$began.scripts"
 mv "$out/index.js" "$out/glue.js"
 cp collector/src/worker/entry.js "$out/entry.js"
