@@ -28,6 +28,7 @@ export const workerdPath = () => createRequire(import.meta.url)('workerd').defau
  * @property {string} [cfHeader] The header whose JSON the runtime gives the Worker as `request.cf`; it goes no further.
  * @property {boolean} [inspected] Opens the inspector, for {@link Running.isolate}.
  * @property {string} [state] Folder of the objects' storage; without it the folder goes with the Worker.
+ * @property {Record<string, string>} [env] Laid over the environment of the process.
  */
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
@@ -116,6 +117,7 @@ export async function startWorkerd(options) {
   writeFileSync(join(folder, 'config.capnp'), config(options, state));
   const child = spawn(workerdPath(), ['serve', '--experimental', '--control-fd=3', ...(options.inspected ? ['--inspector-addr=127.0.0.1:0'] : []), 'config.capnp'], {
     cwd: folder,
+    env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   let log = '';
@@ -187,8 +189,9 @@ export const SECRETS = { SAGE_INGEST_KEY: 'test-ingest-key-0123456789', SAGE_ADM
  * @param {string} [options.build]
  * @param {string} [options.state]
  * @param {Record<string, string>} [options.vars]
+ * @param {Record<string, string>} [options.env]
  */
-export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags, cfHeader, inspected, standIn, build = BUILD, state, vars } = {}) {
+export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags, cfHeader, inspected, standIn, build = BUILD, state, vars, env } = {}) {
   return startWorkerd({
     files: [join(build, 'index.js'), join(build, 'index_bg.wasm')],
     vars: { ...SECRETS, SHARDS: String(shards), SAGE_SETTINGS: JSON.stringify({ origin, ...settings }), ...vars },
@@ -198,5 +201,6 @@ export function startSageBare({ origin = '', settings = {}, shards = 1, v8Flags,
     v8Flags,
     cfHeader,
     inspected,
+    env,
   });
 }
