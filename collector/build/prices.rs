@@ -2,7 +2,7 @@
 //!
 //! What can be decided once is decided here: names in lower case and sorted, patterns compiled, prices scaled to an integer
 //! a token, the rules of the price units checked. Models, sets of prices and rates, of which there are thousands, are packed
-//! (a third of what they weigh as statics); `price/unpack.rs` reads a provider's when it is first asked for. Numbers are
+//! (half of what they weigh as statics); `price/unpack.rs` reads a provider's when it is first asked for. Numbers are
 //! LEB128, texts stand behind their length:
 //!
 //! - rates: price, tiers (count; start, price). A price is its digits and how many zeros follow, USD × 10^-24 a unit.
@@ -24,7 +24,7 @@ use crate::price_list::{COUNTED, Clause, Dated, Extractor, List, Model, Price, P
 /// Prices are integers of USD × 10^-24 a token: the longest price of the list has 18 decimals a million tokens.
 const SCALE: u32 = 24;
 
-/// Source of the statics `VERSION`, `UNITS`, `ORDER` and `PROVIDERS`.
+/// Source of the statics `VERSION`, `UNITS`, `ORDER`, `RATES`, `SETS` and `PROVIDERS`.
 ///
 /// # Errors
 /// Says which entry of the list is not understood.
