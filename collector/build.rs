@@ -61,7 +61,9 @@ fn main() {
     );
     let list = read(&root.join("schemas/prices/genai-prices.json"));
     let list = price_list::List::read(&list).unwrap_or_else(|error| stop(&error.to_string()));
-    write(&out.join("prices.rs"), &prices::generate(&list).unwrap_or_else(|error| stop(&error.to_string())));
+    let (prices, packed_prices) = prices::generate(&list).unwrap_or_else(|error| stop(&error.to_string()));
+    write(&out.join("prices.rs"), &prices);
+    write(&out.join("packed_prices.rs"), &packed_prices);
     for (file, embedded) in [("prices.toml", "own_prices.json"), ("schemas/prices/services.toml", "services.json")] {
         let own = toml_prices::PricesFile::read(file, read(&root.join(file))).unwrap_or_else(|error| stop(&error));
         let prices = own.prices().unwrap_or_else(|error| stop(&error));

@@ -1,4 +1,4 @@
-//! Price list (JSON, `schemas/prices/genai-prices.json`) → Rust statics that `price/book.rs` includes.
+//! Price list (JSON, `schemas/prices/genai-prices.json`) → Rust statics that `price/book.rs` and `price/unpack.rs` include.
 //!
 //! What can be decided once is decided here: names in lower case and sorted, patterns compiled, prices scaled to an integer
 //! a token, the rules of the price units checked. Models, sets of prices and rates, of which there are thousands, are packed
@@ -24,12 +24,12 @@ use crate::price_list::{COUNTED, Clause, Dated, Extractor, List, Model, Price, P
 /// Prices are integers of USD × 10^-24 a token: the longest price of the list has 18 decimals a million tokens.
 const SCALE: u32 = 24;
 
-/// Source of the statics `VERSION`, `UNITS`, `ORDER`, `RATES`, `SETS` and `PROVIDERS`.
+/// Source of the statics of `price/book.rs`: `UNITS`, `ORDER` and `PROVIDERS`; and of `price/unpack.rs`: `VERSION`, `PACKED_SETS` and
+/// `PACKED_RATES`.
 ///
 /// # Errors
 /// Says which entry of the list is not understood.
-pub fn generate(list: &List) -> Result<String> {
-    let version = format!("genai-prices-{}", list.version);
+pub fn generate(list: &List) -> Result<(String, String)> {
     let mut out = Output {
         list,
         units: &list.units,
@@ -43,11 +43,12 @@ pub fn generate(list: &List) -> Result<String> {
         out.provider(at, provider, &list.providers).map_err(|error| format!("{}: {error}", provider.id))?;
     }
     let all: Vec<String> = (0..list.providers.len()).map(|at| format!("&P{at}")).collect();
-    writeln!(out.text, "pub(in super::super) static VERSION: &str = {version:?};")?;
-    writeln!(out.text, "pub(in super::super) static RATES: &[u8] = &{:?};", out.rates.bytes)?;
-    writeln!(out.text, "pub(in super::super) static SETS: &[u8] = &{:?};", out.sets.bytes)?;
     writeln!(out.text, "pub(in super::super) static PROVIDERS: &[&Provider] = &[{}];", all.join(", "))?;
-    Ok(out.text)
+    let packed = format!(
+        "/// Version of the list.\npub(super) static VERSION: &str = \"genai-prices-{}\";\nstatic PACKED_SETS: &[u8] = &{:?};\nstatic PACKED_RATES: &[u8] = &{:?};\n",
+        list.version, out.sets.bytes, out.rates.bytes
+    );
+    Ok((out.text, packed))
 }
 
 struct Output<'a> {

@@ -1,12 +1,8 @@
 //! The price list, as the build step made it: statics, and models in packed form that are read when their provider is first asked for.
 
-use std::borrow::Cow;
-
-use schemas::{Usage, UtcDay, UtcMillis};
-
-use super::amount::ExactUsd;
 use super::clause::Clause;
-use super::unpack::Models;
+use super::model::UNITS_COUNT;
+use super::unpack::{self, Models};
 use crate::usage::listed::Extractor;
 
 /// The list of one version.
@@ -19,7 +15,7 @@ impl PriceBook {
     /// The list that this build holds.
     #[must_use]
     pub fn builtin() -> &'static Self {
-        static BUILTIN: PriceBook = PriceBook { version: tables::VERSION, providers: tables::PROVIDERS };
+        static BUILTIN: PriceBook = PriceBook { version: unpack::VERSION, providers: tables::PROVIDERS };
         &BUILTIN
     }
 
@@ -44,95 +40,6 @@ pub(super) struct Provider {
     pub(super) models: Models,
 }
 
-/// A model of a provider.
-pub(super) struct Model {
-    pub(super) id: &'static str,
-    /// The last that holds at the time; the first where none does.
-    pub(super) prices: Vec<Dated>,
-    pub(super) variants: Vec<Variant>,
-}
-
-/// Prices and when they hold.
-pub(super) struct Dated {
-    pub(super) holds: Holds,
-    /// Version of the list and the date of this price in it.
-    pub(super) version: Cow<'static, str>,
-    pub(super) set: &'static Set,
-}
-
-/// Prices that stand in for others on a request of that kind.
-pub(super) struct Variant {
-    /// Key and value that the request's context must have.
-    pub(super) when: Vec<(&'static str, &'static str)>,
-    pub(super) price: Dated,
-}
-
-/// When a price holds.
-#[derive(Clone, Copy)]
-pub(super) enum Holds {
-    Always,
-    /// From this UTC day on, days since 1970.
-    From(i32),
-    /// From the first to before the second time of the UTC day, in milliseconds; over midnight where the second is earlier.
-    Daily(u32, u32),
-}
-
-impl Holds {
-    pub(super) fn at(&self, at: UtcMillis) -> bool {
-        match *self {
-            Self::Always => true,
-            Self::From(day) => UtcDay::of(at).0 >= day,
-            Self::Daily(start, end) => {
-                let (start, end) = (i64::from(start), i64::from(end));
-                let time = at.0.rem_euclid(schemas::time::DAY_MS);
-                if end < start { time >= start || time < end } else { (start..end).contains(&time) }
-            }
-        }
-    }
-}
-
-/// Units that a price may name: the counts of a usage in the order of its fields, and the turn itself.
-pub(super) const UNITS_COUNT: usize = Usage::FIELDS.len() + 1;
-
-/// Rates by unit.
-pub(super) type Rates<'a> = [Option<&'a Rate>; UNITS_COUNT];
-
-/// Prices of units, by their position; a unit without a price costs nothing of its own and is part of the unit around it.
-pub(super) struct Set {
-    pub(super) rates: Vec<(u8, &'static Rate)>,
-    /// There are prices too for what a usage does not count: seconds, characters, pixels.
-    pub(super) other_units: bool,
-}
-
-impl Set {
-    /// Puts these rates in the place of others.
-    pub(super) fn lay_over(&self, rates: &mut Rates) {
-        for (at, rate) in &self.rates {
-            if let Some(slot) = rates.get_mut(usize::from(*at)) {
-                *slot = Some(rate);
-            }
-        }
-    }
-}
-
-/// Price of one.
-#[derive(Clone, Debug)]
-pub(super) struct Rate {
-    pub(super) base: u128,
-    /// `(start, price)`, ascending: above `start` input tokens all cost `price`.
-    pub(super) tiers: Vec<(u64, u128)>,
-}
-
-impl Rate {
-    /// The price at this many input tokens, and the start of the tier that holds.
-    pub(super) fn at(&self, input_tokens: u64) -> (ExactUsd, Option<u64>) {
-        match self.tiers.iter().rev().find(|(start, _)| input_tokens > *start) {
-            Some((start, price)) => (ExactUsd(*price), Some(*start)),
-            None => (ExactUsd(self.base), None),
-        }
-    }
-}
-
 /// A price unit.
 pub(super) struct Unit {
     pub(super) name: &'static str,
@@ -144,8 +51,7 @@ pub(super) struct Unit {
 pub(super) mod tables {
     use super::super::clause::Clause;
     use super::super::pattern::Inst;
-    use super::super::unpack::Models;
-    use super::{Provider, UNITS_COUNT, Unit};
+    use super::{Models, Provider, UNITS_COUNT, Unit};
     use crate::usage::listed::{Mapping, Step};
 
     include!(concat!(env!("OUT_DIR"), "/prices.rs"));

@@ -4,7 +4,7 @@ use schemas::Usage;
 use schemas::event::CacheEffect;
 
 use super::amount::ExactUsd;
-use super::book::{Rate, Rates};
+use super::model::{Rate, Rates};
 
 /// A unit of cached input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,11 @@ use schemas::event::{CacheEffect, Provenance, UnpricedReason};
 use schemas::{NanoUsd, Usage, UtcMillis};
 
 use super::amount::{self, ExactUsd};
+use super::book::PriceBook;
 use super::book::tables::{ORDER, UNITS};
-use super::book::{Dated, Model, PriceBook, Rates, UNITS_COUNT};
 use super::cache::{self, Cached};
 use super::find::Found;
+use super::model::{Dated, Model, Rates, UNITS_COUNT};
 
 /// The price of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]

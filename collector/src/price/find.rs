@@ -5,8 +5,9 @@ use std::cell::RefCell;
 
 use schemas::event::UnpricedReason;
 
-use super::book::{Model, PriceBook, Provider};
+use super::book::{PriceBook, Provider};
 use super::memo::Memo;
+use super::model::Model;
 use super::unpack::Unpacked;
 use crate::usage::listed::Extractor;
 
@@ -129,6 +130,8 @@ fn is_date(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn id(provider: &str, name: &str) -> Result<&'static str, UnpricedReason> {
@@ -161,6 +164,23 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(with_dashed_dates(name).as_deref(), dashed, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_model_of_the_list_is_there() {
+        let list: Value = serde_json::from_str(include_str!("../../../schemas/prices/genai-prices.json")).unwrap();
+        for (ours, theirs) in PriceBook::builtin().providers.iter().zip(list["providers"].as_array().unwrap()) {
+            let Unpacked { exact, models } = ours.models.get();
+            let theirs = theirs["models"].as_array().unwrap();
+            assert_eq!(models.len(), theirs.len(), "{}", ours.id);
+            for (ours, theirs) in models.iter().zip(theirs) {
+                assert_eq!(ours.id, theirs["id"]);
+                assert_eq!(ours.prices.len(), theirs["prices"].as_array().unwrap().len(), "{}", ours.id);
+            }
+            assert!(exact.iter().all(|(_, at)| usize::from(*at) < models.len()), "{}", ours.id);
+            assert!(exact.is_sorted_by_key(|(name, _)| *name), "{}", ours.id);
+            assert!(ours.clauses.is_sorted_by_key(|(_, at)| *at), "{}", ours.id);
         }
     }
 }

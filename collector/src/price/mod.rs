@@ -1,6 +1,6 @@
 //! What a turn costs: usage × dated prices, exact.
 //!
-//! `book` holds the public list (`unpack` reads its models), `cache` what caching saves, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
+//! `book` holds the public list (`model` what it says of one, `unpack` reads them), `cache` what caching saves, `find` names → model, `charge` usage → amount, `amount` the exact dollars, `clause`
 //! and `pattern` how the list matches names, `memo` keeps answers. `own` (with `literal`) reads an operator's own prices,
 //! `own_model` applies them, `turn` decides which price holds, `estimate` makes tokens of characters, `service` prices what is no model. The list is
 //! `schemas/prices/genai-prices.json`, its semantics those of the Python package of that name; `tests/prices_oracle.py` holds
@@ -16,6 +16,7 @@ mod facts;
 mod find;
 mod literal;
 mod memo;
+mod model;
 mod own;
 mod own_model;
 mod pattern;

@@ -3,10 +3,11 @@
 use schemas::event::UnpricedReason;
 
 use super::amount::ExactUsd;
+use super::book::PriceBook;
 use super::book::tables::UNITS;
-use super::book::{Model, PriceBook, Rate, UNITS_COUNT};
 use super::charge::{Bill, Listed, Priced};
 use super::facts::TurnFacts;
+use super::model::{Model, Rate, UNITS_COUNT};
 use super::own::{Discount, OwnModel, Scope};
 
 /// Prices of one model.
@@ -80,7 +81,7 @@ impl OwnRates {
     /// Which units the model that `own` is like has prices for, at one time or another.
     pub(super) fn sets_of_like(own: &OwnModel) -> Option<Vec<u64>> {
         let model = like(own)?;
-        let bits = |set: &super::book::Set| set.rates.iter().fold(0_u64, |bits, (at, _)| bits | 1 << at);
+        let bits = |set: &super::model::Set| set.rates.iter().fold(0_u64, |bits, (at, _)| bits | 1 << at);
         let variants = || model.variants.iter().map(|variant| bits(variant.price.set));
         Some(model.prices.iter().flat_map(|dated| variants().chain([0]).map(|more| bits(dated.set) | more)).collect())
     }

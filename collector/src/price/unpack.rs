@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use schemas::UtcDay;
 use schemas::packed::{PackedError, Reader};
 
-use super::book::{Dated, Holds, Model, Rate, Set, Variant, tables};
+use super::model::{Dated, Holds, Model, Rate, Set, Variant};
+
+include!(concat!(env!("OUT_DIR"), "/packed_prices.rs"));
 
 type Result<T> = std::result::Result<T, PackedError>;
 
@@ -72,11 +74,11 @@ fn dated(input: &mut Reader<'static>) -> Result<Dated> {
 /// `genai-prices-0.2.3`, `…@2025-06-10`, `…@16:30Z`.
 fn version(holds: Holds) -> Cow<'static, str> {
     match holds {
-        Holds::Always => tables::VERSION.into(),
-        Holds::From(day) => format!("{}@{}", tables::VERSION, UtcDay(day).start().utc_date()).into(),
+        Holds::Always => VERSION.into(),
+        Holds::From(day) => format!("{}@{}", VERSION, UtcDay(day).start().utc_date()).into(),
         Holds::Daily(start, _) => {
             let minutes = start / 60_000;
-            format!("{}@{:02}:{:02}Z", tables::VERSION, minutes / 60, minutes % 60).into()
+            format!("{}@{:02}:{:02}Z", VERSION, minutes / 60, minutes % 60).into()
         }
     }
 }
@@ -84,7 +86,7 @@ fn version(holds: Holds) -> Cow<'static, str> {
 fn sets() -> &'static [Set] {
     static SETS: OnceLock<Vec<Set>> = OnceLock::new();
     SETS.get_or_init(|| {
-        all(tables::SETS, |input| {
+        all(PACKED_SETS, |input| {
             let number = input.small()?;
             let rates = (0..number / 2).map(|_| {
                 let unit = input.small()?.try_into().map_err(|_| PackedError)?;
@@ -98,7 +100,7 @@ fn sets() -> &'static [Set] {
 fn rates() -> &'static [Rate] {
     static RATES: OnceLock<Vec<Rate>> = OnceLock::new();
     RATES.get_or_init(|| {
-        all(tables::RATES, |input| {
+        all(PACKED_RATES, |input| {
             Ok(Rate { base: price(input)?, tiers: several(input, |input| Ok((input.unsigned()?, price(input)?)))? })
         })
     })
@@ -127,29 +129,4 @@ fn several<T>(input: &mut Reader<'static>, read: impl Fn(&mut Reader<'static>) -
 fn all<T>(packed: &'static [u8], read: impl Fn(&mut Reader<'static>) -> Result<T>) -> Vec<T> {
     let mut input = Reader(packed);
     std::iter::from_fn(|| (!input.is_at_end()).then(|| read(&mut input).ok()).flatten()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::super::PriceBook;
-    use super::*;
-
-    #[test]
-    fn every_model_of_the_list_is_read() {
-        let list: Value = serde_json::from_str(include_str!("../../../schemas/prices/genai-prices.json")).unwrap();
-        for (ours, theirs) in PriceBook::builtin().providers.iter().zip(list["providers"].as_array().unwrap()) {
-            let Unpacked { exact, models } = unpacked(ours.models.packed).unwrap();
-            let theirs = theirs["models"].as_array().unwrap();
-            assert_eq!(models.len(), theirs.len(), "{}", ours.id);
-            for (ours, theirs) in models.iter().zip(theirs) {
-                assert_eq!(ours.id, theirs["id"]);
-                assert_eq!(ours.prices.len(), theirs["prices"].as_array().unwrap().len(), "{}", ours.id);
-            }
-            assert!(exact.iter().all(|(_, at)| usize::from(*at) < models.len()), "{}", ours.id);
-            assert!(exact.is_sorted_by_key(|(name, _)| *name), "{}", ours.id);
-            assert!(ours.clauses.is_sorted_by_key(|(_, at)| *at), "{}", ours.id);
-        }
-    }
 }
