@@ -50,28 +50,31 @@ function changed(node) {
   return Object.fromEntries(members);
 }
 
-/** Windows that are asked for. @param {number} now */
+/** Windows that are asked for, up to each zone's own today. @param {number} now */
 function windows(now) {
-  const date = (/** @type {number} */ ms) => new Date(ms).toISOString().slice(0, 10);
-  const [today, year, month] = [date(now), Number(date(now).slice(0, 4)), Number(date(now).slice(5, 7))];
-  const first = (/** @type {number} */ of) => `${year}-${String(of).padStart(2, '0')}-01`;
   const wanted = [];
   for (const tz of ZONES) {
-    wanted.push({ name: `today, ${tz}`, from: today, to: today, tz });
-    wanted.push({ name: `30 days, ${tz}`, from: date(now - 29 * DAY_MS), to: today, tz });
-    wanted.push({ name: `month, ${tz}`, from: first(month), to: today, tz });
-    wanted.push({ name: `year, ${tz}`, from: date(now - 364 * DAY_MS), to: today, tz });
+    const format = new Intl.DateTimeFormat('en-CA', { timeZone: tz, year: 'numeric', month: '2-digit', day: '2-digit' });
+    const date = (/** @type {number} */ ms) => format.format(ms);
+    const to = date(now);
+    const [year, month] = [to.slice(0, 4), Number(to.slice(5, 7))];
+    const first = (/** @type {number} */ of) => `${year}-${String(of).padStart(2, '0')}-01`;
+    wanted.push({ name: `today, ${tz}`, from: to, to, tz });
+    wanted.push({ name: `30 days, ${tz}`, from: date(now - 29 * DAY_MS), to, tz });
+    wanted.push({ name: `month, ${tz}`, from: first(month), to, tz });
+    wanted.push({ name: `year, ${tz}`, from: date(now - 364 * DAY_MS), to, tz });
     if (tz === 'UTC') {
-      wanted.push({ name: '7 days, UTC', from: date(now - 6 * DAY_MS), to: today, tz });
-      wanted.push({ name: '90 days, UTC', from: date(now - 89 * DAY_MS), to: today, tz });
-      wanted.push({ name: 'quarter, UTC', from: first(Math.floor((month - 1) / 3) * 3 + 1), to: today, tz });
+      wanted.push({ name: '7 days, UTC', from: date(now - 6 * DAY_MS), to, tz });
+      wanted.push({ name: '90 days, UTC', from: date(now - 89 * DAY_MS), to, tz });
+      wanted.push({ name: 'quarter, UTC', from: first(Math.floor((month - 1) / 3) * 3 + 1), to, tz });
       wanted.push({ name: 'instants, UTC', from: `${date(now - 40 * DAY_MS)}T10:07:00Z`, to: `${date(now - 36 * DAY_MS)}T15:30:00Z`, tz });
     }
   }
   // Days of 23 and 25 hours.
   const changes = changesOf('America/St_Johns', now - 360 * DAY_MS, now).slice(-2);
   for (const [n, change] of changes.entries()) {
-    for (const tz of ZONES.slice(1)) wanted.push({ name: `change ${n + 1}, ${tz}`, from: date(change - 15 * DAY_MS), to: date(Math.min(now, change + 15 * DAY_MS)), tz });
+    const date = (/** @type {number} */ ms) => new Date(ms).toISOString().slice(0, 10);
+    for (const tz of ZONES.slice(1)) wanted.push({ name: `change ${n + 1}, ${tz}`, from: date(change - 15 * DAY_MS), to: date(Math.min(now - DAY_MS, change + 15 * DAY_MS)), tz });
   }
   return wanted;
 }

@@ -1,7 +1,7 @@
 """What the `sentiment` and `crisis` panels must say."""
 
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from gold_answer import UNSET, Num, Rows
 from gold_cost import spread
@@ -60,7 +60,9 @@ def check(gold, w):
     if weeks is UNSET:
         gold.missing["sentiment.audit.weeks"] += 1
     else:
-        mondays = {str(day - timedelta(days=day.weekday())) for day in w.days}
+        # Weeks of UTC, whatever the zone: the window's first and last day may lie in another one there.
+        first, last = (datetime.fromtimestamp(ms // 1000, UTC).date() for ms in (w.from_ms, w.to_ms - 1))
+        mondays = {str(day - timedelta(days=day.weekday())) for n in range((last - first).days + 1) for day in [first + timedelta(days=n)]}
         stray = [row for row in weeks if row.get("bucket") not in mondays or (row.get("value") or 0) < len(row.get("ids") or []) or (row.get("agreed") or 0) > (row.get("checked") or 0)]
         gold.free("sentiment.audit.weeks", "the page does not say how observations are sampled: checked that weeks are of the window, ids at most the value, agreed at most checked")
         (gold.bad if stray else lambda path, _: gold.good(path))("sentiment.audit.weeks", f"{len(stray)} weeks are odd")
