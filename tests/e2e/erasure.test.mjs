@@ -49,9 +49,11 @@ function history() {
 /** What the panels say, but for clocks, positions and sizes. @param {Sage} sage @param {string} query */
 async function panels(sage, query) {
   const { panels: found } = await sage.sage(query);
-  const { shards: _, lake: __, intake, ...operations } = found.operations;
-  // The minutes of intake are those of two clocks.
-  const counts = Object.fromEntries(['received', 'stored', 'duplicate', 'dead_lettered'].map((name) => [name, intake[name].value]));
+  const { shards: _, lake: __, intake, intake_last_hour: minutes, ...operations } = found.operations;
+  // The minutes of intake are those of two clocks: what was sent to both may lie in one minute there and in two here.
+  const counts = ['received', 'stored', 'duplicate', 'dead_lettered'].map((name) => [
+    name, intake[name].value, minutes.reduce((/** @type {number} */ sum, /** @type {any} */ minute) => sum + minute.balance[name].value, 0),
+  ]);
   return { ...found, operations: { ...operations, intake: counts } };
 }
 
