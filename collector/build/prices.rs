@@ -353,7 +353,7 @@ fn scaled(price: &str, per: u64, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Milliseconds since midnight; a version names the minute, so there are no seconds.
+/// Milliseconds since midnight of `hh:mm:ss`.
 fn time_ms(time: &str) -> Result<u64> {
     let parts: Vec<u64> = time.split(':').map(str::parse).collect::<std::result::Result<_, _>>()?;
     let [hours, minutes, seconds] = parts.as_slice() else { return Err(format!("bad time {time}").into()) };
