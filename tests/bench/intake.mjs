@@ -89,7 +89,7 @@ export async function intakeOnSlowDisk() {
     const now = Date.now();
     const { js: theirs, sage: ours } = await posted(workers, MANY_CONNECTIONS, now);
     const ratio = ratios(ours, theirs);
-    judge(name, rate(ours), rate(theirs), ratio.median, 2.5, 'least', times, ratio);
+    tell(name, rate(ours), rate(theirs), times(ratio.median), ratio);
     details.intake_on_slow_disk = { js: theirs, sage: ours, ratio };
     await counts(workers.sage, acknowledged.get(workers.sage.port) ?? 0, now);
   } finally {

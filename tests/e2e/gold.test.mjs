@@ -50,12 +50,17 @@ function changed(node) {
   return Object.fromEntries(members);
 }
 
+/** The day in a zone, `2026-11-22`. @param {string} timeZone */
+function dateIn(timeZone) {
+  const format = new Intl.DateTimeFormat('en-CA', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  return (/** @type {number} */ ms) => format.format(ms);
+}
+
 /** Windows that are asked for, up to each zone's own today. @param {number} now */
 function windows(now) {
   const wanted = [];
   for (const tz of ZONES) {
-    const format = new Intl.DateTimeFormat('en-CA', { timeZone: tz, year: 'numeric', month: '2-digit', day: '2-digit' });
-    const date = (/** @type {number} */ ms) => format.format(ms);
+    const date = dateIn(tz);
     const to = date(now);
     const [year, month] = [to.slice(0, 4), Number(to.slice(5, 7))];
     const first = (/** @type {number} */ of) => `${year}-${String(of).padStart(2, '0')}-01`;
@@ -73,8 +78,7 @@ function windows(now) {
   // Days of 23 and 25 hours.
   const changes = changesOf('America/St_Johns', now - 360 * DAY_MS, now).slice(-2);
   for (const [n, change] of changes.entries()) {
-    const date = (/** @type {number} */ ms) => new Date(ms).toISOString().slice(0, 10);
-    for (const tz of ZONES.slice(1)) wanted.push({ name: `change ${n + 1}, ${tz}`, from: date(change - 15 * DAY_MS), to: date(Math.min(now - DAY_MS, change + 15 * DAY_MS)), tz });
+    for (const tz of ZONES.slice(1)) wanted.push({ name: `change ${n + 1}, ${tz}`, from: dateIn(tz)(change - 15 * DAY_MS), to: dateIn(tz)(Math.min(now, change + 15 * DAY_MS)), tz });
   }
   return wanted;
 }
